@@ -1,0 +1,165 @@
+//! What is written together. A [`Commit`] names what it assumed; the store checks that
+//! against itself and against everything else that is being written, and answers
+//! `Conflict` when the world has moved on: then the caller decides again.
+
+use bytes::Bytes;
+
+use super::queue::{Attempt, Email, Enrolment, Execution, Job, Lease, LogLine, Record, Transition};
+use crate::base::Id;
+
+/// Everything that one call, or one finished job, writes: all of it or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// When it was decided.
+    pub now: i64,
+    /// The call itself, with its raw body.
+    pub execution: Option<(Execution, Bytes)>,
+    /// What makes a second call the same as this one.
+    pub keys: Vec<IdempotencyKey>,
+    /// What the decision saw.
+    pub assumes: Vec<Assumption>,
+    /// What it writes.
+    pub writes: Vec<Write>,
+}
+
+/// What tells two calls apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// `group/endpoint`.
+    pub endpoint: String,
+    /// Kind and value, such as `key:abc` or `webhook-id:msg_1`.
+    pub key: String,
+    /// SHA-256 of the raw body: the same key with another body is refused.
+    pub body: [u8; 32],
+    /// Until when it binds.
+    pub expires: i64,
+}
+
+/// Something that must still be so when the commit happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assumption {
+    /// The record has this version; 0 means that it does not exist.
+    Record {
+        /// Record name.
+        name: String,
+        /// Its id.
+        id: String,
+        /// The version seen.
+        version: u64,
+    },
+    /// The newest enrolment of a key is this one, with this many changes.
+    Enrolment {
+        /// The sequence.
+        sequence: String,
+        /// The key.
+        key: String,
+        /// Its id and whether it was active; none means that there was none.
+        seen: Option<(Id, bool)>,
+    },
+}
+
+/// One thing to write.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Put a record. Its version must be the one seen plus one.
+    Record(Record),
+    /// Remove a record.
+    DeleteRecord {
+        /// Record name.
+        name: String,
+        /// Its id.
+        id: String,
+    },
+    /// Put a person into a sequence, replacing an ended enrolment of the same key; its next
+    /// step becomes due. `lane` is the lane of that step and `priority` its priority.
+    Enrol {
+        /// The enrolment.
+        enrolment: Enrolment,
+        /// How its next step is queued.
+        step: NextStep,
+    },
+    /// Move an enrolment past its current step: `from` must still be its next step.
+    Advance {
+        /// The sequence.
+        sequence: String,
+        /// The key.
+        key: String,
+        /// The enrolment.
+        enrolment: Id,
+        /// Index of the step that was reached.
+        from: u32,
+        /// How the step after it is queued; none when it was the last.
+        step: Option<NextStep>,
+    },
+    /// End a person's active enrolments in a sequence and cancel what they have queued.
+    Stop {
+        /// The sequence.
+        sequence: String,
+        /// The address, lower-cased.
+        person: String,
+        /// Only the enrolment of this key; none means all of them.
+        key: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// Queue a job.
+    Enqueue(Job),
+    /// Queue a mirror job, unless one that has not begun is queued already.
+    Mirror(Job),
+    /// Add a line to an execution's log.
+    Log {
+        /// The execution.
+        execution: Id,
+        /// The line.
+        line: LogLine,
+    },
+    /// Put an address on the suppression list.
+    Suppress {
+        /// The address, lower-cased.
+        address: String,
+        /// `unsubscribed`, `bounced`, `complained` or `manual`.
+        reason: String,
+        /// Where it came from, for people.
+        note: String,
+    },
+    /// Set or clear a small durable flag, such as a paused queue.
+    Flag {
+        /// Its name.
+        name: String,
+        /// Its value; none clears it.
+        value: Option<String>,
+    },
+}
+
+/// How the next step of an enrolment stands in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextStep {
+    /// The service it goes to.
+    pub lane: String,
+    /// Its priority.
+    pub priority: i64,
+}
+
+/// A claimed job that was tried (or found not worth trying).
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The lease under which it was done.
+    pub lease: Lease,
+    /// What becomes of it.
+    pub transition: Transition,
+    /// The attempt, if one was made.
+    pub attempt: Option<Attempt>,
+    /// What else is written with it.
+    pub writes: Vec<Write>,
+}
+
+/// What a captured or sent e-mail looks like in a list.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The job.
+    pub job: Id,
+    /// When it left or was captured.
+    pub at: i64,
+    /// The e-mail.
+    pub email: Email,
+}

@@ -1,0 +1,259 @@
+//! State. The [`Store`] trait speaks of executions, jobs, enrolments and records, never of
+//! keys and values. `memory` keeps everything in a map, `sled` on disk; both run the same
+//! ledger and pass the same contract tests. Nothing is answered before `commit` says it is
+//! durable, and nothing is sent that was not first written down.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::base::Id;
+use crate::model::commit::{Commit, Finished};
+use crate::model::queue::{
+    Attempt, Enrolment, Execution, ExecutionState, Job, JobState, Leased, LogLine, Progress,
+    Record, Refusal,
+};
+
+/// A boxed future, so that `dyn Store` can be shared.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Too much is waiting: try again in a moment.
+    #[error("the store is busy")]
+    Full,
+    /// The store has stopped, after an error or while shutting down.
+    #[error("the store has stopped: {0}")]
+    Stopped(String),
+    /// The disk or file system failed.
+    #[error("the store cannot write: {0}")]
+    Io(String),
+    /// A row cannot be read.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+/// What became of a commit.
+#[derive(Debug)]
+pub enum Committed {
+    /// Durable. `in_flight` lists jobs that a `Stop` in it could not call back because they
+    /// are being sent at this moment; see [`Store::settled`].
+    Done {
+        /// Jobs under a lease that belong to a stopped enrolment.
+        in_flight: Vec<Id>,
+    },
+    /// The same call was accepted before; this is its execution.
+    Replayed(Box<Execution>),
+    /// An idempotency key was used before with another body.
+    KeyReused,
+    /// Something that the commit assumed is no longer so: decide again.
+    Conflict,
+}
+
+/// What became of a finished job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// Written.
+    Done,
+    /// The lease was not the current one: nothing was written.
+    Stale,
+    /// Only for `Become`: the enrolment was stopped meanwhile. The job is cancelled and must
+    /// not be sent.
+    Stopped,
+}
+
+/// Where a claim may take from.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The present, in milliseconds.
+    pub now: i64,
+    /// Milliseconds until a lease runs out.
+    pub lease: i64,
+    /// At most so many jobs in all.
+    pub limit: usize,
+    /// Free places per lane; a lane that is not named has `default` places.
+    pub free: Vec<(String, usize)>,
+    /// Free places of a lane that is not named.
+    pub default: usize,
+}
+
+/// What a claim took.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The jobs, most urgent first within each lane.
+    pub jobs: Vec<Leased>,
+    /// When the next job of a lane with free places is due; none when there is none.
+    pub next_due: Option<i64>,
+}
+
+/// Which executions to list.
+#[derive(Clone, Debug, Default)]
+pub struct ExecutionFilter {
+    /// Namespace.
+    pub namespace: Option<String>,
+    /// Flow id.
+    pub flow: Option<String>,
+    /// Any of these states; empty means all.
+    pub states: Vec<ExecutionState>,
+    /// Label key and value.
+    pub labels: Vec<(String, String)>,
+    /// Person, lower-cased.
+    pub person: Option<String>,
+    /// Text within id, namespace, flow or person.
+    pub text: Option<String>,
+    /// Not before.
+    pub since: Option<i64>,
+    /// Before.
+    pub until: Option<i64>,
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// State.
+    pub state: Option<JobState>,
+    /// The guide's `event_type`.
+    pub event_type: Option<String>,
+    /// Text within the target.
+    pub target: Option<String>,
+    /// Of this execution.
+    pub execution: Option<Id>,
+    /// Overdue (pending) or leased (sending) for longer than this many milliseconds.
+    pub stuck: Option<i64>,
+    /// Exactly this end reason.
+    pub reason: Option<String>,
+}
+
+/// One page of a list, newest first.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// How many rows match in all, counted up to a bound.
+    pub total: usize,
+}
+
+/// An execution with how far it has come.
+#[derive(Clone, Debug)]
+pub struct ExecutionRow {
+    /// As it was accepted.
+    pub execution: Execution,
+    /// What happened since.
+    pub progress: Progress,
+}
+
+/// Counts of one kind of job: one line of `queue/stats?by=…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stat {
+    /// Jobs in each state, in the order of [`JobState::ALL`].
+    pub counts: [u64; 5],
+    /// Retries of all finished jobs together.
+    pub retries: u64,
+    /// Most retries of one job.
+    pub max_retries: u32,
+    /// The last error.
+    pub last_error: Option<String>,
+}
+
+/// A line of `GET /webhook-logs`.
+#[derive(Clone, Debug)]
+pub enum WebhookLog {
+    /// A call that was accepted or refused by a rule.
+    Accepted(Box<Execution>),
+    /// A call that was turned away.
+    Refused(Refusal),
+    /// A try to deliver.
+    Attempt(Attempt),
+}
+
+/// Everything a person's address is on the suppression list for.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Suppression {
+    /// `unsubscribed`, `bounced`, `complained` or `manual`.
+    pub reason: String,
+    /// Where it came from, for people.
+    pub note: String,
+    /// When.
+    pub at: i64,
+}
+
+/// State that survives. All times are milliseconds since 1970.
+pub trait Store: Send + Sync {
+    /// Writes everything of a commit, durably, or nothing.
+    fn commit(&self, commit: Commit) -> Answer<'_, Committed>;
+
+    /// A record.
+    fn record(&self, name: &str, id: &str) -> Answer<'_, Option<Record>>;
+    /// The newest enrolment of a key.
+    fn enrolment(&self, sequence: &str, key: &str) -> Answer<'_, Option<Enrolment>>;
+    /// Why an address gets no (marketing) e-mail.
+    fn suppressions(&self, address: &str) -> Answer<'_, Vec<Suppression>>;
+    /// A flag.
+    fn flag(&self, name: &str) -> Answer<'_, Option<String>>;
+    /// Every flag whose name begins so.
+    fn flags(&self, prefix: &str) -> Answer<'_, Vec<(String, String)>>;
+
+    /// Takes due jobs under a lease: lane by lane, higher priority first, then older.
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
+    /// Ends, postpones or transforms claimed jobs, in order; stale completions are refused.
+    fn finish(&self, finished: Vec<Finished>) -> Answer<'_, Vec<Finish>>;
+    /// Hands claimed jobs back untouched, not to be claimed before `due`.
+    fn release(&self, leases: Vec<(crate::model::Lease, i64)>) -> Answer<'_, ()>;
+    /// Prolongs leases to `until`; answers which are still held.
+    fn renew(&self, leases: Vec<crate::model::Lease>, until: i64) -> Answer<'_, Vec<bool>>;
+    /// Resolves when none of these jobs is under a lease any more.
+    fn settled(&self, jobs: Vec<Id>) -> Answer<'_, ()>;
+    /// Rings when work may have become due earlier than the last claim said.
+    fn bell(&self) -> Arc<Notify>;
+
+    /// An execution.
+    fn execution(&self, id: Id) -> Answer<'_, Option<ExecutionRow>>;
+    /// The raw body of an execution's call.
+    fn body(&self, id: Id) -> Answer<'_, Option<Vec<u8>>>;
+    /// Executions, newest first; `skip` and `take` page through them.
+    fn executions(
+        &self,
+        filter: ExecutionFilter,
+        skip: usize,
+        take: usize,
+    ) -> Answer<'_, Page<ExecutionRow>>;
+    /// An execution's log, oldest first.
+    fn logs(&self, execution: Id) -> Answer<'_, Vec<LogLine>>;
+    /// A job with its attempts, oldest first.
+    fn job(&self, id: Id) -> Answer<'_, Option<(Job, Vec<Attempt>)>>;
+    /// Jobs, newest first; pending ones by due time.
+    fn jobs(&self, filter: JobFilter, skip: usize, take: usize) -> Answer<'_, Page<Job>>;
+    /// Counts by event type and lane.
+    fn stats(&self) -> Answer<'_, Vec<((String, String), Stat)>>;
+    /// Calls and attempts since then, newest first.
+    fn webhook_logs(&self, since: i64, take: usize) -> Answer<'_, Vec<WebhookLog>>;
+    /// Records of a name, by id.
+    fn records(&self, name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>>;
+    /// Enrolments, of one sequence or all.
+    fn enrolments(
+        &self,
+        sequence: Option<String>,
+        skip: usize,
+        take: usize,
+    ) -> Answer<'_, Page<Enrolment>>;
+
+    /// Queues failed or cancelled jobs again at `now`, with their retries back; answers how
+    /// many.
+    fn retry(&self, jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
+    /// Cancels pending jobs (a job under a lease is cancelled when its attempt fails);
+    /// answers how many.
+    fn cancel(&self, jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
+    /// Notes calls that were turned away. Not waited for, and bounded.
+    fn note_refusals(&self, refusals: Vec<Refusal>);
+    /// Removes finished executions, jobs, attempts and expired keys older than `before`;
+    /// answers how many jobs and executions went.
+    fn purge(&self, before: i64, now: i64) -> Answer<'_, usize>;
+
+    /// Writes everything out and stops accepting.
+    fn close(&self) -> Answer<'_, ()>;
+    /// Why the store cannot accept work at the moment, if so.
+    fn trouble(&self) -> Option<String>;
+}
