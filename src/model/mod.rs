@@ -14,7 +14,7 @@ pub use call::{Call, Origin};
 pub use context::Context;
 pub use queue::{
     Attempt, AttemptError, Enrolment, EnrolmentState, Execution, ExecutionState, Job, JobState,
-    Lease, Leased, LogLine, Record, Task,
+    Lease, Leased, LogLine, Record, Task, Tried,
 };
 pub use rules::RuleSet;
 pub use scope::{Kind, Scope, Shape};

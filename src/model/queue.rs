@@ -488,3 +488,20 @@ pub enum Transition {
     /// rendered and is about to be sent.
     Become(Box<Job>),
 }
+
+/// What one try came to, as a transport reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tried {
+    /// How long it took.
+    pub duration: std::time::Duration,
+    /// The status that came back: HTTP's, or SMTP's.
+    pub status: Option<u16>,
+    /// Why it failed; none is success.
+    pub error: Option<AttemptError>,
+    /// The error (or a note on the success) as a sentence.
+    pub message: Option<String>,
+    /// How long the receiver asked us to wait.
+    pub retry_after: Option<std::time::Duration>,
+    /// The first 4 KiB of the reply, as text.
+    pub reply: String,
+}

@@ -26,6 +26,7 @@ import json
 import logging
 import signal
 import ssl
+import warnings
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
@@ -94,7 +95,7 @@ def describe(server, session, envelope):
 
 def part(message, kind):
     body = message.get_body((kind,))
-    return None if body is None else body.get_content()
+    return None if body is None else body.get_content().replace("\r\n", "\n")
 
 
 def authenticator(user, password):
@@ -190,4 +191,5 @@ async def run(arguments):
 if __name__ == "__main__":
     # aiosmtpd warns about AUTH without STARTTLS, which is right with --implicit-tls.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="Requiring AUTH")
     asyncio.run(run(parse_arguments()))
