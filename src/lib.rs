@@ -16,6 +16,7 @@
 //! Storeys 0 to 2 are pure. That is what makes rules testable on a simulated clock.
 
 pub mod base;
+pub mod engine;
 pub mod guard;
 pub mod language;
 pub mod model;

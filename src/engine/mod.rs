@@ -1,0 +1,19 @@
+//! Decisions. [`decide()`] says what a call means, [`step()`] what a due step of a sequence
+//! means, [`outcome()`] what becomes of a job after an attempt. All three are pure: they see
+//! rules, values and a time, and answer with what is to be written. The same input gives the
+//! same answer, ids and all, so a decision can be made again whenever the store says that
+//! the world has moved on.
+
+mod decide;
+mod enrol;
+mod outcome;
+mod refusal;
+mod run;
+mod step;
+mod world;
+
+pub use decide::{Decided, Decision, decide};
+pub use outcome::{Retries, gone_flag, outcome};
+pub use refusal::Reply;
+pub use step::{Due, StepDecision, step};
+pub use world::{Need, OUTBOX, Outlet, View, World};

@@ -1,0 +1,126 @@
+//! What becomes of a job after an attempt: the whole retry state machine. Whose fault a
+//! failure was decides whether it spends a retry.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::base::Delay;
+use crate::model::commit::Write;
+use crate::model::queue::{AttemptError, Job, Task, Transition, Tried};
+
+/// How long a job waits after a failure that is nobody's retry to spend.
+const OUR_FAULT_WAIT: i64 = 30_000;
+
+/// How a service retries.
+#[derive(Clone, Copy, Debug)]
+pub struct Retries<'a> {
+    /// N waits are N retries.
+    pub waits: &'a [Delay],
+    /// Whether waits vary by ±10 %, so that jobs that failed together come back apart.
+    pub jitter: bool,
+    /// Whether an e-mail of unknown fate is sent again instead of held.
+    pub resend_unknown: bool,
+}
+
+/// Decides what becomes of a job that was tried, and what else is to be written.
+#[must_use]
+pub fn outcome(
+    job: &Job,
+    tried: &Tried,
+    retries: Retries<'_>,
+    now: i64,
+) -> (Transition, Vec<Write>) {
+    let Some(error) = tried.error else { return (Transition::Sent, Vec::new()) };
+    let message = tried.message.clone().unwrap_or_else(|| error.word().to_owned());
+    let fail = |text: String| Transition::Failed(text);
+    let transition = match (error, &job.task) {
+        (AttemptError::Blocked | AttemptError::Login | AttemptError::Internal, _) => {
+            wait(job, tried, retries, now, None)
+        }
+        (
+            AttemptError::Dns
+            | AttemptError::Connection
+            | AttemptError::Tls
+            | AttemptError::Timeout,
+            Task::Email(_),
+        ) => wait(job, tried, retries, now, None),
+        (AttemptError::Unknown, _) if retries.resend_unknown => {
+            again(job, tried, retries, now, &message)
+        }
+        (AttemptError::Unknown, _) => fail(format!("unknown: {message}")),
+        (AttemptError::Bounce, Task::Email(email)) => {
+            let suppress = Write::Suppress {
+                address: email.to.to_lowercase(),
+                reason: String::from("bounced"),
+                note: message.clone(),
+            };
+            return (fail(format!("bounced: {message}")), vec![suppress]);
+        }
+        (AttemptError::Status, _) if tried.status == Some(410) => {
+            let flag = Write::Flag { name: gone_flag(job), value: Some(message.clone()) };
+            return (fail(format!("gone: {message}")), vec![flag]);
+        }
+        (AttemptError::Status, _) if !is_passing(tried.status, &job.task) => {
+            fail(format!("refused: {message}"))
+        }
+        (AttemptError::Redirect | AttemptError::Bounce, _) => fail(format!("refused: {message}")),
+        _ => again(job, tried, retries, now, &message),
+    };
+    (transition, Vec::new())
+}
+
+/// The flag that stops an event for an address that answered 410 Gone.
+#[must_use]
+pub fn gone_flag(job: &Job) -> String {
+    format!("gone {} {}", job.event_type, job.target)
+}
+
+/// Statuses that may be different next time. n8n answers 404 while it starts; Notion answers
+/// 409 when two writes meet.
+fn is_passing(status: Option<u16>, task: &Task) -> bool {
+    match status {
+        None | Some(404 | 408 | 425 | 429 | 500..=599) => true,
+        Some(409) => matches!(task, Task::Mirror { .. }),
+        Some(_) => false,
+    }
+}
+
+/// Spends a retry, or gives up when none is left.
+fn again(job: &Job, tried: &Tried, retries: Retries<'_>, now: i64, message: &str) -> Transition {
+    match retries.waits.get(job.retries as usize) {
+        Some(delay) => wait(job, tried, retries, now, Some(*delay)),
+        None => Transition::Failed(format!("retries used up: {message}")),
+    }
+}
+
+/// Waits, with jitter, and never less than the receiver asked for.
+fn wait(
+    job: &Job,
+    tried: &Tried,
+    retries: Retries<'_>,
+    now: i64,
+    delay: Option<Delay>,
+) -> Transition {
+    let base = delay.map_or(OUR_FAULT_WAIT, |delay| millis(delay.to_duration()));
+    let varied = if retries.jitter { base + base * jitter_percent(job) / 100 } else { base };
+    let floor = tried.retry_after.map_or(0, millis);
+    let due = now.saturating_add(varied.max(floor));
+    match job.expires {
+        Some(expires) if due > expires => {
+            let why = tried.message.as_deref().unwrap_or("it failed");
+            Transition::Cancelled(format!("too late after a failure: {why}"))
+        }
+        _ => Transition::Retry { due, spend: delay.is_some() },
+    }
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// -10 to 10, from the job and its attempt alone.
+fn jitter_percent(job: &Job) -> i64 {
+    let mut hash = Sha256::new();
+    hash.update(job.id.0);
+    hash.update(job.attempts.to_be_bytes());
+    i64::from(hash.finalize()[0]) % 21 - 10
+}

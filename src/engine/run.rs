@@ -1,0 +1,364 @@
+//! Running steps, top to bottom. A [`Run`] holds what one call would do so far: records as
+//! they would be, jobs, enrolments, the answer. It reads only its view; whatever is missing
+//! there ends the run with the need for it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Map, Value};
+
+use super::refusal::{Halt, Reply};
+use super::world::{Need, View, World};
+use crate::base::time;
+use crate::guard::Guard;
+use crate::model::commit::{Assumption, Write};
+use crate::model::queue::{Job, JobState, Level, LogLine, Record, Task};
+use crate::model::rules::{Action, Event, Fill, Step};
+use crate::model::{Call, Context, Enrolment};
+use crate::template::Template;
+
+/// How deep records and events may set each other off.
+const MAX_DEPTH: usize = 8;
+
+/// A record while a call is being decided.
+struct Working {
+    seen: u64,
+    fields: Option<Map<String, Value>>,
+    dirty: bool,
+}
+
+/// What one call would do so far.
+pub(super) struct Run<'a> {
+    pub(super) world: &'a World<'a>,
+    pub(super) call: &'a Call,
+    pub(super) view: &'a View,
+    pub(super) reply: Option<Reply>,
+    pub(super) logs: Vec<LogLine>,
+    pub(super) writes: Vec<Write>,
+    pub(super) assumes: Vec<Assumption>,
+    /// Enrolments as this call would leave them.
+    pub(super) enrolled: HashMap<(String, String), Enrolment>,
+    records: BTreeMap<(String, String), Working>,
+    sent: u32,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(world: &'a World<'a>, call: &'a Call, view: &'a View) -> Self {
+        Self {
+            world,
+            call,
+            view,
+            reply: None,
+            logs: Vec::new(),
+            writes: Vec::new(),
+            assumes: Vec::new(),
+            enrolled: HashMap::new(),
+            records: BTreeMap::new(),
+            sent: 0,
+        }
+    }
+
+    /// Forgets everything that would be done; what was seen stays irrelevant too.
+    pub(super) fn drop_effects(&mut self) {
+        self.writes.clear();
+        self.assumes.clear();
+        self.records.clear();
+        self.logs.clear();
+    }
+
+    /// Everything that is to be assumed, written and logged.
+    pub(super) fn finish(self) -> (Vec<Assumption>, Vec<Write>, Vec<LogLine>) {
+        let Self { mut assumes, writes, records, call, logs, .. } = self;
+        let mut all = Vec::with_capacity(writes.len() + records.len());
+        for ((name, id), record) in records {
+            assumes.push(Assumption::Record {
+                name: name.clone(),
+                id: id.clone(),
+                version: record.seen,
+            });
+            if let (true, Some(fields)) = (record.dirty, record.fields) {
+                all.push(Write::Record(Record {
+                    name,
+                    id,
+                    fields: Value::Object(fields).to_string(),
+                    version: record.seen + 1,
+                    updated: time::millis(call.at),
+                }));
+            }
+        }
+        all.extend(writes);
+        (assumes, all, logs)
+    }
+
+    /// Runs steps in order.
+    pub(super) fn steps(
+        &mut self,
+        steps: &[Step],
+        context: &mut Context<'_>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        if depth > MAX_DEPTH {
+            return Err(Halt::refuse(
+                422,
+                "The rules set each other off more than eight times in a row; nothing was done.",
+            ));
+        }
+        for step in steps {
+            if let Some(guard) = &step.when
+                && !holds(guard, context)?
+            {
+                continue;
+            }
+            self.action(&step.action, context, depth)?;
+        }
+        Ok(())
+    }
+
+    fn action(
+        &mut self,
+        action: &Action,
+        context: &mut Context<'_>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        match action {
+            Action::Require { guard, otherwise, status } => {
+                if !holds(guard, context)? {
+                    let text = otherwise.as_deref();
+                    return Err(Halt::requirement(*status, text, guard, context));
+                }
+            }
+            Action::Find { record, id, otherwise } => {
+                let id = text(id, context)?;
+                let Some(fields) = self.record(record, &id)?.fields.clone() else {
+                    let message = otherwise.clone();
+                    return Err(Halt::refuse(
+                        404,
+                        message.unwrap_or_else(|| format!("There is no {record} {id}.")),
+                    ));
+                };
+                context.set(record, Value::Object(fields));
+            }
+            Action::Save { record, id, also_in, fields } => {
+                let id = text(id, context)?;
+                let fields = fill_all(fields, context)?;
+                let saved = self.write_record(record, &id, fields, true, depth)?;
+                context.set(record, Value::Object(saved));
+                if let Some(service) = also_in {
+                    self.mirror(record, &id, service);
+                }
+            }
+            Action::Start { sequence } => self.start(sequence, context)?,
+            Action::Stop { sequences, person } => {
+                let person = text(person, context)?;
+                self.stop(sequences, &person);
+            }
+            Action::Send { event, fields } => {
+                let payload = match fields {
+                    Some(fields) => fill_all(fields, context)?,
+                    None => context.payload().clone(),
+                };
+                if let Some(event) = self.world.rules.events.get(event).cloned() {
+                    self.send(&event, payload, depth + 1)?;
+                }
+            }
+            Action::Reply { status, fields } => {
+                if self.reply.is_none() {
+                    let body = Value::Object(fill_all(fields, context)?);
+                    self.reply = Some(Reply { status: *status, body });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The record as this call would leave it, fetched from the view on first touch.
+    fn record(&mut self, name: &str, id: &str) -> Result<&mut Working, Halt> {
+        let key = (name.to_owned(), id.to_owned());
+        if !self.records.contains_key(&key) {
+            let Some(seen) = self.view.records.get(&key) else {
+                return Err(Halt::Need(Need::Record(key.0, key.1)));
+            };
+            let working = match seen {
+                Some((fields, version)) => {
+                    Working { seen: *version, fields: Some(fields.clone()), dirty: false }
+                }
+                None => Working { seen: 0, fields: None, dirty: false },
+            };
+            self.records.insert(key.clone(), working);
+        }
+        self.records.get_mut(&key).ok_or_else(|| Halt::Need(Need::Record(key.0, key.1)))
+    }
+
+    /// Merges (or replaces) a record and runs what its change sets off.
+    pub(super) fn write_record(
+        &mut self,
+        name: &str,
+        id: &str,
+        fields: Map<String, Value>,
+        merge: bool,
+        depth: usize,
+    ) -> Result<Map<String, Value>, Halt> {
+        let working = self.record(name, id)?;
+        let before = working.fields.clone();
+        let mut after = if merge { before.clone().unwrap_or_default() } else { Map::new() };
+        after.extend(fields);
+        if before.as_ref() == Some(&after) {
+            return Ok(after);
+        }
+        working.fields = Some(after.clone());
+        working.dirty = true;
+        self.log(Level::Info, name, format!("remembered {name} {id}"));
+        let Some(rules) = self.world.rules.records.get(name).cloned() else {
+            return Ok(after);
+        };
+        let mut context = self.context(&after);
+        context.set(name, Value::Object(after.clone()));
+        match before {
+            None => self.steps(&rules.on_create, &mut context, depth + 1)?,
+            Some(before) => {
+                context.set("before", Value::Object(before));
+                for (guard, steps) in &rules.on_change {
+                    if guard.as_ref().map_or(Ok(true), |guard| holds(guard, &context))? {
+                        self.steps(steps, &mut context, depth + 1)?;
+                    }
+                }
+            }
+        }
+        Ok(after)
+    }
+
+    /// Queues an outgoing event and runs its own steps.
+    pub(super) fn send(
+        &mut self,
+        event: &Event,
+        payload: Map<String, Value>,
+        depth: usize,
+    ) -> Result<(), Halt> {
+        let mut context = self.context(&payload);
+        self.steps(&event.steps, &mut context, depth)?;
+        let number = self.sent;
+        self.sent += 1;
+        let id = self.call.id.derive(&format!("event {number} {}", event.name));
+        let entity_id = event.id.as_ref().map(|id| text(id, &context)).transpose()?;
+        let order = event.ordered_by.as_ref().map(|key| text(key, &context)).transpose()?;
+        let target = self.world.address(&event.service, &event.path);
+        self.log(Level::Info, &event.name, format!("queued for {target}"));
+        let body = if event.enveloped {
+            self.envelope(&event.name, payload)
+        } else {
+            Value::Object(payload)
+        };
+        let task = Task::Event {
+            event: event.name.clone(),
+            path: event.path.clone(),
+            body: body.to_string().into_bytes(),
+        };
+        let job = self.job(id, &event.service, &event.name, target, task);
+        self.writes.push(Write::Enqueue(Job {
+            priority: event.priority,
+            entity_type: event.entity.clone(),
+            entity_id,
+            order,
+            ..job
+        }));
+        Ok(())
+    }
+
+    fn envelope(&self, name: &str, payload: Map<String, Value>) -> Value {
+        serde_json::json!({
+            "event": name, "timestamp": time::format_time(self.call.at), "data": payload,
+        })
+    }
+
+    fn mirror(&mut self, record: &str, id: &str, service: &str) {
+        if !self.world.outlets.get(service).is_some_and(|outlet| outlet.ready) {
+            return;
+        }
+        let task = Task::Mirror { record: record.to_owned(), id: id.to_owned() };
+        let job_id = self.call.id.derive(&format!("mirror {record} {id}"));
+        let mut job = self.job(job_id, service, record, format!("{service}: {record} {id}"), task);
+        job.entity_type = Some(record.to_owned());
+        job.entity_id = Some(id.to_owned());
+        job.order = Some(format!("{record} {id}"));
+        self.writes.push(Write::Mirror(job));
+    }
+
+    /// A job of this call that is due at once.
+    fn job(&self, id: crate::base::Id, lane: &str, event: &str, target: String, task: Task) -> Job {
+        let now = time::millis(self.call.at);
+        Job {
+            id,
+            execution: self.call.id,
+            lane: lane.to_owned(),
+            priority: 0,
+            planned: now,
+            due: now,
+            expires: None,
+            created: now,
+            updated: now,
+            state: JobState::Pending,
+            reason: None,
+            task,
+            event_type: event.to_owned(),
+            entity_type: None,
+            entity_id: None,
+            target,
+            enrolment: None,
+            order: None,
+            attempts: 0,
+            retries: 0,
+            last_error: None,
+            last_status: None,
+        }
+    }
+
+    /// Adds a log line.
+    pub(super) fn log(&mut self, level: Level, task: &str, message: impl Into<String>) {
+        self.logs.push(LogLine {
+            at: time::millis(self.call.at),
+            level,
+            task: Some(task.to_owned()),
+            message: message.into(),
+        });
+    }
+}
+
+/// Whether a guard holds; one that cannot be answered refuses the call, never passes it.
+pub(super) fn holds(guard: &Guard, context: &Context<'_>) -> Result<bool, Halt> {
+    guard.holds(context).map_err(|why| {
+        Halt::refuse(422, format!("The rule `{}` could not be answered: {why}", guard.source()))
+    })
+}
+
+/// A template as text; a value that is missing refuses the call.
+pub(super) fn text(template: &Template, context: &Context<'_>) -> Result<String, Halt> {
+    template.text(context).map(|text| text.trim().to_owned()).map_err(|why| Halt::refuse(422, why))
+}
+
+/// Fields as JSON; a missing optional leaves its key out.
+pub(super) fn fill_all(
+    fields: &[(String, Fill)],
+    context: &Context<'_>,
+) -> Result<Map<String, Value>, Halt> {
+    let mut map = Map::new();
+    for (name, value) in fields {
+        if let Some(value) = fill(value, context)? {
+            map.insert(name.clone(), value);
+        }
+    }
+    Ok(map)
+}
+
+fn fill(value: &Fill, context: &Context<'_>) -> Result<Option<Value>, Halt> {
+    Ok(match value {
+        Fill::Constant(value) => Some(value.clone()),
+        Fill::Tag(template) => template.value(context).map_err(|why| Halt::refuse(422, why))?,
+        Fill::Object(fields) => Some(Value::Object(fill_all(fields, context)?)),
+        Fill::List(items) => {
+            let mut list = Vec::with_capacity(items.len());
+            for item in items {
+                list.extend(fill(item, context)?);
+            }
+            Some(Value::Array(list))
+        }
+    })
+}

@@ -1,0 +1,88 @@
+//! What a decision may look at: the rules, the few facts about services that only the
+//! serving storey knows, and the part of the store that was fetched for it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Map, Value};
+
+use crate::base::{Timestamp, Zone, time};
+use crate::model::rules::{SequenceAction, SequenceStep};
+use crate::model::{Enrolment, RuleSet};
+
+/// The lane of e-mails while no mail service is declared.
+pub const OUTBOX: &str = "outbox";
+
+/// What serve knows about a service once its settings are looked up.
+#[derive(Clone, Debug, Default)]
+pub struct Outlet {
+    /// Base address, without a trailing slash.
+    pub base: Option<String>,
+    /// Whether it has what it needs: a mirror without a token gets no jobs.
+    pub ready: bool,
+}
+
+/// Everything a decision sees besides the call.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// The rules.
+    pub rules: &'a RuleSet,
+    /// Services by name.
+    pub outlets: &'a BTreeMap<String, Outlet>,
+    /// How many times faster the waits of sequences pass (`--speed`); 1 is real time.
+    pub speed: u32,
+}
+
+impl World<'_> {
+    /// The zone in which days are counted unless a person has their own.
+    #[must_use]
+    pub fn zone(&self) -> Zone {
+        self.rules.sender.as_ref().map_or(Zone::UTC, |sender| sender.zone.clone())
+    }
+
+    /// A due moment moved towards the moment it counts from, by the speed.
+    #[must_use]
+    pub fn hasten(&self, from: Timestamp, due: Timestamp) -> i64 {
+        let (from, due) = (time::millis(from), time::millis(due));
+        from + (due - from) / i64::from(self.speed.max(1))
+    }
+
+    /// The lane (service) and priority of a timed step.
+    #[must_use]
+    pub fn lane(&self, step: &SequenceStep) -> (String, i64) {
+        match &step.action {
+            SequenceAction::Email { via, .. } => {
+                (via.clone().unwrap_or_else(|| OUTBOX.to_owned()), 0)
+            }
+            SequenceAction::Send { event, .. } => self.rules.events.get(event).map_or_else(
+                || (OUTBOX.to_owned(), 0),
+                |event| (event.service.clone(), event.priority),
+            ),
+        }
+    }
+
+    /// The full address of a path on a service; the bare path when its base is unknown.
+    #[must_use]
+    pub fn address(&self, service: &str, path: &str) -> String {
+        let base = self.outlets.get(service).and_then(|outlet| outlet.base.as_deref());
+        format!("{}{path}", base.unwrap_or_default())
+    }
+}
+
+/// Something that a decision must see before it can be made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// A record, by name and id.
+    Record(String, String),
+    /// The newest enrolment of a key, by sequence and key.
+    Enrolment(String, String),
+}
+
+/// What has been fetched from the store for a decision. What is not in it was not looked
+/// at; what is in it as none does not exist.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// Records with their versions.
+    pub records: HashMap<(String, String), Option<(Map<String, Value>, u64)>>,
+    /// Newest enrolments.
+    pub enrolments: HashMap<(String, String), Option<Enrolment>>,
+}
