@@ -181,7 +181,7 @@ pub struct Suppression {
 }
 
 /// State that survives. All times are milliseconds since 1970.
-pub trait Store: Send + Sync {
+pub trait Store: Send + Sync + std::fmt::Debug {
     /// Writes everything of a commit, durably, or nothing.
     fn commit(&self, commit: Commit) -> Answer<'_, Committed>;
 

@@ -1,0 +1,229 @@
+//! What every part of the running server shares: the live rules, the store, the clock, the
+//! journal. And the one way in which anything that came from outside becomes durable work:
+//! [`App::accept`].
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::clock;
+use super::journal::{Journal, Kind};
+use super::metrics::Metrics;
+use super::settings::Live;
+use crate::base::{Clock, Id, Timestamp, time};
+use crate::engine::{self, Decided, Decision, Need, Reply, View, World};
+use crate::model::Call;
+use crate::model::commit::IdempotencyKey;
+use crate::model::queue::{Execution, Level};
+use crate::store::{Committed, Store, StoreError};
+
+/// A call is decided again so often at most when others get in between.
+const MAX_DECISIONS: usize = 64;
+/// How long an answer waits for an e-mail that is being sent to the person it just stopped.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// How the server was started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Waits of sequences pass so many times faster.
+    pub speed: u32,
+    /// Development: made-up secrets, captured mail.
+    pub dev: bool,
+    /// Whether retries vary by ±10 %.
+    pub jitter: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { speed: 1, dev: false, jitter: true }
+    }
+}
+
+/// The state of the rule files.
+#[derive(Clone, Debug, Default)]
+pub struct RulesState {
+    /// Diagnostics (as `validate --format json` prints them) of the last edit that was
+    /// refused; empty when the files on disk are live.
+    pub problems: Vec<Value>,
+    /// When the rules that are live were loaded.
+    pub loaded: i64,
+}
+
+/// What every part of the server shares.
+#[derive(Debug)]
+pub struct App {
+    /// State.
+    pub store: Arc<dyn Store>,
+    /// The rules with their settings; take it once per call.
+    pub live: ArcSwap<Live>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// What happens, for people.
+    pub journal: Journal,
+    /// What happens, in numbers.
+    pub metrics: Metrics,
+    /// How the rule files stand.
+    pub rules_state: ArcSwap<RulesState>,
+    /// How the server was started.
+    pub options: Options,
+    /// Whether it is shutting down.
+    pub draining: AtomicBool,
+    /// The state of each service's gate, for `/readyz` and the API; kept by `deliver`.
+    pub gates: super::deliver::Gates,
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub enum Accepted {
+    /// Durable; this is its answer.
+    Done(Reply, Id),
+    /// A rule refused it.
+    Refused(Reply),
+    /// It was accepted before; this was its answer.
+    Replayed(Reply, Id),
+    /// Its idempotency key belongs to another body.
+    KeyReused,
+}
+
+impl App {
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Now, in milliseconds.
+    #[must_use]
+    pub fn millis(&self) -> i64 {
+        time::millis(self.clock.now())
+    }
+
+    /// A new id.
+    #[must_use]
+    pub fn new_id(&self) -> Id {
+        clock::new_id(self.clock.now())
+    }
+
+    /// What decisions see of these rules.
+    #[must_use]
+    pub fn world<'a>(&self, live: &'a Live) -> World<'a> {
+        World { rules: &live.rules, outlets: &live.outlets, speed: self.options.speed }
+    }
+
+    /// Decides a call and makes it durable; decides again when something that it saw has
+    /// changed meanwhile. The answer is given only after the commit.
+    ///
+    /// # Errors
+    /// The store is busy, stopped or broken; then nothing was accepted.
+    pub async fn accept(
+        &self,
+        live: &Live,
+        call: &Call,
+        body: Bytes,
+        keys: Vec<IdempotencyKey>,
+        remote: Option<String>,
+    ) -> Result<Accepted, StoreError> {
+        let world = self.world(live);
+        for _ in 0..MAX_DECISIONS {
+            let mut decision = self.decide(&world, call).await?;
+            decision.execution.remote.clone_from(&remote);
+            let reply = decision.reply.clone();
+            if decision.refused {
+                self.note_refused(decision, body);
+                return Ok(Accepted::Refused(reply));
+            }
+            self.tell_later(&decision);
+            match self.store.commit(decision.into_commit(body.clone(), keys.clone())).await? {
+                Committed::Done { in_flight } => {
+                    if !in_flight.is_empty() {
+                        // Bounded: a hanging mail server must not hold the caller for ever.
+                        let _ = tokio::time::timeout(SETTLE, self.store.settled(in_flight)).await;
+                    }
+                    return Ok(Accepted::Done(reply, call.id));
+                }
+                Committed::Replayed(execution) => {
+                    let id = execution.id;
+                    return Ok(Accepted::Replayed(first_answer(&execution), id));
+                }
+                Committed::KeyReused => return Ok(Accepted::KeyReused),
+                Committed::Conflict => {}
+            }
+        }
+        Err(StoreError::Full)
+    }
+
+    /// Decides a call, fetching what the decision asks for.
+    async fn decide(&self, world: &World<'_>, call: &Call) -> Result<Decision, StoreError> {
+        let mut view = View::default();
+        loop {
+            match engine::decide(world, call, &view) {
+                Decided::Done(decision) => return Ok(*decision),
+                Decided::Needs(need) => self.fetch(need, &mut view).await?,
+            }
+        }
+    }
+
+    async fn fetch(&self, need: Need, view: &mut View) -> Result<(), StoreError> {
+        match need {
+            Need::Record(name, id) => {
+                let record = self.store.record(&name, &id).await?;
+                let seen = record.map(|record| (object(&record.fields), record.version));
+                view.records.insert((name, id), seen);
+            }
+            Need::Enrolment(sequence, key) => {
+                let seen = self.store.enrolment(&sequence, &key).await?;
+                view.enrolments.insert((sequence, key), seen);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a refused call in the list of executions, without making the caller wait.
+    fn note_refused(&self, decision: Decision, body: Bytes) {
+        if !self.metrics.may_note_refusal(
+            &decision.execution.namespace,
+            &decision.execution.flow,
+            self.millis(),
+        ) {
+            return;
+        }
+        let store = Arc::clone(&self.store);
+        tokio::spawn(async move {
+            // A refusal that is lost under pressure is no loss to anyone.
+            let _ = store.commit(decision.into_commit(body, Vec::new())).await;
+        });
+    }
+
+    /// Tells the journal what a decision set off.
+    fn tell_later(&self, decision: &Decision) {
+        if !self.journal.hears(Kind::Scheduled) {
+            return;
+        }
+        for line in &decision.execution.logs {
+            let kind = if line.level == Level::Info { Kind::Scheduled } else { Kind::Skipped };
+            let task = line.task.as_deref().unwrap_or_default();
+            self.journal.say(kind, &format!("  {task}: {}", line.message));
+        }
+    }
+}
+
+/// The answer that an execution was given.
+fn first_answer(execution: &Execution) -> Reply {
+    Reply {
+        status: execution.reply_status,
+        body: serde_json::from_str(&execution.reply).unwrap_or(Value::Null),
+    }
+}
+
+/// A JSON object from a stored text; anything else reads as empty.
+#[must_use]
+pub fn object(text: &str) -> serde_json::Map<String, Value> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    }
+}

@@ -1,0 +1,133 @@
+//! What happens, as it happens, for the person who watches: one calm line each on standard
+//! error. Texts from outside are stripped of control characters, so no payload can draw on
+//! the terminal or forge a line.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use crate::base::{Clock, Zone};
+
+/// What kind of line it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A call was accepted.
+    Accepted,
+    /// A call came again and got its first answer.
+    Repeated,
+    /// A call was turned away.
+    Refused,
+    /// Something will happen later.
+    Scheduled,
+    /// A delivery or e-mail left.
+    Sent,
+    /// An e-mail was kept in the outbox.
+    Captured,
+    /// An attempt failed and will be made again.
+    Retry,
+    /// Something was left out on purpose.
+    Skipped,
+    /// Given up.
+    Failed,
+    /// Rules, start and stop.
+    Rules,
+    /// Something that an operator should look at.
+    Warning,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Repeated => "repeated",
+            Self::Refused => "refused",
+            Self::Scheduled => "scheduled",
+            Self::Sent => "sent",
+            Self::Captured => "captured",
+            Self::Retry => "retry",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::Rules => "rules",
+            Self::Warning => "warning",
+        }
+    }
+
+    fn colour(self) -> &'static str {
+        match self {
+            Self::Accepted | Self::Sent => "\u{1b}[32m",
+            Self::Refused | Self::Failed => "\u{1b}[31m",
+            Self::Retry | Self::Skipped | Self::Warning => "\u{1b}[33m",
+            Self::Scheduled | Self::Repeated | Self::Captured | Self::Rules => "\u{1b}[36m",
+        }
+    }
+
+    /// Lines that are shown even when not every call is.
+    fn is_notable(self) -> bool {
+        matches!(self, Self::Failed | Self::Rules | Self::Warning)
+    }
+}
+
+/// How much to say, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Voice {
+    /// Every call and delivery, not only what an operator must know.
+    pub every: bool,
+    /// Colour.
+    pub colour: bool,
+    /// Nothing at all (tests).
+    pub silent: bool,
+}
+
+/// Writes the lines.
+#[derive(Debug)]
+pub struct Journal {
+    voice: Voice,
+    clock: Arc<dyn Clock>,
+}
+
+impl Journal {
+    /// A journal that speaks so.
+    #[must_use]
+    pub fn new(voice: Voice, clock: Arc<dyn Clock>) -> Self {
+        Self { voice, clock }
+    }
+
+    /// Whether lines of this kind are written at all; ask before building a costly text.
+    #[must_use]
+    pub fn hears(&self, kind: Kind) -> bool {
+        !self.voice.silent && (self.voice.every || kind.is_notable())
+    }
+
+    /// Writes one line.
+    pub fn say(&self, kind: Kind, text: &str) {
+        if !self.hears(kind) {
+            return;
+        }
+        let time = self.clock.now().to_zoned(Zone::system()).strftime("%H:%M:%S").to_string();
+        let text = one_line(text);
+        let line = if self.voice.colour {
+            format!("{time}  {}{:<9}\u{1b}[0m  {text}\n", kind.colour(), kind.word())
+        } else {
+            format!("{time}  {:<9}  {text}\n", kind.word())
+        };
+        // A closed terminal must not stop the work.
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+
+    /// Writes a text of several lines as it is (start-up help, diagnostics).
+    pub fn print(&self, text: &str) {
+        if !self.voice.silent {
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        }
+    }
+}
+
+/// The text without control characters, at most 500 characters.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(500)
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
+}

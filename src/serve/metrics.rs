@@ -1,0 +1,95 @@
+//! What happens, in numbers, for Prometheus.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Refused calls of one endpoint that are kept as executions, per minute.
+const REFUSALS_KEPT: u32 = 60;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    endpoint: String,
+    status: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttemptLabels {
+    service: String,
+    outcome: String,
+}
+
+/// Counters and their registry.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<CallLabels, Counter>,
+    call_seconds: Histogram,
+    attempts: Family<AttemptLabels, Counter>,
+    reloads: Counter,
+    refusals: Mutex<HashMap<(String, String), (i64, u32)>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("rulerun");
+        let calls = Family::default();
+        let call_seconds =
+            Histogram::new([0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]);
+        let attempts = Family::default();
+        let reloads = Counter::default();
+        registry.register("calls", "Incoming calls by endpoint and status", calls.clone());
+        registry.register("call_seconds", "Time to answer a call", call_seconds.clone());
+        registry.register("attempts", "Delivery attempts by service and outcome", attempts.clone());
+        registry.register("reloads", "Rule sets that went live", reloads.clone());
+        Self { registry, calls, call_seconds, attempts, reloads, refusals: Mutex::default() }
+    }
+}
+
+impl Metrics {
+    /// Counts an answered call; `endpoint` is a declared name, never a caller's text.
+    pub fn call(&self, endpoint: &str, status: u16, took: Duration) {
+        let labels = CallLabels { endpoint: endpoint.to_owned(), status: status.into() };
+        self.calls.get_or_create(&labels).inc();
+        self.call_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts an attempt.
+    pub fn attempt(&self, service: &str, outcome: &str) {
+        let labels = AttemptLabels { service: service.to_owned(), outcome: outcome.to_owned() };
+        self.attempts.get_or_create(&labels).inc();
+    }
+
+    /// Counts a rule set that went live.
+    pub fn reload(&self) {
+        self.reloads.inc();
+    }
+
+    /// Whether one more refused call of this endpoint may be kept this minute: a caller must
+    /// not be able to fill the disk with refusals.
+    pub fn may_note_refusal(&self, namespace: &str, flow: &str, now: i64) -> bool {
+        let minute = now / 60_000;
+        let Ok(mut kept) = self.refusals.lock() else { return false };
+        let entry = kept.entry((namespace.to_owned(), flow.to_owned())).or_insert((minute, 0));
+        if entry.0 != minute {
+            *entry = (minute, 0);
+        }
+        entry.1 += 1;
+        entry.1 <= REFUSALS_KEPT
+    }
+
+    /// The text that Prometheus reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,11 @@
+//! The serving storey: sockets, tasks, the clock, the environment, the file system. Calls
+//! come in through `ingress` and `api`, due jobs leave through `deliver`, rule files are
+//! swapped by `reload`; they meet only in [`app::App`] and the store.
+
+pub mod app;
+pub mod clock;
+pub mod deliver;
+pub mod journal;
+pub mod metrics;
+pub mod settings;
+pub mod sources;

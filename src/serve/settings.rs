@@ -1,0 +1,207 @@
+//! Looking settings up: a rule set with its `(env)` and `(file)` references becomes a
+//! [`Live`] one that can serve. Whatever is missing or does not fit is told with its place;
+//! a check whose secret is missing is never skipped, it refuses the start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::{Delay, Diagnostic, Secret};
+use crate::engine::Outlet;
+use crate::model::rules::{Endpoint, RuleSet, Service, ServiceType};
+use crate::model::setting::{Lookup, Network};
+use crate::model::{FromText, Setting};
+use crate::signature::Scheme;
+
+/// A rule set with everything that it needs from outside.
+#[derive(Debug)]
+pub struct Live {
+    /// The rules.
+    pub rules: Arc<RuleSet>,
+    /// Counts the versions that were live in this process, from 1.
+    pub revision: u32,
+    /// Address and port to listen on.
+    pub listen: String,
+    /// The outside address, without a trailing slash.
+    pub public_url: String,
+    /// Networks of trusted proxies.
+    pub trusted_proxies: Vec<Network>,
+    /// The API's bearer token.
+    pub api_token: Option<Secret>,
+    /// Folder of the embedded store.
+    pub data: String,
+    /// Services, by name.
+    pub services: BTreeMap<String, Arc<LiveService>>,
+    /// What the engine may know of them.
+    pub outlets: BTreeMap<String, Outlet>,
+    /// Endpoints, in the order of the rules.
+    pub endpoints: Vec<Arc<LiveEndpoint>>,
+}
+
+/// A service with its settings.
+#[derive(Debug)]
+pub struct LiveService {
+    /// Its rule.
+    pub rule: Arc<Service>,
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Base address, without a trailing slash.
+    pub url: Option<String>,
+    /// Bearer token.
+    pub token: Option<Secret>,
+    /// Notion's database.
+    pub database: Option<String>,
+    /// Extra headers.
+    pub headers: Vec<(String, Secret)>,
+    /// Schemes with which requests are signed.
+    pub schemes: Vec<Scheme>,
+    /// Signing secrets, current first.
+    pub secrets: Vec<Secret>,
+    /// Waits between attempts.
+    pub retry: Vec<Delay>,
+    /// Deadline of one attempt.
+    pub timeout: Duration,
+}
+
+/// An endpoint with its secrets.
+#[derive(Debug)]
+pub struct LiveEndpoint {
+    /// Its rule.
+    pub rule: Arc<Endpoint>,
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Keys of its address.
+    pub keys: Vec<Secret>,
+    /// Lists of networks; the caller must be in each.
+    pub networks: Vec<Vec<Network>>,
+    /// Header names (lower case) with the values of which one must be there.
+    pub headers: BTreeMap<String, Vec<Secret>>,
+    /// Secrets of each signature rule, in the order of `rule.access.signatures`.
+    pub signatures: Vec<Vec<Secret>>,
+}
+
+/// Looks everything up.
+///
+/// # Errors
+/// Every setting that is missing or does not fit, as diagnostics of the rule files.
+pub fn resolve(
+    rules: Arc<RuleSet>,
+    lookup: &dyn Lookup,
+    revision: u32,
+) -> Result<Live, Vec<Diagnostic>> {
+    let mut desk = Desk { lookup, faults: Vec::new() };
+    let services: BTreeMap<String, Arc<LiveService>> = rules
+        .services
+        .iter()
+        .map(|(name, rule)| (name.clone(), Arc::new(desk.service(rule))))
+        .collect();
+    let endpoints: Vec<_> =
+        rules.endpoints.iter().map(|rule| Arc::new(desk.endpoint(rule))).collect();
+    let outlets = services.iter().map(|(name, service)| (name.clone(), outlet(service))).collect();
+    let listen = desk.get(&rules.server.listen).unwrap_or_default();
+    let public_url = desk
+        .get(&rules.server.public_url)
+        .map_or_else(|| format!("http://{listen}"), |url| url.trim_end_matches('/').to_owned());
+    let trusted_proxies = desk.all(&rules.server.trusted_proxies).into_iter().flatten().collect();
+    let api_token = rules.server.api_token.as_ref().and_then(|token| desk.get(token));
+    let data = desk.get(&rules.data).unwrap_or_else(|| String::from("data"));
+    if desk.faults.is_empty() {
+        Ok(Live {
+            revision,
+            listen,
+            public_url,
+            trusted_proxies,
+            api_token,
+            data,
+            services,
+            outlets,
+            endpoints,
+            rules,
+        })
+    } else {
+        Err(desk.faults)
+    }
+}
+
+/// What the engine may know of a service.
+fn outlet(service: &LiveService) -> Outlet {
+    let ready = match service.rule.kind {
+        ServiceType::Notion => service.token.is_some() && service.database.is_some(),
+        _ => service.url.is_some(),
+    };
+    Outlet { base: service.url.clone(), ready }
+}
+
+/// Looks up one setting after the other and gathers what is wrong.
+struct Desk<'a> {
+    lookup: &'a dyn Lookup,
+    faults: Vec<Diagnostic>,
+}
+
+impl Desk<'_> {
+    fn get<T: FromText + Clone>(&mut self, setting: &Setting<T>) -> Option<T> {
+        match setting.resolve(self.lookup) {
+            Ok(value) => value,
+            Err(error) => {
+                if let Some(span) = error.span {
+                    let help = "set it in the environment or in .env; `rulerun validate` lists every name, `rulerun secret` makes a key, and `rulerun serve --dev` makes missing ones by itself";
+                    self.faults.push(
+                        Diagnostic::error("missing-setting", error.message, span)
+                            .label("needed here")
+                            .help(help),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    fn all<T: FromText + Clone>(&mut self, settings: &[Setting<T>]) -> Vec<T> {
+        settings.iter().filter_map(|setting| self.get(setting)).collect()
+    }
+
+    fn service(&mut self, rule: &Arc<Service>) -> LiveService {
+        let headers = rule.headers.iter();
+        let headers = headers
+            .filter_map(|(name, value)| self.get(value).map(|value| (name.clone(), value)))
+            .collect();
+        let enabled = self.get(&rule.enabled).unwrap_or(true);
+        // A service that is switched off needs no secrets.
+        let secrets = match &rule.sign {
+            Some(sign) if enabled => self.all(&sign.secrets),
+            _ => Vec::new(),
+        };
+        LiveService {
+            enabled,
+            url: self.get(&rule.url).map(|url| url.trim_end_matches('/').to_owned()),
+            token: self.get(&rule.token),
+            database: self.get(&rule.database),
+            headers,
+            schemes: rule.sign.as_ref().map(|sign| sign.schemes.clone()).unwrap_or_default(),
+            secrets,
+            retry: self.get(&rule.retry).unwrap_or_default(),
+            timeout: self.get(&rule.timeout).map_or(Duration::from_secs(30), Delay::to_duration),
+            rule: Arc::clone(rule),
+        }
+    }
+
+    fn endpoint(&mut self, rule: &Arc<Endpoint>) -> LiveEndpoint {
+        let mut headers: BTreeMap<String, Vec<Secret>> = BTreeMap::new();
+        for (name, value) in &rule.access.headers {
+            headers.entry(name.to_ascii_lowercase()).or_default().extend(self.get(value));
+        }
+        LiveEndpoint {
+            enabled: self.get(&rule.enabled).unwrap_or(true),
+            keys: self.all(&rule.keys),
+            networks: self.all(&rule.access.networks),
+            headers,
+            signatures: rule
+                .access
+                .signatures
+                .iter()
+                .map(|signature| self.all(&signature.secrets))
+                .collect(),
+            rule: Arc::clone(rule),
+        }
+    }
+}
