@@ -2,9 +2,11 @@
 //! come in through `ingress` and `api`, due jobs leave through `deliver`, rule files are
 //! swapped by `reload`; they meet only in [`app::App`] and the store.
 
+pub mod api;
 pub mod app;
 pub mod clock;
 pub mod deliver;
+pub mod ingress;
 pub mod journal;
 pub mod metrics;
 pub mod settings;

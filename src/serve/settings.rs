@@ -11,6 +11,7 @@ use crate::engine::Outlet;
 use crate::model::rules::{Endpoint, RuleSet, Service, ServiceType};
 use crate::model::setting::{Lookup, Network};
 use crate::model::{FromText, Setting};
+use crate::serve::ingress::router::Router;
 use crate::signature::Scheme;
 
 /// A rule set with everything that it needs from outside.
@@ -36,6 +37,8 @@ pub struct Live {
     pub outlets: BTreeMap<String, Outlet>,
     /// Endpoints, in the order of the rules.
     pub endpoints: Vec<Arc<LiveEndpoint>>,
+    /// Which address belongs to which endpoint.
+    pub router: Router,
 }
 
 /// A service with its settings.
@@ -104,6 +107,7 @@ pub fn resolve(
         .map_or_else(|| format!("http://{listen}"), |url| url.trim_end_matches('/').to_owned());
     let trusted_proxies = desk.all(&rules.server.trusted_proxies).into_iter().flatten().collect();
     let api_token = rules.server.api_token.as_ref().and_then(|token| desk.get(token));
+    let router = Router::build(&endpoints, &rules.webhooks, &mut desk.faults);
     let data = desk.get(&rules.data).unwrap_or_else(|| String::from("data"));
     if desk.faults.is_empty() {
         Ok(Live {
@@ -116,6 +120,7 @@ pub fn resolve(
             services,
             outlets,
             endpoints,
+            router,
             rules,
         })
     } else {

@@ -1,0 +1,161 @@
+//! Who may call: addresses, headers, signatures. Every check that stands in the rules must
+//! hold; an error names the check and never what was expected.
+
+use std::net::IpAddr;
+
+use hyper::HeaderMap;
+
+use crate::model::rules::SignatureRule;
+use crate::model::setting::Network;
+use crate::serve::settings::LiveEndpoint;
+use crate::signature::{self, Presented, Scheme, Verified};
+
+/// Why a call may not come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// 401 or 403.
+    pub status: u16,
+    /// For the caller.
+    pub message: String,
+}
+
+/// Signatures that held, each with its rule.
+pub type Proofs<'a> = Vec<(&'a SignatureRule, Verified)>;
+
+/// The address of the caller: the peer's, or what trusted proxies say, from the right.
+#[must_use]
+pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
+    let trusted = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
+    let mut client = peer.to_canonical();
+    if !trusted(client) {
+        return client;
+    }
+    let hops: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    for hop in hops.into_iter().rev() {
+        // What cannot be read cannot be trusted: the last known hop stays.
+        let Ok(address) = hop.trim_matches(['[', ']']).parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+        if !trusted(client) {
+            break;
+        }
+    }
+    client
+}
+
+/// Checks the address and the headers: what can be known before the body is read.
+///
+/// # Errors
+/// The first check that does not hold.
+pub fn check_caller(
+    endpoint: &LiveEndpoint,
+    client: IpAddr,
+    headers: &HeaderMap,
+) -> Result<(), Denied> {
+    for networks in &endpoint.networks {
+        if !networks.iter().any(|network| network.contains(client)) {
+            let message = String::from("This address may not call this endpoint.");
+            return Err(Denied { status: 403, message });
+        }
+    }
+    for (name, secrets) in &endpoint.headers {
+        let given = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // Every secret is compared, so that time tells nothing about which one is near.
+        let fits = secrets.iter().fold(false, |fits, secret| fits | secret.matches(given));
+        if !fits {
+            let what = if headers.contains_key(name) { "Invalid" } else { "Missing" };
+            return Err(Denied { status: 401, message: format!("{what} header: {name}") });
+        }
+    }
+    Ok(())
+}
+
+/// Checks every signature over the raw body.
+///
+/// # Errors
+/// The first signature that does not hold.
+pub fn check_signatures<'a>(
+    endpoint: &'a LiveEndpoint,
+    headers: &HeaderMap,
+    body: &[u8],
+    now_seconds: i64,
+) -> Result<Proofs<'a>, Denied> {
+    let rules = endpoint.rule.access.signatures.iter().zip(&endpoint.signatures);
+    rules
+        .map(|(rule, secrets)| {
+            let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+            let presented = Presented {
+                signature: signature_headers(rule).iter().find_map(|name| text(name)),
+                timestamp: text(time_header(rule)),
+                id: text("webhook-id"),
+            };
+            let max_age = i64::try_from(rule.max_age.to_duration().as_secs()).unwrap_or(i64::MAX);
+            signature::verify(
+                rule.scheme,
+                secrets,
+                &presented,
+                body,
+                now_seconds,
+                max_age,
+                rule.time_optional,
+            )
+            .map(|verified| (rule, verified))
+            .map_err(|fault| Denied { status: 401, message: fault.message })
+        })
+        .collect()
+}
+
+/// The names under which a rule looks for the signature.
+#[must_use]
+pub fn signature_headers(rule: &SignatureRule) -> Vec<&str> {
+    if !rule.headers.is_empty() {
+        return rule.headers.iter().map(String::as_str).collect();
+    }
+    vec![match rule.scheme {
+        Scheme::Body | Scheme::Timestamped => "x-webhook-signature-256",
+        Scheme::Standard => "webhook-signature",
+        Scheme::Github => "x-hub-signature-256",
+        Scheme::Stripe => "stripe-signature",
+    }]
+}
+
+fn time_header(rule: &SignatureRule) -> &str {
+    rule.time_header.as_deref().unwrap_or(match rule.scheme {
+        Scheme::Standard => "webhook-timestamp",
+        _ => "x-webhook-timestamp",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forwarded(text: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", text.parse().expect("a header"));
+        headers
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed_and_only_from_the_right() {
+        use crate::model::FromText as _;
+        let proxies = [Network::from_text("10.0.0.0/8").expect("a network")];
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let spoofed = forwarded("10.0.0.5, 203.0.113.9, 10.1.1.1");
+        assert_eq!(client(ip("198.51.100.7"), &spoofed, &proxies), ip("198.51.100.7"));
+        assert_eq!(client(ip("10.0.0.1"), &spoofed, &proxies), ip("203.0.113.9"));
+        assert_eq!(
+            client(ip("10.0.0.1"), &forwarded("junk, 203.0.113.9"), &proxies),
+            ip("203.0.113.9")
+        );
+        assert_eq!(
+            client(ip("::ffff:10.0.0.1"), &forwarded("203.0.113.9"), &proxies),
+            ip("203.0.113.9")
+        );
+    }
+}

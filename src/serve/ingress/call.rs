@@ -1,0 +1,313 @@
+//! One call of one endpoint, from its headers to its answer. The order is fixed: what costs
+//! little and tells little is checked first, the signature before the body is understood,
+//! and nothing is answered with success before it is durable.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{HeaderMap, Method, Request};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::access::{self, Proofs};
+use super::answer::{self, Answer};
+use super::rate::Rates;
+use crate::base::time;
+use crate::model::commit::IdempotencyKey;
+use crate::model::{Call, Origin};
+use crate::payload;
+use crate::serve::app::{Accepted, App};
+use crate::serve::settings::{Live, LiveEndpoint};
+use crate::signature::Scheme;
+use crate::store::StoreError;
+
+/// The whole body must have arrived within this time.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// How long an idempotency key binds.
+const KEY_BINDS: i64 = 24 * 3_600_000;
+/// The longest idempotency key.
+const MAX_KEY: usize = 255;
+
+/// A call that is being answered.
+pub(super) struct Incall<'a> {
+    pub(super) app: &'a App,
+    pub(super) live: &'a Live,
+    pub(super) endpoint: &'a Arc<LiveEndpoint>,
+    pub(super) rates: &'a Rates,
+    pub(super) client: IpAddr,
+}
+
+/// How a call ended, for logs and metrics.
+pub(super) struct Ended {
+    pub(super) answer: Answer,
+    /// What to tell people about it: the id and state, or why it was turned away.
+    pub(super) note: String,
+    /// Whether it was a repetition.
+    pub(super) repeated: bool,
+}
+
+impl Ended {
+    fn refused(answer: Answer, note: impl Into<String>) -> Self {
+        Self { answer, note: note.into(), repeated: false }
+    }
+
+    fn error(status: u16, text: &str) -> Self {
+        Self::refused(answer::error(status, text), text)
+    }
+}
+
+impl Incall<'_> {
+    /// Answers the call.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Ended {
+        let (parts, body) = request.into_parts();
+        let mut ended = match self.before_body(&parts.method, &parts.headers) {
+            Err(ended) => *ended,
+            Ok(()) => match self.read(body).await {
+                Err(ended) => *ended,
+                Ok(body) => self.with_body(&parts, body).await,
+            },
+        };
+        answer::allow_origin(&self.endpoint.rule, &parts.headers, &mut ended.answer);
+        ended
+    }
+
+    /// Everything that is known without the body.
+    fn before_body(&self, method: &Method, headers: &HeaderMap) -> Result<(), Box<Ended>> {
+        let rule = &self.endpoint.rule;
+        if method == Method::OPTIONS {
+            return Err(Box::new(Ended::refused(answer::preflight(rule, headers), "preflight")));
+        }
+        if !rule.methods.iter().any(|allowed| allowed == method.as_str()) {
+            let answer = answer::wrong_method(&rule.methods);
+            return Err(Box::new(Ended::refused(answer, format!("{method} is not declared"))));
+        }
+        if !self.endpoint.enabled {
+            return Err(Box::new(Ended::error(409, "This endpoint is switched off.")));
+        }
+        if let Some(trouble) = self.app.trouble() {
+            return Err(Box::new(Ended::refused(answer::busy(503, &trouble), trouble)));
+        }
+        self.within_rates()?;
+        access::check_caller(self.endpoint, self.client, headers)
+            .map_err(|denied| Box::new(Ended::error(denied.status, &denied.message)))?;
+        content_fits(method, headers).map_err(|(status, text)| Box::new(Ended::error(status, text)))
+    }
+
+    fn within_rates(&self) -> Result<(), Box<Ended>> {
+        let rule = &self.endpoint.rule;
+        let name = rule.full_name();
+        for (rate, per_client) in &rule.access.rates {
+            let client = per_client.then_some(self.client);
+            if let Some(seconds) = self.rates.take(&name, *rate, client, self.app.millis()) {
+                let text = format!("Too many calls: this endpoint takes {rate}.");
+                let mut answer = answer::busy(429, &text);
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+                return Err(Box::new(Ended::refused(answer, text)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the body, within its size and time.
+    async fn read(&self, mut body: Incoming) -> Result<Bytes, Box<Ended>> {
+        let limit = self.live.rules.server.limits.body;
+        let too_large =
+            || Box::new(Ended::error(413, &format!("The body is larger than {limit} bytes.")));
+        if body.size_hint().lower() > limit as u64 {
+            return Err(too_large());
+        }
+        let reading = async {
+            let mut whole = BytesMut::new();
+            while let Some(frame) = body.frame().await {
+                let frame =
+                    frame.map_err(|_| Box::new(Ended::error(400, "The body broke off.")))?;
+                if let Ok(data) = frame.into_data() {
+                    if whole.len() + data.len() > limit {
+                        return Err(too_large());
+                    }
+                    whole.extend_from_slice(&data);
+                }
+            }
+            Ok(whole.freeze())
+        };
+        tokio::time::timeout(BODY_TIME, reading).await.unwrap_or_else(|_| {
+            Err(Box::new(Ended::error(408, "The body took too long to arrive.")))
+        })
+    }
+
+    async fn with_body(&self, parts: &hyper::http::request::Parts, body: Bytes) -> Ended {
+        let now = self.app.now();
+        let proofs =
+            match access::check_signatures(self.endpoint, &parts.headers, &body, now.as_second()) {
+                Ok(proofs) => proofs,
+                Err(denied) => return Ended::error(denied.status, &denied.message),
+            };
+        let payload = match self.payload(parts, &body) {
+            Ok(payload) => payload,
+            Err(ended) => return *ended,
+        };
+        let keys = match self.keys(&parts.headers, &proofs, &body) {
+            Ok(keys) => keys,
+            Err(ended) => return *ended,
+        };
+        let call = Call {
+            id: self.app.new_id(),
+            at: now,
+            origin: Origin::Endpoint(Arc::clone(&self.endpoint.rule)),
+            payload,
+        };
+        let remote = Some(self.client.to_string());
+        match self.app.accept(self.live, &call, body, keys, remote).await {
+            Ok(accepted) => settled(accepted),
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    /// The payload, checked against the endpoint's schema.
+    fn payload(
+        &self,
+        parts: &hyper::http::request::Parts,
+        body: &[u8],
+    ) -> Result<Map<String, Value>, Box<Ended>> {
+        let value = if body.is_empty() && has_no_body(&parts.method) {
+            Value::Object(query(parts.uri.query().unwrap_or_default()))
+        } else {
+            payload::parse(body).map_err(|fault| Box::new(Ended::error(400, &fault.message)))?
+        };
+        if let Some(schema) = &self.endpoint.rule.payload {
+            let problems = schema.checker.check(&value);
+            if !problems.is_empty() {
+                let note = problems.iter().map(|problem| problem.message.as_str());
+                let note = note.collect::<Vec<_>>().join("; ");
+                return Err(Box::new(Ended::refused(answer::misfit(&problems), note)));
+            }
+        }
+        match value {
+            Value::Object(payload) => Ok(payload),
+            _ => Err(Box::new(Ended::error(
+                400,
+                "The body must be a JSON object, such as {\"email\": \"sarah@example.com\"}.",
+            ))),
+        }
+    }
+
+    /// What would make another call the same as this one.
+    fn keys(
+        &self,
+        headers: &HeaderMap,
+        proofs: &Proofs<'_>,
+        body: &[u8],
+    ) -> Result<Vec<IdempotencyKey>, Box<Ended>> {
+        let now = self.app.millis();
+        let digest: [u8; 32] = Sha256::digest(body).into();
+        let key = |key: String, expires: i64| IdempotencyKey {
+            endpoint: self.endpoint.rule.full_name(),
+            key,
+            body: digest,
+            expires,
+        };
+        let mut keys = Vec::new();
+        if let Some(given) = headers.get("idempotency-key") {
+            let given =
+                given.to_str().ok().filter(|given| !given.is_empty() && given.len() <= MAX_KEY);
+            let Some(given) = given else {
+                let text = "The Idempotency-Key must be 1 to 255 visible ASCII characters.";
+                return Err(Box::new(Ended::error(400, text)));
+            };
+            keys.push(key(format!("key:{given}"), now + KEY_BINDS));
+        }
+        for (rule, proof) in proofs {
+            let bound = proof.time_signed || rule.scheme == Scheme::Standard;
+            if bound {
+                keys.push(key(proof.identity.clone(), now + KEY_BINDS));
+            } else if keys.is_empty() && !self.endpoint.rule.repeats {
+                let age =
+                    i64::try_from(rule.max_age.to_duration().as_millis()).unwrap_or(KEY_BINDS);
+                keys.push(key(proof.identity.clone(), now + age));
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// The answer to a call that was decided.
+fn settled(accepted: Accepted) -> Ended {
+    match accepted {
+        Accepted::Done(reply, id) => {
+            Ended { answer: answer::reply(&reply), note: id.to_string(), repeated: false }
+        }
+        Accepted::Refused(reply) => {
+            let why = reply.body["message"].as_str().unwrap_or("refused silently").to_owned();
+            Ended::refused(answer::reply(&reply), why)
+        }
+        Accepted::Replayed(reply, id) => {
+            let mut answer = answer::reply(&reply);
+            answer.headers_mut().insert("idempotent-replay", HeaderValue::from_static("true"));
+            Ended { answer, note: id.to_string(), repeated: true }
+        }
+        Accepted::KeyReused => {
+            Ended::error(409, "This idempotency key was used before, with another body.")
+        }
+    }
+}
+
+/// The store did not take it; the caller may try again.
+pub(super) fn unavailable(error: &StoreError) -> Ended {
+    let text = match error {
+        StoreError::Full => "The server is busy; please try again.",
+        _ => "The server cannot store calls at the moment; please try again.",
+    };
+    Ended::refused(answer::busy(503, text), error.to_string())
+}
+
+fn has_no_body(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::DELETE | Method::HEAD)
+}
+
+/// JSON only, and not compressed: the signature is over the bytes that are understood.
+fn content_fits(method: &Method, headers: &HeaderMap) -> Result<(), (u16, &'static str)> {
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err((415, "Send the body without Content-Encoding."));
+    }
+    if has_no_body(method) && !headers.contains_key(CONTENT_TYPE) {
+        return Ok(());
+    }
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json { Ok(()) } else { Err((415, "Send JSON, with Content-Type: application/json.")) }
+}
+
+/// The query string as a payload of texts, for endpoints that declare GET.
+fn query(text: &str) -> Map<String, Value> {
+    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(
+        &format!("/?{text}").parse().unwrap_or_default(),
+    )
+    .map(|axum::extract::Query(pairs)| {
+        pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
+    })
+    .unwrap_or_default()
+}
+
+impl App {
+    /// Why no call can be accepted at the moment.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        if self.draining.load(std::sync::atomic::Ordering::Relaxed) {
+            return Some(String::from("The server is stopping; please try again in a moment."));
+        }
+        self.store.trouble()
+    }
+
+    /// Now, as the API writes it.
+    #[must_use]
+    pub fn now_text(&self) -> String {
+        time::format_time(self.now())
+    }
+}
