@@ -4,10 +4,12 @@
 
 pub mod api;
 pub mod app;
+pub mod checks;
 pub mod clock;
 pub mod deliver;
 pub mod ingress;
 pub mod journal;
 pub mod metrics;
+pub mod reload;
 pub mod settings;
 pub mod sources;

@@ -1,0 +1,258 @@
+//! Rule files that change while rulerun runs. Folders are watched, not files, because
+//! editors save by renaming. A good edit is swapped in as a whole; a bad one changes
+//! nothing, is told once, and shows in `/readyz` until it is mended.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher as _};
+use tokio::sync::{mpsc, watch};
+
+use super::app::{App, RulesState};
+use super::journal::Kind;
+use super::settings::{self, Live};
+use super::sources;
+use crate::base::report::{self, Style};
+use crate::base::{Diagnostic, Severity, SourceMap};
+use crate::language;
+use crate::model::Lookup;
+use crate::model::rules::RuleSet;
+
+/// Files are read when nothing has changed for this long: saves come in bursts.
+const QUIET: Duration = Duration::from_millis(40);
+/// However long a burst lasts, files are read after this.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// File systems that report no changes (network mounts) are looked at this often.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// Looks variables up; shared by the first load and every reload.
+pub type SharedLookup = Arc<dyn Lookup + Send + Sync>;
+
+/// What reading the files came to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The files, for showing diagnostics.
+    pub sources: SourceMap,
+    /// Warnings, or the errors that refused them.
+    pub found: Vec<Diagnostic>,
+    /// The rules, unless they were refused.
+    pub live: Option<Live>,
+}
+
+/// Reads, analyses and resolves the files under these paths.
+///
+/// # Errors
+/// Files that cannot be read at all.
+pub fn load(
+    paths: &[PathBuf],
+    lookup: &dyn Lookup,
+    revision: u32,
+    check: &dyn Fn(&Live) -> Vec<Diagnostic>,
+) -> Result<Loaded, sources::SourceError> {
+    let sources = sources::load(paths)?;
+    Ok(compile(sources, lookup, revision, check))
+}
+
+fn compile(
+    sources: SourceMap,
+    lookup: &dyn Lookup,
+    revision: u32,
+    check: &dyn Fn(&Live) -> Vec<Diagnostic>,
+) -> Loaded {
+    let (rules, mut found) = language::analyze(&sources);
+    let mut live = None;
+    if let Some(rules) = rules {
+        match settings::resolve(Arc::new(rules), lookup, revision) {
+            Ok(resolved) => {
+                let more = check(&resolved);
+                let refused = more.iter().any(|found| found.severity == Severity::Error);
+                found.extend(more);
+                live = (!refused).then_some(resolved);
+            }
+            Err(faults) => found.extend(faults),
+        }
+    }
+    Loaded { sources, found, live }
+}
+
+/// Watches rule files and swaps them in.
+#[derive(Clone)]
+pub struct Reloader {
+    /// The server.
+    pub app: Arc<App>,
+    /// The paths given on the command line.
+    pub paths: Vec<PathBuf>,
+    /// Settings.
+    pub lookup: SharedLookup,
+    /// Checks that need resolved settings.
+    pub check: Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync>,
+    /// How diagnostics are drawn.
+    pub style: Style,
+}
+
+impl std::fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reloader").field("paths", &self.paths).finish_non_exhaustive()
+    }
+}
+
+impl Reloader {
+    /// Watches until `stop` turns true. `now` rings for an immediate reload (SIGHUP).
+    pub async fn run(self, mut stop: watch::Receiver<bool>, now: Arc<tokio::sync::Notify>) {
+        let (bell, mut changes) = mpsc::channel::<()>(1);
+        let mut watcher = self.watch(bell.clone());
+        let mut seen = fingerprint(&self.paths);
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                _ = changes.recv() => settle(&mut changes).await,
+                () = now.notified() => seen.clear(),
+                () = tokio::time::sleep(SWEEP) => {}
+            }
+            let fresh = fingerprint(&self.paths);
+            if fresh == seen {
+                continue;
+            }
+            seen = fresh;
+            let job = self.clone();
+            // Reading and compiling is work for a thread of its own.
+            let _ = tokio::task::spawn_blocking(move || job.reload()).await;
+            // Folders may have come, gone or been swapped: watch what is there now.
+            watcher = self.watch(bell.clone()).or(watcher);
+        }
+    }
+
+    fn watch(&self, bell: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
+        let mut watcher = notify::recommended_watcher(move |_| {
+            // A full channel means that a change is noted already.
+            let _ = bell.try_send(());
+        })
+        .ok()?;
+        for root in sources::roots(&self.paths) {
+            let folder = if root.is_file() { parent(&root) } else { root.clone() };
+            let _ = watcher.watch(&folder, RecursiveMode::Recursive);
+            // A folder that is itself a link is swapped in its parent.
+            let _ = watcher.watch(&parent(&root), RecursiveMode::NonRecursive);
+        }
+        Some(watcher)
+    }
+
+    /// Reads the files and swaps them in if they are good.
+    pub fn reload(&self) {
+        let live = self.app.live.load_full();
+        let revision = live.revision + 1;
+        let loaded = match load(&self.paths, &*self.lookup, revision, &*self.check) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let problem = serde_json::json!({ "code": "unreadable", "severity": "error", "message": error.to_string() });
+                self.refuse(vec![problem], &format!("{error}\n"));
+                return;
+            }
+        };
+        match loaded.live {
+            Some(fresh) if fresh.rules.hash == live.rules.hash => {
+                // Back to what is live: a bad edit was taken back.
+                if !self.app.rules_state.load().problems.is_empty() {
+                    self.accept_state();
+                    self.app.journal.say(Kind::Rules, "the files are back to the rules that run");
+                }
+            }
+            Some(fresh) => self.swap(&live, fresh),
+            None => {
+                let problems =
+                    loaded.found.iter().map(|found| report::json(&loaded.sources, found)).collect();
+                self.refuse(problems, &report::human(&loaded.sources, &loaded.found, self.style));
+            }
+        }
+    }
+
+    fn swap(&self, old: &Live, fresh: Live) {
+        if fresh.listen != old.listen {
+            self.app
+                .journal
+                .say(Kind::Warning, "a changed `listen` address takes effect at the next start");
+        }
+        let text = format!("live: {} (revision {})", counts(&fresh.rules), fresh.revision);
+        self.app.live.store(Arc::new(fresh));
+        self.accept_state();
+        self.app.metrics.reload();
+        self.app.journal.say(Kind::Rules, &text);
+        // Lanes may have opened.
+        self.app.store.bell().notify_one();
+    }
+
+    fn accept_state(&self) {
+        let state = RulesState { problems: Vec::new(), loaded: self.app.millis() };
+        self.app.rules_state.store(Arc::new(state));
+    }
+
+    fn refuse(&self, problems: Vec<serde_json::Value>, drawn: &str) {
+        let state = self.app.rules_state.load_full();
+        if state.problems == problems {
+            return;
+        }
+        let count = problems.len();
+        self.app.rules_state.store(Arc::new(RulesState { problems, loaded: state.loaded }));
+        self.app.journal.print(drawn);
+        let noun = if count == 1 { "problem" } else { "problems" };
+        let text = format!("the edit is not used ({count} {noun}); the rules from before go on");
+        self.app.journal.say(Kind::Rules, &text);
+    }
+}
+
+/// "10 endpoints, 4 sequences, 11 events".
+#[must_use]
+pub fn counts(rules: &RuleSet) -> String {
+    let plural =
+        |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    [
+        plural(rules.endpoints.len(), "endpoint"),
+        plural(rules.sequences.len(), "sequence"),
+        plural(rules.events.len(), "event"),
+    ]
+    .join(", ")
+}
+
+/// Waits until a burst of changes is over.
+async fn settle(changes: &mut mpsc::Receiver<()>) {
+    let burst = async { while tokio::time::timeout(QUIET, changes.recv()).await.is_ok() {} };
+    let _ = tokio::time::timeout(PATIENCE, burst).await;
+}
+
+/// What tells that files have changed: every file with its size, time and identity.
+fn fingerprint(paths: &[PathBuf]) -> Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)> {
+    let mut all = Vec::new();
+    for root in sources::roots(paths) {
+        visit(&root, 0, &mut all);
+        if root.is_file() {
+            visit(&parent(&root).join("emails"), 0, &mut all);
+        }
+    }
+    all.sort();
+    all
+}
+
+fn visit(
+    path: &Path,
+    depth: usize,
+    all: &mut Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)>,
+) {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(meta) = std::fs::metadata(path) else { return };
+    if meta.is_dir() && depth < 16 {
+        let Ok(entries) = std::fs::read_dir(path) else { return };
+        for entry in entries.flatten() {
+            visit(&entry.path(), depth + 1, all);
+        }
+    } else {
+        all.push((path.to_owned(), meta.len(), meta.modified().ok(), meta.ino()));
+    }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
