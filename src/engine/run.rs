@@ -303,6 +303,7 @@ impl<'a> Run<'a> {
             entity_id: None,
             target,
             enrolment: None,
+            by_hand: false,
             order: None,
             attempts: 0,
             retries: 0,

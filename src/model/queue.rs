@@ -265,6 +265,8 @@ pub struct Job {
     pub target: String,
     /// The enrolment it belongs to: sequence and key.
     pub enrolment: Option<(String, String)>,
+    /// Whether a person asked for it again by hand: then it is never too late.
+    pub by_hand: bool,
     /// One at a time per value of this within the lane, in order of id.
     pub order: Option<String>,
     /// Attempts made.

@@ -1,0 +1,87 @@
+//! One gate per lane: how many attempts may begin now, and when the next place opens. A
+//! dead, slow or rate-limited service closes its own gate and nobody else's.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use super::gate::{Lane, LaneState};
+use crate::engine::OUTBOX;
+use crate::model::Tried;
+use crate::model::setting::Rate;
+use crate::serve::settings::Live;
+
+/// Places of lanes that no service has: their jobs only need to be ended.
+pub(super) const OTHER_LANES: usize = 16;
+
+/// What a lane's gate was made from.
+type Made = (usize, Option<Rate>);
+
+/// The state of every service's gate.
+#[derive(Debug, Default)]
+pub struct Gates {
+    lanes: Mutex<HashMap<String, (Made, Lane)>>,
+}
+
+impl Gates {
+    /// Free places of every lane of these rules.
+    pub fn free(&self, live: &Live, now: i64) -> Vec<(String, usize)> {
+        let Ok(mut lanes) = self.lanes.lock() else { return Vec::new() };
+        let services = live.services.values().map(|service| {
+            let rule = &service.rule;
+            (rule.name.as_str(), (rule.in_flight, rule.rate))
+        });
+        services
+            .chain([(OUTBOX, (OTHER_LANES, None))])
+            .map(|(name, made)| {
+                let lane = lanes
+                    .entry(name.to_owned())
+                    .or_insert_with(|| (made, Lane::new(made.0, made.1)));
+                // A changed rule takes effect once what is under way has ended.
+                if lane.0 != made && lane.1.in_flight() == 0 {
+                    *lane = (made, Lane::new(made.0, made.1));
+                }
+                (name.to_owned(), lane.1.free(now))
+            })
+            .collect()
+    }
+
+    /// When the next gate opens by itself.
+    pub fn next_free(&self, now: i64) -> Option<i64> {
+        let lanes = self.lanes.lock().ok()?;
+        lanes.values().filter(|(_, lane)| lane.free(now) == 0).filter_map(|(_, lane)| lane.next_free(now)).min()
+    }
+
+    /// An attempt begins.
+    pub fn take(&self, name: &str, now: i64) {
+        self.with(name, |lane| lane.take(now));
+    }
+
+    /// An attempt has ended; none means that the service was not called.
+    pub fn done(&self, name: &str, now: i64, tried: Option<&Tried>) {
+        self.with(name, |lane| match tried {
+            Some(tried) => lane.done(now, tried),
+            None => lane.put_back(),
+        });
+    }
+
+    /// Each lane's state and attempts under way, by name.
+    #[must_use]
+    pub fn states(&self, now: i64) -> Vec<(String, LaneState, usize)> {
+        let Ok(lanes) = self.lanes.lock() else { return Vec::new() };
+        let mut states: Vec<_> = lanes
+            .iter()
+            .map(|(name, (_, lane))| (name.clone(), lane.state(now), lane.in_flight()))
+            .collect();
+        states.sort_by(|a, b| a.0.cmp(&b.0));
+        states
+    }
+
+    fn with(&self, name: &str, change: impl FnOnce(&mut Lane)) {
+        if let Ok(mut lanes) = self.lanes.lock() {
+            let lane = lanes.entry(name.to_owned()).or_insert_with(|| {
+                ((OTHER_LANES, None), Lane::new(OTHER_LANES, None))
+            });
+            change(&mut lane.1);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! One attempt: the job's bytes go to its service.
+
+use bytes::Bytes;
+use hyper::Method;
+
+use super::Deliver;
+use super::http::Outgoing;
+use crate::engine;
+use crate::model::queue::{AttemptError, Email, Job, Task, Tried};
+use crate::serve::app::object;
+use crate::serve::settings::{Live, LiveService};
+use crate::signature;
+
+impl Deliver {
+    /// Tries once.
+    pub(super) async fn send(&self, live: &Live, job: &Job) -> Tried {
+        let Some(service) = live.services.get(&job.lane) else {
+            return ours(format!("the rules have no service {}", job.lane));
+        };
+        match &job.task {
+            Task::Event { path, body, .. } => self.event(service, job, path, body).await,
+            Task::Email(email) => self.email(service, email).await,
+            Task::Mirror { record, id } => self.mirror(service, record, id).await,
+            Task::Step { .. } => ours(String::from("a step cannot be sent")),
+        }
+    }
+
+    async fn event(&self, service: &LiveService, job: &Job, path: &str, body: &[u8]) -> Tried {
+        let Some(base) = &service.url else {
+            return ours(format!("the service {} has no address; set its `url`", job.lane));
+        };
+        let now = self.app.now();
+        let id = job.id.to_string();
+        let mut headers = vec![
+            ("content-type".to_owned(), "application/json".to_owned()),
+            ("webhook-id".to_owned(), id.clone()),
+        ];
+        if let Some(token) = &service.token {
+            headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose())));
+        }
+        headers.extend(
+            service.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())),
+        );
+        for scheme in &service.schemes {
+            for (name, value) in signature::sign(*scheme, &service.secrets, &id, now.as_second(), body) {
+                if name != "webhook-id" {
+                    headers.push((name.to_owned(), value));
+                }
+            }
+        }
+        let outgoing = Outgoing {
+            method: Method::POST,
+            url: format!("{base}{path}"),
+            headers,
+            body: Bytes::copy_from_slice(body),
+            timeout: service.timeout,
+            allow_private: service.rule.allow_private,
+            now,
+        };
+        self.transports.http.send(outgoing).await
+    }
+
+    async fn email(&self, service: &LiveService, email: &Email) -> Tried {
+        let Some(url) = &service.url else {
+            return ours(String::from("no mail service is set"));
+        };
+        match self.transports.smtp(service, url) {
+            Ok(smtp) => smtp.send(email, service.timeout).await,
+            Err(why) => ours(why),
+        }
+    }
+
+    async fn mirror(&self, service: &LiveService, record: &str, id: &str) -> Tried {
+        let Some(notion) = self.transports.notion(service) else {
+            return ours(format!("the service {} has no token or no database", service.rule.name));
+        };
+        match self.app.store.record(record, id).await {
+            Ok(Some(found)) => {
+                let fields = object(&found.fields);
+                notion.mirror(record, id, &fields, self.app.now(), service.timeout).await
+            }
+            // Forgotten meanwhile: there is nothing left to mirror.
+            Ok(None) => Tried { message: Some(String::from("the record is gone")), ..Tried::default() },
+            Err(error) => ours(error.to_string()),
+        }
+    }
+}
+
+/// A failure that is ours: no retry is spent.
+fn ours(message: String) -> Tried {
+    Tried { error: Some(AttemptError::Internal), message: Some(message), ..Tried::default() }
+}
+
+/// Why an e-mail through this lane is captured instead of sent, if so.
+pub(super) fn captured(live: &Live, lane: &str, dev: bool) -> Option<&'static str> {
+    let service = live.services.get(lane);
+    let url = service.and_then(|service| service.url.as_deref());
+    match url {
+        None => Some("captured: no mail service is set"),
+        Some(url) if dev && !crate::serve::checks::is_loopback(url) => {
+            Some("captured: --dev sends no e-mail to the outside")
+        }
+        Some(_) => None,
+    }
+    .filter(|_| lane == engine::OUTBOX || service.is_some_and(|service| service.enabled))
+}

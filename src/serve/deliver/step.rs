@@ -1,0 +1,268 @@
+//! A step of a sequence whose time has come: it is decided once more, rendered, and stored
+//! as what will be sent, before the first attempt. The next step is queued in the same
+//! write.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::attempt::Before;
+use super::send::captured;
+use super::Deliver;
+use crate::base::{Id, time};
+use crate::engine::{self, Due, StepDecision};
+use crate::mail::{self, MailRequest};
+use crate::model::commit::{IdempotencyKey, NextStep, Write};
+use crate::model::queue::{Enrolment, EnrolmentState, Job, Leased, Task, Transition};
+use crate::model::rules::{Event, MailKind};
+use crate::model::{Call, Origin};
+use crate::serve::app::object;
+use crate::serve::ingress::unsubscribe;
+use crate::serve::journal::Kind;
+use crate::serve::settings::Live;
+use crate::store::{Finish, StoreError};
+
+/// What a step needs to see.
+struct Scene {
+    enrolment: Enrolment,
+    step: String,
+    payload: Map<String, Value>,
+    contact: Option<Map<String, Value>>,
+    suppressed: Vec<String>,
+}
+
+impl Deliver {
+    /// Decides a due step. An e-mail is rendered and goes on to be sent under the same lease.
+    pub(super) async fn step(&self, live: &Live, leased: Leased) -> Before {
+        let Task::Step { sequence, key, enrolment, step } = &leased.job.task else {
+            return Before::Go(Box::new(leased));
+        };
+        let scene = match self.scene(sequence, key, Some(*enrolment), step).await {
+            Ok(Ok(scene)) => scene,
+            Ok(Err(why)) => {
+                self.end(&leased.job, leased.lease, Transition::Cancelled(why), None, Vec::new()).await;
+                return Before::Over;
+            }
+            Err(error) => {
+                self.give_back(&leased, &error).await;
+                return Before::Over;
+            }
+        };
+        let decision = self.decide(live, &leased.job, &scene);
+        let advance = self.advance(live, &scene);
+        match decision {
+            StepDecision::Skip(why) => self.leave_out(&leased, why, advance).await,
+            StepDecision::Stop(why) => {
+                let stop = Write::Stop {
+                    sequence: scene.enrolment.sequence.clone(),
+                    person: scene.enrolment.person.clone(),
+                    key: Some(scene.enrolment.key.clone()),
+                    reason: why.clone(),
+                };
+                self.leave_out(&leased, why, vec![stop]).await
+            }
+            StepDecision::Event(event, payload) => {
+                self.timed_event(live, &leased, event, payload, advance).await
+            }
+            StepDecision::Email { subject, markdown, kind, via, expires } => {
+                let lane = via.unwrap_or_else(|| engine::OUTBOX.to_owned());
+                match self.render(live, &leased.job, &scene, subject, markdown, kind).await {
+                    Ok(task) => {
+                        let job = Job { task, lane, expires: Some(expires), target: scene.enrolment.to.clone(), ..leased.job.clone() };
+                        self.go(live, leased, job, advance).await
+                    }
+                    Err(why) => {
+                        let failed = Transition::Failed(format!("could not be made: {why}"));
+                        self.end(&leased.job, leased.lease, failed, None, advance).await;
+                        Before::Over
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stores the rendered e-mail; then it may be sent, unless nobody is there to send it.
+    async fn go(&self, live: &Live, leased: Leased, job: Job, advance: Vec<Write>) -> Before {
+        if let Some(why) = captured(live, &job.lane, self.app.options.dev) {
+            let become_mail = Transition::Become(Box::new(job.clone()));
+            let stored = self.end(&job, leased.lease, become_mail, None, advance).await;
+            if stored == Finish::Done {
+                let captured = Transition::Cancelled(why.to_owned());
+                self.end(&job, leased.lease, captured, None, Vec::new()).await;
+            }
+            return Before::Over;
+        }
+        let become_mail = Transition::Become(Box::new(job.clone()));
+        match self.end(&job, leased.lease, become_mail, None, advance).await {
+            Finish::Done => Before::Go(Box::new(Leased { job, lease: leased.lease })),
+            Finish::Stale | Finish::Stopped => Before::Over,
+        }
+    }
+
+    async fn leave_out(&self, leased: &Leased, why: String, writes: Vec<Write>) -> Before {
+        self.end(&leased.job, leased.lease, Transition::Cancelled(why), None, writes).await;
+        Before::Over
+    }
+
+    /// The store could not be read: the step waits a moment and is tried again.
+    async fn give_back(&self, leased: &Leased, error: &StoreError) {
+        self.app.journal.say(Kind::Warning, &format!("{}: {error}", leased.job.event_type));
+        let again = self.app.millis() + 1_000;
+        // If even that fails the lease runs out by itself.
+        let _ = self.app.store.release(vec![(leased.lease, again)]).await;
+    }
+
+    /// What a step means at this moment.
+    fn decide(&self, live: &Live, job: &Job, scene: &Scene) -> StepDecision {
+        let due = Due {
+            enrolment: &scene.enrolment,
+            step: &scene.step,
+            planned: job.planned,
+            payload: &scene.payload,
+            contact: scene.contact.as_ref(),
+            suppressed: &scene.suppressed,
+            // What a person asked for again by hand has no limit of lateness.
+            forced: job.by_hand,
+            now: self.app.now(),
+        };
+        engine::step(&self.app.world(live), &due)
+    }
+
+    /// Looks at the conditions of an e-mail again before another attempt at it.
+    pub(super) async fn unwanted(&self, live: &Live, job: &Job) -> Option<String> {
+        let (Task::Email(email), Some((sequence, key))) = (&job.task, &job.enrolment) else {
+            return None;
+        };
+        let scene = self.scene(sequence, key, None, &email.name).await.ok()?;
+        match scene.map(|scene| self.decide(live, job, &scene)) {
+            Err(why) | Ok(StepDecision::Skip(why) | StepDecision::Stop(why)) => Some(why),
+            Ok(_) => None,
+        }
+    }
+
+    /// Fetches what a step needs; the inner error says why there is nothing to do.
+    async fn scene(
+        &self,
+        sequence: &str,
+        key: &str,
+        id: Option<Id>,
+        step: &str,
+    ) -> Result<Result<Scene, String>, StoreError> {
+        let store = &self.app.store;
+        let Some(enrolment) = store.enrolment(sequence, key).await?.filter(|found| id.is_none_or(|id| found.id == id))
+        else {
+            return Ok(Err(String::from("the person has begun the sequence anew")));
+        };
+        if let EnrolmentState::Stopped(why) = &enrolment.state {
+            return Ok(Err(format!("stopped: {why}")));
+        }
+        let payload = match &enrolment.payload {
+            Some(payload) => object(payload),
+            None => {
+                let body = store.body(enrolment.execution).await?.unwrap_or_default();
+                object(&String::from_utf8_lossy(&body))
+            }
+        };
+        let mut contact = store.record("contact", &enrolment.to).await?;
+        if contact.is_none() && enrolment.to != enrolment.person {
+            contact = store.record("contact", &enrolment.person).await?;
+        }
+        let suppressed = store.suppressions(&enrolment.person).await?;
+        Ok(Ok(Scene {
+            step: step.to_owned(),
+            payload,
+            contact: contact.map(|record| object(&record.fields)),
+            suppressed: suppressed.into_iter().map(|entry| entry.reason).collect(),
+            enrolment,
+        }))
+    }
+
+    /// What moves the enrolment on, unless this step was reached before.
+    fn advance(&self, live: &Live, scene: &Scene) -> Vec<Write> {
+        let enrolment = &scene.enrolment;
+        if enrolment.upcoming().is_none_or(|(name, _)| *name != scene.step) {
+            return Vec::new();
+        }
+        let step = enrolment.plan.get(enrolment.next as usize + 1).map(|(name, _)| {
+            let world = self.app.world(live);
+            let sequence = live.rules.sequences.get(&enrolment.sequence);
+            let step = sequence.and_then(|sequence| sequence.steps.iter().find(|step| step.name == *name));
+            // A step that the rules no longer have still comes due, to be skipped visibly.
+            let (lane, priority) = step.map_or((engine::OUTBOX.to_owned(), 0), |step| world.lane(step));
+            NextStep { lane, priority }
+        });
+        vec![Write::Advance {
+            sequence: enrolment.sequence.clone(),
+            key: enrolment.key.clone(),
+            enrolment: enrolment.id,
+            from: enrolment.next,
+            step,
+        }]
+    }
+
+    async fn render(
+        &self,
+        live: &Live,
+        job: &Job,
+        scene: &Scene,
+        subject: String,
+        markdown: String,
+        kind: MailKind,
+    ) -> Result<Task, String> {
+        let sender = live.rules.sender.as_ref().ok_or("the rules declare no `sender`")?;
+        let unsubscribe_url = match kind {
+            MailKind::Transactional => None,
+            MailKind::Marketing => {
+                let key = unsubscribe::key(&self.app).await.map_err(|error| error.to_string())?;
+                Some(unsubscribe::link(&live.public_url, &key, &scene.enrolment.person))
+            }
+        };
+        mail::render(&MailRequest {
+            sequence: &scene.enrolment.sequence,
+            name: &scene.step,
+            kind,
+            sender,
+            to: &scene.enrolment.to,
+            subject,
+            markdown,
+            unsubscribe_url,
+            message_id: job.id.to_string(),
+            at: self.app.now(),
+        })
+        .map(Task::Email)
+        .map_err(|error| error.to_string())
+    }
+
+    /// Queues a timed event. The key makes that happen once even if the step is done twice.
+    async fn timed_event(
+        &self,
+        live: &Live,
+        leased: &Leased,
+        event: Arc<Event>,
+        payload: Map<String, Value>,
+        advance: Vec<Write>,
+    ) -> Before {
+        let now = self.app.now();
+        let call = Call {
+            id: leased.job.id.derive("event"),
+            at: now,
+            origin: Origin::Event { event: Arc::clone(&event), test: false },
+            payload,
+        };
+        let body = Bytes::from(Value::Object(call.payload.clone()).to_string());
+        let key = IdempotencyKey {
+            endpoint: format!("sequence/{}", event.name),
+            key: leased.job.id.to_string(),
+            body: [0; 32],
+            expires: time::millis(now) + 30 * 86_400_000,
+        };
+        match self.app.accept(live, &call, body, vec![key], None).await {
+            Ok(_) => {
+                self.end(&leased.job, leased.lease, Transition::Sent, None, advance).await;
+            }
+            Err(error) => self.give_back(leased, &error).await,
+        }
+        Before::Over
+    }
+}

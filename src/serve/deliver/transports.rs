@@ -1,0 +1,74 @@
+//! The ways out: one HTTP client for all, one mail connection pool per mail service, one
+//! mirror per Notion service. They are kept over reloads while their settings stay.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use super::http::HttpClient;
+use super::notion::{self, Notion};
+use super::smtp::Smtp;
+use crate::base::Secret;
+use crate::serve::settings::LiveService;
+
+/// What a mirror is made from: address, token, database, private addresses.
+type MirrorMade = (String, Secret, String, bool);
+
+/// The ways out.
+#[derive(Debug)]
+pub(super) struct Transports {
+    pub(super) http: HttpClient,
+    roots: Option<PathBuf>,
+    smtp: Mutex<HashMap<String, (String, Arc<Smtp>)>>,
+    notion: Mutex<HashMap<String, (MirrorMade, Arc<Notion>)>>,
+}
+
+impl Transports {
+    pub(super) fn new(roots: Option<PathBuf>) -> Result<Self, String> {
+        let pem = roots
+            .as_ref()
+            .map(|path| std::fs::read(path).map_err(|why| format!("cannot read {}: {why}", path.display())))
+            .transpose()?;
+        Ok(Self {
+            http: HttpClient::new(pem)?,
+            roots,
+            smtp: Mutex::default(),
+            notion: Mutex::default(),
+        })
+    }
+
+    /// The mail server of a service.
+    pub(super) fn smtp(&self, service: &LiveService, url: &str) -> Result<Arc<Smtp>, String> {
+        let mut known = self.smtp.lock().map_err(|_| String::from("a mail task has failed"))?;
+        let name = &service.rule.name;
+        if let Some((made, smtp)) = known.get(name)
+            && made == url
+        {
+            return Ok(Arc::clone(smtp));
+        }
+        let smtp = Smtp::from_url(url, self.roots.as_deref()).map_err(|error| error.to_string())?;
+        let smtp = Arc::new(smtp);
+        known.insert(name.clone(), (url.to_owned(), Arc::clone(&smtp)));
+        Ok(smtp)
+    }
+
+    /// The mirror of a service; none without its token and database.
+    pub(super) fn notion(&self, service: &LiveService) -> Option<Arc<Notion>> {
+        let made = (
+            service.url.clone().unwrap_or_else(|| notion::DEFAULT_URL.to_owned()),
+            service.token.clone()?,
+            service.database.clone()?,
+            service.rule.allow_private,
+        );
+        let mut known = self.notion.lock().ok()?;
+        if let Some((before, notion)) = known.get(&service.rule.name)
+            && *before == made
+        {
+            return Some(Arc::clone(notion));
+        }
+        let (url, token, database, private) = made.clone();
+        let notion = Arc::new(Notion::new(self.http.clone(), &url, token, database, private));
+        known.insert(service.rule.name.clone(), (made, Arc::clone(&notion)));
+        Some(notion)
+    }
+}

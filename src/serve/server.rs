@@ -1,0 +1,298 @@
+//! The life of a server: start, serve, drain, stop. Everything that may refuse a start is
+//! looked at before the first socket is opened.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use super::app::{App, Options, RulesState};
+use super::checks;
+use super::clock::SystemClock;
+use super::deliver::{Deliver, Gates};
+use super::ingress::Ingress;
+use super::journal::{Journal, Kind, Voice};
+use super::metrics::Metrics;
+use super::reload::{self, Reloader, SharedLookup};
+use super::settings::Live;
+use super::sources::SourceError;
+use crate::base::report::Style;
+use crate::base::{Clock, Diagnostic, Severity, SourceMap};
+use crate::store::memory::MemoryStore;
+use crate::store::sled::SledStore;
+use crate::store::{Store, StoreError};
+
+/// Exit code after the disk failed (`EX_IOERR` of sysexits.h).
+pub const EXIT_IO: i32 = 74;
+/// How long open calls may take when the server stops.
+const DRAIN: Duration = Duration::from_secs(9);
+/// How often finished work is cleaned away.
+const CLEANUP: Duration = Duration::from_secs(3600);
+
+/// How to start.
+#[derive(Clone)]
+pub struct Config {
+    /// Rule paths; empty means the default folders.
+    pub paths: Vec<PathBuf>,
+    /// Overrides `listen`.
+    pub listen: Option<String>,
+    /// Overrides the data folder.
+    pub data: Option<PathBuf>,
+    /// Keep state in memory alone (tests, `--data :memory:`).
+    pub memory: bool,
+    /// More certificate authorities to trust (a PEM file).
+    pub roots: Option<PathBuf>,
+    /// Speed, development, jitter.
+    pub options: Options,
+    /// How much to say.
+    pub voice: Voice,
+    /// How diagnostics are drawn.
+    pub style: Style,
+    /// Looks variables up.
+    pub lookup: SharedLookup,
+    /// Send to the outside even with `--speed`.
+    pub really_send: bool,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Called when the disk has failed and nothing can be trusted any more.
+    pub on_fatal: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config").field("paths", &self.paths).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// A silent server with this lookup, on the system clock.
+    #[must_use]
+    pub fn new(paths: Vec<PathBuf>, lookup: SharedLookup) -> Self {
+        Self {
+            paths,
+            listen: None,
+            data: None,
+            memory: false,
+            roots: None,
+            options: Options::default(),
+            voice: Voice { silent: true, ..Voice::default() },
+            style: Style { colour: false, width: 100 },
+            lookup,
+            really_send: false,
+            clock: Arc::new(SystemClock),
+            on_fatal: Arc::new(|_| {}),
+        }
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Files that cannot be read.
+    #[error(transparent)]
+    Sources(#[from] SourceError),
+    /// Rules or settings that are refused.
+    #[error("the rules have problems")]
+    Rules(Box<SourceMap>, Vec<Diagnostic>),
+    /// A start that would be unsafe.
+    #[error("{0}")]
+    Unsafe(String),
+    /// An address that cannot be listened on.
+    #[error("cannot listen on {address}: {why}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// The system's words.
+        why: String,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// TLS cannot be set up.
+    #[error("{0}")]
+    Tls(String),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What its parts share.
+    pub app: Arc<App>,
+    /// Warnings of the rules that started.
+    pub warnings: Vec<Diagnostic>,
+    /// The rule files, for showing them.
+    pub sources: SourceMap,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    reload: Arc<Notify>,
+}
+
+impl Server {
+    /// Starts a server.
+    ///
+    /// # Errors
+    /// Everything that must not be served: rules with problems, missing secrets, an open
+    /// address without credentials, a store that does not open.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let check = checker(&config);
+        let loaded = reload::load(&config.paths, &*config.lookup, 1, &*check)?;
+        let Some(mut live) = loaded.live else {
+            return Err(StartError::Rules(Box::new(loaded.sources), loaded.found));
+        };
+        if let Some(listen) = &config.listen {
+            live.listen.clone_from(listen);
+        }
+        refuse_unsafe(&config, &live)?;
+        let listener = bind(&live.listen).await?;
+        let address = listener.local_addr().map_err(|why| cannot_listen(&live.listen, &why))?;
+        let store = open_store(&config, &live).await?;
+        let app = Arc::new(App {
+            store,
+            live: ArcSwap::from_pointee(live),
+            journal: Journal::new(config.voice, Arc::clone(&config.clock)),
+            metrics: Metrics::default(),
+            rules_state: ArcSwap::from_pointee(RulesState {
+                problems: Vec::new(),
+                loaded: crate::base::time::millis(config.clock.now()),
+            }),
+            clock: config.clock,
+            options: config.options,
+            draining: AtomicBool::new(false),
+            gates: Gates::default(),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let reload = Arc::new(Notify::new());
+        let mut tasks = JoinSet::new();
+        let deliver = Deliver::new(Arc::clone(&app), config.roots).map_err(StartError::Tls)?;
+        tasks.spawn(Ingress::new(Arc::clone(&app)).run(listener, stopped.clone()));
+        tasks.spawn(deliver.run(stopped.clone()));
+        let reloader = Reloader {
+            app: Arc::clone(&app),
+            paths: config.paths,
+            lookup: config.lookup,
+            check,
+            style: config.style,
+        };
+        tasks.spawn(reloader.run(stopped.clone(), Arc::clone(&reload)));
+        tasks.spawn(clean_up(Arc::clone(&app), stopped));
+        Ok(Self {
+            address,
+            app,
+            warnings: loaded.found,
+            sources: loaded.sources,
+            stop,
+            tasks,
+            reload,
+        })
+    }
+
+    /// Reads the rule files again now.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Stops: no new calls, open ones are finished, leases handed back, everything written
+    /// out. Takes at most ten seconds.
+    pub async fn stop(mut self) {
+        self.app.draining.store(true, Ordering::Relaxed);
+        // Nobody listens any more only if every task has ended by itself.
+        let _ = self.stop.send(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(DRAIN, ended).await;
+        self.tasks.abort_all();
+        if let Err(error) = self.app.store.close().await {
+            self.app.journal.say(Kind::Warning, &format!("the store did not close cleanly: {error}"));
+        }
+    }
+
+    /// Resolves when a part of the server has ended that never should.
+    pub async fn failed(&mut self) -> String {
+        match self.tasks.join_next().await {
+            Some(Err(error)) => format!("a part of the server failed: {error}"),
+            _ => String::from("a part of the server ended"),
+        }
+    }
+}
+
+/// Checks that need resolved settings, for the start and for every reload.
+fn checker(config: &Config) -> Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync> {
+    let dev = config.options.dev;
+    Arc::new(move |live| if dev { Vec::new() } else { checks::real_mail(live) })
+}
+
+fn refuse_unsafe(config: &Config, live: &Live) -> Result<(), StartError> {
+    if !checks::is_loopback(&live.listen) && live.api_token.is_none() {
+        return Err(StartError::Unsafe(format!(
+            "rulerun would listen on {}, where others can reach its API, but no credentials are set. \
+             Add `api-token (env)\"RULERUN_API_TOKEN\"` to `server`, or listen on 127.0.0.1.",
+            live.listen
+        )));
+    }
+    let far = checks::far_services(live);
+    if config.options.speed > 1 && !far.is_empty() && !config.really_send && !config.options.dev {
+        return Err(StartError::Unsafe(format!(
+            "--speed would send real messages through {} at the wrong times. Point the service at this \
+             machine, use --dev, or say --yes-really-send.",
+            far.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+async fn bind(address: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|why| cannot_listen(address, &why))
+}
+
+fn cannot_listen(address: &str, why: &std::io::Error) -> StartError {
+    let why = if why.kind() == std::io::ErrorKind::AddrInUse {
+        String::from("another program uses this port; stop it, or choose one with --listen 127.0.0.1:8090")
+    } else {
+        why.to_string()
+    };
+    StartError::Listen { address: address.to_owned(), why }
+}
+
+async fn open_store(config: &Config, live: &Live) -> Result<Arc<dyn Store>, StartError> {
+    let now = crate::base::time::millis(config.clock.now());
+    if config.memory {
+        return Ok(Arc::new(MemoryStore::new()));
+    }
+    let folder = config.data.clone().unwrap_or_else(|| PathBuf::from(&live.data)).join("store");
+    let on_fatal = Arc::clone(&config.on_fatal);
+    // Opening reads files and may wait for a dying process.
+    let opened = tokio::task::spawn_blocking(move || {
+        SledStore::open(&folder, now, Box::new(move |why| on_fatal(why)))
+    });
+    let store = opened.await.map_err(|error| StoreError::Io(error.to_string()))??;
+    Ok(Arc::new(store))
+}
+
+/// Removes finished work that is older than `queue keep`.
+async fn clean_up(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(CLEANUP) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let keep = app.live.load().rules.queue.keep.to_duration();
+        let now = app.millis();
+        let before = now - i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        if let Err(error) = app.store.purge(before, now).await {
+            app.journal.say(Kind::Warning, &format!("old work could not be cleaned away: {error}"));
+        }
+    }
+}
+
+/// Whether any diagnostic refuses the rules.
+#[must_use]
+pub fn has_errors(found: &[Diagnostic]) -> bool {
+    found.iter().any(|found| found.severity == Severity::Error)
+}
