@@ -20,6 +20,7 @@ pub mod guard;
 pub mod language;
 pub mod model;
 pub mod payload;
+pub mod serve;
 pub mod signature;
 pub mod store;
 pub mod template;
