@@ -5,3 +5,4 @@ pub mod address;
 mod dial;
 pub mod gate;
 pub mod http;
+pub mod notion;
