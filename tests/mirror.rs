@@ -1,11 +1,13 @@
 //! Records mirrored to Notion, against a stand-in that speaks Notion's shapes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "support/notion.rs"]
 mod notion;
 
 use std::time::Duration;
 
-use notion::{DATABASE, SOURCE, TOKEN, error};
+use notion::{DATABASE, Instead, SOURCE, TOKEN, error};
 use rulerun::base::{Secret, Timestamp};
 use rulerun::model::{AttemptError, Tried};
 use rulerun::serve::deliver::http::HttpClient;
@@ -100,7 +102,8 @@ async fn without_an_email_property_the_title_finds_the_page() {
 async fn the_id_of_a_data_source_works_too() {
     let stand_in = notion::Notion::start(COLUMNS).await;
     let mirror = mirror_to(&stand_in, TOKEN, SOURCE);
-    assert_eq!(put(&mirror, "s@example.com", json!({})).await.error, None);
+    let task = tokio::spawn(async move { put(&mirror, "s@example.com", json!({})).await });
+    assert_eq!(task.await.unwrap().error, None);
 }
 
 #[tokio::test]
@@ -141,6 +144,9 @@ async fn a_renamed_property_is_noticed_within_the_attempt() {
     stand_in.world.lock().unwrap().columns[3].0 = String::from("Points");
     let tried = put(&mirror, "b@example.com", json!({"score": 1, "points": 2})).await;
     assert_eq!(tried.error, None, "{tried:?}");
+    let pages = stand_in.world.lock().unwrap().pages.clone();
+    assert_eq!(pages.len(), 2);
+    assert_eq!(pages[1].1["Points"], json!({"number": 2}));
 }
 
 #[tokio::test]
@@ -154,17 +160,17 @@ async fn refusals_keep_notions_own_words_and_its_wishes() {
         (503, "service_unavailable", AttemptError::Status),
         (529, "service_overload", AttemptError::Status),
     ] {
-        let headers = vec![("retry-after", String::from("3"))];
-        let value = error(status, code, "please wait");
-        stand_in.world.lock().unwrap().instead = vec![("PATCH", status, headers, value)];
+        let body = error(status, code, "please wait");
+        let answer = Instead { to: "PATCH", status, retry_after: Some(3), body };
+        stand_in.world.lock().unwrap().instead = vec![answer];
         let tried = put(&mirror, "s@example.com", json!({})).await;
         assert_eq!((tried.error, tried.status), (Some(expected), Some(status)));
         assert_eq!(tried.retry_after, Some(Duration::from_secs(3)));
         assert!(tried.message.unwrap().contains("please wait"));
     }
-    let value = error(400, "validation_error", "Score is expected to be number.");
-    let twice = |()| ("PATCH", 400, Vec::new(), value.clone());
-    stand_in.world.lock().unwrap().instead = vec![twice(()), twice(())];
+    let body = error(400, "validation_error", "Score is expected to be number.");
+    let answer = Instead { to: "PATCH", status: 400, retry_after: None, body };
+    stand_in.world.lock().unwrap().instead = vec![answer.clone(), answer];
     let tried = put(&mirror, "s@example.com", json!({})).await;
     assert_eq!((tried.error, tried.status), (Some(AttemptError::Status), Some(400)));
     let message = tried.message.unwrap();

@@ -1,10 +1,12 @@
 //! What leaves the house and what is made of the answers, against real sockets that behave
 //! well, badly and very badly.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
@@ -13,6 +15,7 @@ use rulerun::serve::deliver::http::{HttpClient, Outgoing};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 fn request(url: &str) -> Outgoing {
     Outgoing {
@@ -278,6 +281,23 @@ async fn connections_are_used_again_and_replaced_when_the_server_closed_them() {
 }
 
 #[tokio::test]
+async fn a_server_that_hangs_holds_up_nobody_else() {
+    let hung = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hung_url = format!("http://{}/", hung.local_addr().unwrap());
+    let live_url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let client = client();
+    for _ in 0..50 {
+        let (client, request) = (client.clone(), request(&hung_url));
+        tokio::spawn(async move { client.send(request).await });
+    }
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(client.send(request(&live_url)).await.error, None);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
 async fn a_request_that_was_written_is_not_sent_a_second_time() {
     let requests = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&requests);
@@ -338,4 +358,70 @@ async fn a_server_that_does_not_speak_tls_is_told_apart() {
     let tried = send(&url.replace("http://", "https://")).await;
     assert_eq!(tried.error, Some(AttemptError::Tls));
     assert!(tried.message.unwrap().contains("it does not speak TLS on this port"));
+}
+
+/// Answers one call over TLS with a fresh certificate for localhost, and gives the PEM of the
+/// authority that signed it.
+fn answering_over_tls(folder: &std::path::Path) -> (String, Vec<u8>) {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use std::io::{Read as _, Write as _};
+
+    let maker = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/make_certs.py");
+    let made = std::process::Command::new("python3").arg(maker).arg(folder).status();
+    assert!(made.is_ok_and(|status| status.success()), "needs python3 with `cryptography`");
+    let chain = CertificateDer::pem_file_iter(folder.join("cert.pem")).unwrap();
+    let chain = chain.map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut tls = rustls::StreamOwned::new(session, stream);
+            if tls.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {
+                let _ = tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret");
+            }
+        }
+    });
+    (format!("https://localhost:{port}/"), std::fs::read(folder.join("ca.pem")).unwrap())
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_only_when_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, authority) = answering_over_tls(folder.path());
+    let tried = send(&url).await;
+    assert_eq!(tried.error, Some(AttemptError::Tls));
+    let message = tried.message.unwrap();
+    assert!(message.contains("an authority that rulerun does not know"), "{message}");
+
+    let trusting = HttpClient::new(Some(authority)).unwrap();
+    let tried = trusting.send(request(&url)).await;
+    assert_eq!((tried.error, tried.reply.as_str()), (None, "secret"), "{tried:?}");
+
+    // Spellings of the same address that the certificate does not name.
+    for (spelling, why) in [("0x7f.0x1", "for another name"), ("127.1", "cannot stand in")] {
+        let tried = trusting.send(request(&url.replace("localhost", spelling))).await;
+        assert_eq!(tried.error, Some(AttemptError::Tls));
+        assert!(tried.message.as_ref().unwrap().contains(why), "{tried:?}");
+    }
+}
+
+#[test]
+fn a_damaged_authority_is_refused_at_the_start() {
+    for pem in
+        ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+    {
+        let refused = HttpClient::new(Some(pem.as_bytes().to_vec())).err();
+        assert!(refused.is_some_and(|why| why.contains("certificate")), "{pem}");
+    }
 }

@@ -14,38 +14,51 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 /// The database that exists.
-pub const DATABASE: &str = "d0000000000000000000000000000001";
+pub(crate) const DATABASE: &str = "d0000000000000000000000000000001";
 /// Its only data source.
-pub const SOURCE: &str = "50000000-0000-0000-0000-000000000002";
+pub(crate) const SOURCE: &str = "50000000-0000-0000-0000-000000000002";
 /// The token that is accepted.
-pub const TOKEN: &str = "ntn_stand_in";
+pub(crate) const TOKEN: &str = "ntn_stand_in";
 
 /// What the stand-in knows.
 #[derive(Default)]
-pub struct World {
+pub(crate) struct World {
     /// Properties of the data source: name and type.
-    pub columns: Vec<(String, String)>,
+    pub(crate) columns: Vec<(String, String)>,
     /// Pages: id and properties as they were sent.
-    pub pages: Vec<(String, Map<String, Value>)>,
+    pub(crate) pages: Vec<(String, Map<String, Value>)>,
     /// Calls so far: method and path.
-    pub calls: Vec<String>,
-    /// Answers to give instead, to calls that begin so: status, headers, body.
-    pub instead: Vec<(&'static str, u16, Vec<(&'static str, String)>, Value)>,
+    pub(crate) calls: Vec<String>,
+    /// Answers to give instead of the usual ones, each once.
+    pub(crate) instead: Vec<Instead>,
     /// Creates the page, then says nothing: a reply that is lost.
-    pub lose_reply_of_create: bool,
+    pub(crate) lose_reply_of_create: bool,
+}
+
+/// An answer that was asked for.
+#[derive(Clone)]
+pub(crate) struct Instead {
+    /// How the call begins that gets it.
+    pub(crate) to: &'static str,
+    /// Its status.
+    pub(crate) status: u16,
+    /// Its `Retry-After`, if any.
+    pub(crate) retry_after: Option<u32>,
+    /// Its body.
+    pub(crate) body: Value,
 }
 
 /// A running stand-in.
-pub struct Notion {
+pub(crate) struct Notion {
     /// Where it listens.
-    pub url: String,
+    pub(crate) url: String,
     /// What it knows.
-    pub world: Arc<Mutex<World>>,
+    pub(crate) world: Arc<Mutex<World>>,
 }
 
 impl Notion {
     /// Starts one whose database has these columns.
-    pub async fn start(columns: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(columns: &[(&str, &str)]) -> Self {
         let columns = columns.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
         let world = Arc::new(Mutex::new(World { columns, ..World::default() }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -65,7 +78,7 @@ impl Notion {
     }
 
     /// The calls since the last time this was asked.
-    pub fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         std::mem::take(&mut self.world.lock().unwrap().calls)
     }
 }
@@ -78,34 +91,34 @@ async fn answer(
     let body = body.collect().await.unwrap().to_bytes();
     let header = |name: &str| head.headers.get(name).map_or("", |value| value.to_str().unwrap());
     let call = format!("{} {}", head.method, head.uri);
-    let (status, headers, value, lost) = {
+    let (status, retry_after, value, lost) = {
         let mut world = world.lock().unwrap();
         world.calls.push(call.clone());
         if header("authorization") != format!("Bearer {TOKEN}") {
-            (401, Vec::new(), error(401, "unauthorized", "API token is invalid."), false)
+            (401, None, error(401, "unauthorized", "API token is invalid."), false)
         } else if header("notion-version") != "2025-09-03" {
-            (400, Vec::new(), error(400, "missing_version", "Notion-Version header"), false)
-        } else if let Some(at) = world.instead.iter().position(|(to, ..)| call.starts_with(to)) {
-            let (_, status, headers, value) = world.instead.remove(at);
-            (status, headers, value, false)
+            (400, None, error(400, "missing_version", "Notion-Version header"), false)
+        } else if let Some(at) = world.instead.iter().position(|it| call.starts_with(it.to)) {
+            let Instead { status, retry_after, body, .. } = world.instead.remove(at);
+            (status, retry_after, body, false)
         } else {
             let lost = call == "POST /v1/pages" && world.lose_reply_of_create;
             let (status, value) = world.answer(&call, &body);
-            (status, Vec::new(), value, lost)
+            (status, None, value, lost)
         }
     };
     if lost {
         std::future::pending::<()>().await;
     }
     let mut response = Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(name, value);
+    if let Some(seconds) = retry_after {
+        response = response.header("retry-after", seconds);
     }
     Ok(response.body(Full::from(value.to_string())).unwrap())
 }
 
 /// An error as Notion words it.
-pub fn error(status: u16, code: &str, message: &str) -> Value {
+pub(crate) fn error(status: u16, code: &str, message: &str) -> Value {
     json!({"object": "error", "status": status, "code": code, "message": message, "request_id": "r"})
 }
 
@@ -133,15 +146,17 @@ impl World {
             assert_eq!(body["parent"], json!({"type": "data_source_id", "data_source_id": SOURCE}));
             let id = format!("page-{}", self.pages.len() + 1);
             self.pages.push((id.clone(), Map::new()));
-            return self.write(&id, &body);
-        }
-        match call.strip_prefix("PATCH /v1/pages/") {
-            Some(id) => self.write(&id.to_owned(), &body),
-            None => {
-                let message = "Could not find object. Make sure it is shared.";
-                (404, error(404, "object_not_found", message))
+            let answer = self.write(&id, &body);
+            if answer.0 != 200 {
+                self.pages.pop();
             }
+            return answer;
         }
+        if let Some(id) = call.strip_prefix("PATCH /v1/pages/") {
+            return self.write(id, &body);
+        }
+        let message = "Could not find object. Make sure it is shared.";
+        (404, error(404, "object_not_found", message))
     }
 
     fn query(&self, body: &Value) -> (u16, Value) {

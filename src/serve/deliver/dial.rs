@@ -14,6 +14,7 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::InvalidDnsNameError;
 use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -212,6 +213,9 @@ fn tls_error(url: &Uri, error: &(dyn Error + 'static)) -> DialError {
         Some(rustls::Error::InvalidMessage(_)) => "it does not speak TLS on this port",
         Some(rustls::Error::AlertReceived(_)) => "it refused the TLS handshake",
         Some(_) => "no common ground for TLS 1.2 or 1.3 was found",
+        None if error.is::<InvalidDnsNameError>() => {
+            "this spelling of the host cannot stand in a certificate"
+        }
         None => "the connection broke during the TLS handshake",
     };
     DialError::new(AttemptError::Tls, format!("no secure connection to `{host}`: {why}"))

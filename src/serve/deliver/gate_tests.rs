@@ -143,7 +143,7 @@ fn a_shorter_pause_never_cuts_a_longer_one() {
     let mut lane = Lane::new(8, None);
     lane.take(0);
     lane.take(0);
-    lane.done(0, &Tried { retry_after: Some(Duration::from_secs(60)), ..status(503) });
+    lane.done(0, &Tried { retry_after: Some(Duration::from_mins(1)), ..status(503) });
     lane.done(0, &Tried { retry_after: Some(Duration::from_secs(1)), ..status(503) });
     assert_eq!(lane.next_free(0), Some(60_000));
 }

@@ -18,15 +18,12 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::time::{Instant, timeout};
 
 use super::dial::{DialError, Dialler, rustls_cause};
+use super::reply::Reply;
 use crate::base::Timestamp;
 use crate::model::{AttemptError, Tried};
 
 /// Of a delivery's reply this much is read; then the connection is dropped.
 const READ_LIMIT: usize = 64 * 1024;
-/// Of a reply this much is kept as text.
-const KEPT_LIMIT: usize = 4 * 1024;
-/// The longest wait that a `Retry-After` can ask for.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// How long an unused connection is kept. Node servers, n8n among them, hang up after 5 s;
 /// leaving first avoids sending into a connection that is just being closed.
 const IDLE: Duration = Duration::from_secs(4);
@@ -50,21 +47,6 @@ pub struct Outgoing {
     pub allow_private: bool,
     /// The time, against which a `Retry-After` with a date is measured.
     pub now: Timestamp,
-}
-
-/// What a server answered.
-#[derive(Clone, Debug)]
-pub struct Reply {
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, as far as it was read.
-    pub body: Vec<u8>,
-    /// Whether the body went on.
-    pub cut: bool,
-    /// How long it all took.
-    pub duration: Duration,
 }
 
 /// Sends requests over pooled connections. Cheap to clone; clones share the connections.
@@ -131,6 +113,7 @@ impl HttpClient {
             Ok(Err(failure)) => failure,
             Err(_) => {
                 let what = if status.is_some() { "the reply did not end" } else { "no answer" };
+                let limit = Duration::new(limit.as_secs(), limit.subsec_millis() * 1_000_000);
                 Failure::new(AttemptError::Timeout, format!("{what} within {limit:?}"))
             }
         };
@@ -263,87 +246,6 @@ fn is_ours(name: &HeaderName) -> bool {
         header::EXPECT,
     ]
     .contains(name)
-}
-
-impl Reply {
-    /// What this reply means for a delivery. `now` is what a `Retry-After` is measured from.
-    #[must_use]
-    pub fn tried(&self, now: Timestamp) -> Tried {
-        let (error, message) = if self.status.is_success() {
-            (None, None)
-        } else if self.status.is_redirection() {
-            let target = self
-                .headers
-                .get(header::LOCATION)
-                .map_or_else(|| String::from("nowhere"), |to| kept(to.as_bytes(), 512));
-            let message = format!(
-                "the receiver answered {}, a redirect to {target}; redirects are not followed, \
-                 so write the final address in the rules",
-                self.status
-            );
-            (Some(AttemptError::Redirect), Some(message))
-        } else {
-            let message = format!("the receiver answered {}", self.status);
-            (Some(AttemptError::Status), Some(message))
-        };
-        let retry_after = if error.is_some() { self.retry_after(now) } else { None };
-        Tried {
-            duration: self.duration,
-            status: Some(self.status.as_u16()),
-            error,
-            message,
-            retry_after,
-            reply: self.excerpt(),
-        }
-    }
-
-    /// How long the server asks us to wait, in whole seconds or until a date, at most an
-    /// hour; none where it does not say or where nobody can read it.
-    #[must_use]
-    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
-        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-        let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            // More digits than fit still mean "very long".
-            Duration::from_secs(text.parse().unwrap_or(u64::MAX))
-        } else {
-            let until = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-            Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO)
-        };
-        Some(wait.min(LONGEST_RETRY_AFTER))
-    }
-
-    /// The first 4 KiB of the body as one line of text.
-    #[must_use]
-    pub fn excerpt(&self) -> String {
-        match self.headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-            Some(coding) if !coding.eq_ignore_ascii_case(b"identity") => {
-                let more = if self.cut { " or more" } else { "" };
-                format!("({} bytes{more}, compressed: {})", self.body.len(), kept(coding, 64))
-            }
-            _ => kept(&self.body, KEPT_LIMIT),
-        }
-    }
-}
-
-/// Bytes as text of at most `limit` bytes. Control characters are escaped: text from outside
-/// must not begin a new line in a log or steer a terminal.
-fn kept(bytes: &[u8], limit: usize) -> String {
-    // A character has at most four bytes: what is cut off here is cut off again below.
-    let bytes = &bytes[..bytes.len().min(limit + 4)];
-    let mut text = String::new();
-    for character in String::from_utf8_lossy(bytes).chars() {
-        let before = text.len();
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-        if text.len() > limit {
-            text.truncate(before);
-            break;
-        }
-    }
-    text
 }
 
 /// Why there is no whole reply.

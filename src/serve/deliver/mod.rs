@@ -6,3 +6,4 @@ mod dial;
 pub mod gate;
 pub mod http;
 pub mod notion;
+pub mod reply;

@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use self::property::{Layout, Page};
-use super::http::{HttpClient, Outgoing, Reply};
+use super::http::{HttpClient, Outgoing};
+use super::reply::Reply;
 use crate::base::{Secret, Timestamp};
 use crate::model::{AttemptError, Tried};
 
@@ -28,7 +29,7 @@ const VERSION: &str = "2025-09-03";
 /// Of a reply this much is read.
 const READ_LIMIT: usize = 1024 * 1024;
 /// How long the description of a database is believed.
-const LAYOUT_LIFETIME: Duration = Duration::from_secs(600);
+const LAYOUT_LIFETIME: Duration = Duration::from_mins(10);
 
 /// A database that records are mirrored to.
 pub struct Notion {
@@ -82,7 +83,7 @@ impl Notion {
         timeout: Duration,
     ) -> Tried {
         let started = Instant::now();
-        let attempt = Attempt { end: started + timeout.min(Duration::from_secs(3600)), now };
+        let attempt = Attempt { end: started + timeout.min(Duration::from_hours(1)), now };
         let outcome = self.upsert(&attempt, record, id, fields).await;
         let (Ok(tried) | Err(tried)) = outcome;
         Tried { duration: started.elapsed(), ..tried }
@@ -126,21 +127,18 @@ impl Notion {
         let query = format!("/v1/data_sources/{}/query", layout.source);
         let body = json!({"filter": page.filter, "page_size": 1});
         let (_, found) = self.call(attempt, Method::POST, &query, Some(&body)).await?;
-        let mut properties = page.properties.clone();
-        let (did, (reply, written)) = match found["results"][0]["id"].as_str() {
-            Some(known) => {
-                let path = format!("/v1/pages/{}", checked_id(known)?);
-                let body = json!({ "properties": properties });
-                ("updated", self.call(attempt, Method::PATCH, &path, Some(&body)).await?)
-            }
-            None => {
-                properties.extend(page.at_first.clone());
-                let body = json!({
-                    "parent": {"type": "data_source_id", "data_source_id": layout.source},
-                    "properties": properties,
-                });
-                ("created", self.call(attempt, Method::POST, "/v1/pages", Some(&body)).await?)
-            }
+        let (did, (reply, written)) = if let Some(known) = found["results"][0]["id"].as_str() {
+            let path = format!("/v1/pages/{}", checked_id(known)?);
+            let body = json!({ "properties": page.properties });
+            ("updated", self.call(attempt, Method::PATCH, &path, Some(&body)).await?)
+        } else {
+            let mut properties = page.properties.clone();
+            properties.extend(page.at_first.clone());
+            let body = json!({
+                "parent": {"type": "data_source_id", "data_source_id": layout.source},
+                "properties": properties,
+            });
+            ("created", self.call(attempt, Method::POST, "/v1/pages", Some(&body)).await?)
         };
         let mut note = format!("page {} {did}", written["id"].as_str().unwrap_or("(no id)"));
         if !page.misfits.is_empty() {
