@@ -9,6 +9,7 @@ pub mod gate;
 mod gates;
 pub mod http;
 pub mod notion;
+pub mod reply;
 mod send;
 pub mod smtp;
 mod step;
