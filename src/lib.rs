@@ -18,8 +18,10 @@
 pub mod base;
 pub mod guard;
 pub mod language;
+pub mod mail;
 pub mod model;
 pub mod payload;
+pub mod serve;
 pub mod signature;
 pub mod store;
 pub mod template;
