@@ -44,9 +44,9 @@ pub(super) fn page(
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
     );
     html::push_html(&mut page, std::iter::once(Event::Text(title.to_owned().into())));
-    page.push_str(&format!(
-        "</title>\n<style>{CSS}</style>\n</head>\n<body>\n<div class=\"page\">\n"
-    ));
+    page.push_str("</title>\n<style>");
+    page.push_str(CSS);
+    page.push_str("</style>\n</head>\n<body>\n<div class=\"page\">\n");
     html::push_html(&mut page, body.iter().cloned());
     if !footer.is_empty() {
         page.push_str("<div class=\"footer\">\n");

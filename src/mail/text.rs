@@ -122,7 +122,7 @@ impl Writer {
         if text.is_empty() {
             self.block.push_str(shown);
         } else if text != shown {
-            self.block.push_str(&format!(" ({shown})"));
+            self.block.extend([" (", shown, ")"]);
         }
     }
 
