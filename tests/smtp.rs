@@ -1,5 +1,6 @@
 //! Whose fault a failed e-mail is, step by step, against a mail server that follows a
 //! script: our account's, the way's, the recipient's, or nobody knows.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod support;
 

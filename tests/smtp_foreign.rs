@@ -1,5 +1,6 @@
 //! E-mail handed to a mail server that others wrote (aiosmtpd), with STARTTLS, with TLS
 //! from the first byte, and with a login.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod support;
 

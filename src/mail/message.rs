@@ -14,6 +14,7 @@ use crate::model::rules::MailKind;
 /// Longest unsubscribe address, so that its header stays on one line.
 const LINK_BYTES: usize = 900;
 
+const MESSAGE_ID: HeaderName = HeaderName::new_from_ascii_str("Message-ID");
 const LIST_ID: HeaderName = HeaderName::new_from_ascii_str("List-Id");
 const LIST_UNSUBSCRIBE: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe");
 const LIST_UNSUBSCRIBE_POST: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe-Post");
@@ -47,7 +48,7 @@ pub(super) fn compose(
         .to(Mailbox::new(None, to.clone()))
         .subject(subject.clone())
         .date(date(request.at))
-        .message_id(Some(message_id));
+        .raw_header(line(MESSAGE_ID, message_id));
     if let Some(reply_to) = &sender.reply_to {
         let reply_to = address(reply_to).ok_or_else(|| MailError::ReplyTo(reply_to.clone()))?;
         builder = builder.reply_to(Mailbox::new(None, reply_to));
@@ -126,7 +127,8 @@ fn link(url: &str) -> Option<&str> {
     (web && plain && url.len() <= LINK_BYTES).then_some(url)
 }
 
-/// A header on one line of its own: folding would break signatures of some relays.
+/// A header on one line of its own, for values without blanks: folding them would break
+/// what relays and readers make of them.
 fn line(name: HeaderName, value: String) -> HeaderValue {
     HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value)
 }

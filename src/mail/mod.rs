@@ -2,8 +2,8 @@
 //! become one RFC 5322 message with the headers that mailbox providers ask for. The same
 //! request gives the same bytes each time, because a retry must send what was stored.
 //!
-//! [`markdown`] decides what of a text may reach a mailbox, [`text`] and [`layout`] draw
-//! it twice, [`message`] puts the envelope, the headers and the two parts together.
+//! `markdown` decides what of a text may reach a mailbox, `text` and `layout` draw it
+//! twice, `message` puts the envelope, the headers and the two parts together.
 
 mod layout;
 mod markdown;

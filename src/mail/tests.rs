@@ -389,3 +389,44 @@ fn deep_nesting_is_cut_short_and_kept_as_text() {
     let email = markdown(&format!("{}x{}", "*a ".repeat(3_000), " b*".repeat(3_000)));
     assert!(email.text.contains('x'));
 }
+
+#[test]
+fn ids_stay_whole_however_long_the_domain() {
+    let mut from = sender();
+    from.address = format!("hello@{}.example", ["long-label"; 18].join("."));
+    let domain = from.address.split('@').nth(1).unwrap().to_owned();
+    let message = String::from_utf8(render(&request(&from)).unwrap().message).unwrap();
+    assert!(message.contains(&format!("\r\nMessage-ID: <0AbC9@{domain}>\r\n")), "{message}");
+    assert!(message.contains(&format!("\r\nList-Id: <noshow-recovery.{domain}>\r\n")));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::with_cases(200)
+    })]
+
+    #[test]
+    fn whatever_is_written_gives_a_sound_message_or_an_error(
+        subject in "(?s).{0,60}",
+        markdown in "([-*_`<>!\\[\\]()#:a\\\\ \\r\\n&;./\\PC]|(?s).){0,200}",
+        name in "(?s).{0,20}",
+        to in "[a-z\\r\\n@., <>\"\\PC]{0,20}@[a-z.\\r\\n]{0,8}",
+    ) {
+        let mut from = sender();
+        from.name = Some(name.clone());
+        let mut request = request(&from);
+        request.subject = subject;
+        request.markdown = markdown;
+        if let Ok(email) = render(&request) {
+            let (text, html) = parts(&email);
+            assert_eq!(text.trim_end(), email.text.trim_end());
+            assert!(!html.contains("<script") && email.message.is_ascii());
+            assert!(headers(&email).len() == 11);
+        }
+        request.to = &to;
+        if let Ok(email) = render(&request) {
+            assert!(email.to.bytes().all(|byte| byte.is_ascii_graphic()), "{}", email.to);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What several tests share: a Python for foreign counterparts, and mail servers.
 #![allow(dead_code, reason = "each test uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 pub(crate) mod smtp_server;
 
@@ -53,11 +54,8 @@ impl SmtpSink {
     /// Starts a sink with certificates of its own.
     pub(crate) fn start(python: &Path, tls: SinkTls) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made = Command::new(python)
-            .arg(script("make_certs.py"))
-            .arg(folder.path())
-            .status()
-            .expect("Python starts");
+        let made =
+            Command::new(python).arg(script("make_certs.py")).arg(folder.path()).status().unwrap();
         assert!(made.success(), "make_certs.py failed");
         let mut command = Command::new(python);
         command

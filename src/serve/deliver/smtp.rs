@@ -3,11 +3,13 @@
 //! the server, afterwards about this one e-mail, and once the final dot is on its way
 //! nobody can take the message back.
 //!
-//! [`setting`] reads the server's address, [`session`] talks, [`failure`] judges.
+//! `setting` reads the server's address, `tls` makes the way to it private, `session`
+//! talks, `failure` judges.
 
 mod failure;
 mod session;
 mod setting;
+mod tls;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -135,4 +137,75 @@ fn clip(mut text: String) -> String {
     let end = (0..=REPLY_BYTES.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     text.truncate(end.unwrap_or(0));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::{IDLE, Smtp, clip};
+    use crate::model::queue::Email;
+
+    /// A server that agrees to everything; answers its port and counts its connections.
+    fn agreeable() -> (u16, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                count.fetch_add(1, Ordering::Relaxed);
+                std::thread::spawn(move || {
+                    let mut writer = &stream;
+                    writer.write_all(b"220 ready\r\n").unwrap();
+                    let mut body = false;
+                    for line in BufReader::new(&stream).lines().map_while(Result::ok) {
+                        body = line == "DATA" || (body && line != ".");
+                        let answer = match (line.as_str(), body) {
+                            ("DATA", _) => "354 go on\r\n",
+                            (_, true) => continue,
+                            _ => "250 ok\r\n",
+                        };
+                        writer.write_all(answer.as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+        (port, connections)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_idle_for_too_long_is_not_trusted() {
+        let (port, connections) = agreeable();
+        let smtp = Smtp::from_url(&format!("smtp://127.0.0.1:{port}"), None).unwrap();
+        let email = Email {
+            sequence: "a".to_owned(),
+            name: "a-1".to_owned(),
+            from: "a@acme.example".to_owned(),
+            to: "b@acme.example".to_owned(),
+            subject: "Hi".to_owned(),
+            text: "Hi\n".to_owned(),
+            marketing: false,
+            message: b"Subject: Hi\r\n\r\nHi\r\n".to_vec(),
+        };
+        let send = || smtp.send(&email, Duration::from_secs(20));
+        assert_eq!(send().await.error, None);
+        assert_eq!(send().await.error, None);
+        assert_eq!(connections.load(Ordering::Relaxed), 1);
+        for (_, since) in smtp.parked.lock().unwrap().iter_mut() {
+            *since -= IDLE;
+        }
+        assert_eq!(send().await.error, None);
+        assert_eq!(connections.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_reply_is_cut_between_characters() {
+        assert_eq!(clip("short".to_owned()), "short");
+        assert_eq!(clip(format!("x{}", "ü".repeat(4096))).len(), 4095);
+    }
 }

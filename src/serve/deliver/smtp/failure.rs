@@ -14,10 +14,12 @@ use crate::model::AttemptError;
 pub(super) enum Stage {
     /// The name becomes addresses.
     Lookup,
-    /// A connection, implicit TLS, the greeting and `EHLO`.
+    /// A connection.
     Connect,
-    /// `STARTTLS`.
+    /// `STARTTLS`, or TLS from the first byte.
     Secure,
+    /// The greeting and `EHLO`.
+    Hello,
     /// `AUTH`.
     Login,
     /// `RSET` and `MAIL FROM`.
@@ -39,6 +41,7 @@ impl Stage {
             Self::Lookup => "looking up the mail server's name",
             Self::Connect => "connecting to the mail server",
             Self::Secure => "agreeing on encryption with the mail server",
+            Self::Hello => "greeting the mail server",
             Self::Login => "logging in to the mail server",
             Self::Sender => "naming the sender",
             Self::Recipient => "naming the recipient",
@@ -73,6 +76,13 @@ impl Failure {
         Self::new(error, sentence(stage, "the time was up", error))
     }
 
+    /// The connection did not come about, or not its encryption.
+    pub(super) fn broken(stage: Stage, fault: &std::io::Error) -> Self {
+        let error =
+            if stage == Stage::Secure { AttemptError::Tls } else { AttemptError::Connection };
+        Self::new(error, sentence(stage, &fault.to_string(), error))
+    }
+
     /// An answer that is polite, but not the one that this step has.
     pub(super) fn out_of_step(stage: Stage, answer: &Response) -> Self {
         let error =
@@ -91,11 +101,9 @@ impl Failure {
             let reply = fault.source().map(ToString::to_string).unwrap_or_default();
             return Self::refused(stage, code.into(), reply);
         }
-        // TLS trouble comes wrapped twice, a socket's once.
-        let wrapped = fault.source().is_some_and(<dyn Cause>::is::<Error>);
         let error = if stage == Stage::Answer {
             AttemptError::Unknown
-        } else if wrapped || stage == Stage::Secure {
+        } else if stage == Stage::Secure {
             AttemptError::Tls
         } else if fault.is_timeout() {
             AttemptError::Timeout

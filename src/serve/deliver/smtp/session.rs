@@ -9,14 +9,16 @@ use std::time::Duration;
 use lettre::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::Mechanism;
-use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::{Failure, Stage};
 use super::setting::{Encryption, Server};
+use super::tls::Private;
 use crate::model::AttemptError;
 use crate::model::queue::Email;
 
@@ -38,19 +40,17 @@ impl Session {
     /// Connects, encrypts, logs in.
     pub(super) async fn open(server: &Server, deadline: Instant) -> Result<Self, Failure> {
         let hello = ClientId::default();
-        let addresses = look_up(server, deadline).await?;
-        let implicit = (server.encryption == Encryption::Implicit).then(|| server.tls.clone());
-        let connect = AsyncSmtpConnection::connect_tokio1(
-            addresses.as_slice(),
-            Some(CONNECT),
-            &hello,
-            implicit,
-            None,
-        );
-        let mut connection = within(deadline, Stage::Connect, connect).await?;
+        let socket = connect(server, deadline).await?;
+        let stream: Box<dyn AsyncTokioStream> = if server.encryption == Encryption::Implicit {
+            Box::new(secure(server, socket, deadline).await?)
+        } else {
+            Box::new(socket)
+        };
+        let greeting = AsyncSmtpConnection::connect_with_transport(stream, &hello);
+        let mut connection = within(deadline, Stage::Hello, greeting).await?;
         match server.encryption {
             Encryption::Required | Encryption::Opportunistic if connection.can_starttls() => {
-                let starttls = connection.starttls(server.tls.clone(), &hello);
+                let starttls = connection.starttls(server.tls.starttls(), &hello);
                 within(deadline, Stage::Secure, starttls).await?;
             }
             Encryption::Required => {
@@ -63,7 +63,7 @@ impl Session {
             _ => {}
         }
         if let Some(login) = &server.login {
-            if !connection.is_encrypted() {
+            if server.encryption != Encryption::Implicit && !connection.is_encrypted() {
                 return Err(Failure::new(
                     AttemptError::Login,
                     "the mail server does not offer STARTTLS, and the password is never sent \
@@ -133,6 +133,33 @@ impl Session {
     pub(super) async fn quit(mut self) {
         // Whatever the server says to that, the connection is closed now.
         let _ = timeout(FAREWELL, self.connection.quit()).await;
+    }
+}
+
+/// Connects to the first of the server's addresses that answers.
+async fn connect(server: &Server, deadline: Instant) -> Result<TcpStream, Failure> {
+    let mut last = Failure::late(Stage::Connect);
+    for address in look_up(server, deadline).await? {
+        let until = deadline.min(Instant::now() + CONNECT);
+        match timeout_at(until, TcpStream::connect(address)).await {
+            Ok(Ok(socket)) => {
+                // Small packets leave at once: the final dot is one, and would wait 40 ms.
+                // A socket that cannot do that still works.
+                let _ = socket.set_nodelay(true);
+                return Ok(socket);
+            }
+            Ok(Err(fault)) => last = Failure::broken(Stage::Connect, &fault),
+            Err(_) => last = Failure::late(Stage::Connect),
+        }
+    }
+    Err(last)
+}
+
+/// Agrees on encryption before the first word.
+async fn secure(server: &Server, socket: TcpStream, deadline: Instant) -> Result<Private, Failure> {
+    match timeout_at(deadline, server.tls.wrap(socket)).await {
+        Ok(result) => result.map_err(|fault| Failure::broken(Stage::Secure, &fault)),
+        Err(_) => Err(Failure::late(Stage::Secure)),
     }
 }
 

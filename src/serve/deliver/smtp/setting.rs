@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
+
+use super::tls::Tls;
 
 /// What is wrong with the address of a mail server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +79,7 @@ pub(super) struct Server {
     pub(super) port: u16,
     pub(super) encryption: Encryption,
     pub(super) login: Option<Credentials>,
-    pub(super) tls: TlsParameters,
+    pub(super) tls: Tls,
 }
 
 impl std::fmt::Debug for Server {
@@ -116,7 +117,7 @@ impl Server {
             Encryption::Required | Encryption::Opportunistic => 587,
             Encryption::None => 25,
         });
-        let tls = read_tls(&host, extra_root)?;
+        let tls = Tls::new(&host, extra_root)?;
         Ok(Self { host, port, encryption, login, tls })
     }
 }
@@ -163,23 +164,6 @@ fn read_place(text: &str) -> Result<(String, Option<u16>), SmtpSettingError> {
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn read_tls(host: &str, extra_root: Option<&Path>) -> Result<TlsParameters, SmtpSettingError> {
-    let mut builder =
-        TlsParameters::builder(host.to_owned()).certificate_store(CertificateStore::WebpkiRoots);
-    if let Some(path) = extra_root {
-        let wrong =
-            |problem: String| SmtpSettingError::Roots { path: path.display().to_string(), problem };
-        let pem = std::fs::read(path).map_err(|fault| wrong(format!("cannot be read: {fault}")))?;
-        if !pem.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
-            return Err(wrong("holds no certificate in PEM form".to_owned()));
-        }
-        let roots = Certificate::from_pem(&pem)
-            .map_err(|_| wrong("holds a certificate that is damaged".to_owned()))?;
-        builder = builder.add_root_certificate(roots);
-    }
-    builder.build().map_err(|fault| SmtpSettingError::Tls(fault.to_string()))
 }
 
 #[cfg(test)]
