@@ -19,6 +19,7 @@ pub mod base;
 pub mod engine;
 pub mod guard;
 pub mod language;
+pub mod mail;
 pub mod model;
 pub mod payload;
 pub mod serve;

@@ -76,6 +76,14 @@ fn compile(
     Loaded { sources, found, live }
 }
 
+/// Why the reloader looks at the files.
+enum Woken {
+    Stop,
+    Change,
+    Asked,
+    Sweep,
+}
+
 /// Watches rule files and swaps them in.
 #[derive(Clone)]
 pub struct Reloader {
@@ -104,11 +112,17 @@ impl Reloader {
         let mut watcher = self.watch(bell.clone());
         let mut seen = fingerprint(&self.paths);
         loop {
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                _ = changes.recv() => settle(&mut changes).await,
-                () = now.notified() => seen.clear(),
-                () = tokio::time::sleep(SWEEP) => {}
+            let woken = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => Woken::Stop,
+                _ = changes.recv() => Woken::Change,
+                () = now.notified() => Woken::Asked,
+                () = tokio::time::sleep(SWEEP) => Woken::Sweep,
+            };
+            match woken {
+                Woken::Stop => return,
+                Woken::Change => settle(&mut changes).await,
+                Woken::Asked => seen.clear(),
+                Woken::Sweep => {}
             }
             let fresh = fingerprint(&self.paths);
             if fresh == seen {

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::gate::{Lane, LaneState};
+use super::notion::CALLS_PER_MIRROR;
 use crate::engine::OUTBOX;
 use crate::model::Tried;
+use crate::model::rules::ServiceType;
 use crate::model::setting::Rate;
 use crate::serve::settings::Live;
 
@@ -28,7 +30,14 @@ impl Gates {
         let Ok(mut lanes) = self.lanes.lock() else { return Vec::new() };
         let services = live.services.values().map(|service| {
             let rule = &service.rule;
-            (rule.name.as_str(), (rule.in_flight, rule.rate))
+            // Notion counts calls, and a mirror makes several.
+            let rate = rule.rate.map(|rate| match rule.kind {
+                ServiceType::Notion => {
+                    Rate { per_millis: rate.per_millis * CALLS_PER_MIRROR, ..rate }
+                }
+                _ => rate,
+            });
+            (rule.name.as_str(), (rule.in_flight, rate))
         });
         services
             .chain([(OUTBOX, (OTHER_LANES, None))])

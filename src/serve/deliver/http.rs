@@ -59,6 +59,12 @@ pub struct HttpClient {
     open: Pooled,
 }
 
+impl std::fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HttpClient")
+    }
+}
+
 type Pooled = Client<Dialler, Full<Bytes>>;
 
 impl HttpClient {

@@ -41,6 +41,12 @@ pub struct Notion {
     layout: Mutex<Option<(Instant, Arc<Layout>)>>,
 }
 
+impl std::fmt::Debug for Notion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notion").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
 /// What the calls of one attempt share.
 struct Attempt {
     end: Instant,

@@ -1,0 +1,128 @@
+//! What of a Markdown text may reach a mailbox. Raw HTML is shown as the text it is,
+//! comments vanish, links keep only addresses that a mail program can safely open, and
+//! nesting is bounded. What comes out is drawn twice, as HTML and as plain text, so the
+//! two parts of a message always say the same.
+
+use pulldown_cmark::{CowStr, Event, LinkType, Parser, Tag, TagEnd};
+
+/// Lists in quotes in lists: deeper than this, only the text is kept.
+const DEPTH: usize = 24;
+
+/// Where a link may lead.
+const LINKS: [&str; 4] = ["http", "https", "mailto", "tel"];
+/// Where an image may come from.
+const IMAGES: [&str; 2] = ["http", "https"];
+
+/// The safe part of a text as a balanced stream of events.
+pub(super) fn events(markdown: &str) -> Vec<Event<'static>> {
+    let markdown: String = markdown
+        .replace("\r\n", "\n")
+        .chars()
+        .filter(|letter| matches!(letter, '\n' | '\t') || !letter.is_control())
+        .collect();
+    let mut filter = Filter::default();
+    for event in Parser::new(&markdown) {
+        filter.take(event.into_static());
+    }
+    filter.out
+}
+
+/// The footer of marketing e-mail: the postal address and the visible link.
+pub(super) fn footer(postal: Option<&str>, unsubscribe: Option<&str>) -> Vec<Event<'static>> {
+    let mut out = Vec::new();
+    let lines: Vec<String> = postal.map_or_else(Vec::new, |address| {
+        address.lines().map(super::message::one_line).filter(|line| !line.is_empty()).collect()
+    });
+    if lines.is_empty() && unsubscribe.is_none() {
+        return out;
+    }
+    out.push(Event::Rule);
+    if !lines.is_empty() {
+        out.push(Event::Start(Tag::Paragraph));
+        for (index, line) in lines.into_iter().enumerate() {
+            if index > 0 {
+                out.push(Event::HardBreak);
+            }
+            out.push(Event::Text(line.into()));
+        }
+        out.push(Event::End(TagEnd::Paragraph));
+    }
+    if let Some(url) = unsubscribe {
+        out.push(Event::Start(Tag::Paragraph));
+        out.push(Event::Start(Tag::Link {
+            link_type: LinkType::Inline,
+            dest_url: url.to_owned().into(),
+            title: CowStr::Borrowed(""),
+            id: CowStr::Borrowed(""),
+        }));
+        out.push(Event::Text(CowStr::Borrowed("Unsubscribe")));
+        out.push(Event::End(TagEnd::Link));
+        out.push(Event::End(TagEnd::Paragraph));
+    }
+    out
+}
+
+/// Walks a stream and keeps what may stay.
+#[derive(Default)]
+struct Filter {
+    out: Vec<Event<'static>>,
+    /// For each open tag, whether it was kept: its end is treated alike.
+    open: Vec<bool>,
+    /// The lines of the block of raw HTML that is being read.
+    html: String,
+}
+
+impl Filter {
+    fn take(&mut self, event: Event<'static>) {
+        match event {
+            Event::Start(tag) => {
+                let keep = match &tag {
+                    Tag::Link { dest_url, .. } => leads_to(dest_url, &LINKS),
+                    Tag::Image { dest_url, .. } => leads_to(dest_url, &IMAGES),
+                    Tag::HtmlBlock => false,
+                    _ => self.open.len() < DEPTH,
+                };
+                self.open.push(keep);
+                if keep {
+                    self.out.push(Event::Start(tag));
+                }
+            }
+            Event::End(TagEnd::HtmlBlock) => {
+                self.open.pop();
+                self.raw_block();
+            }
+            Event::End(tag) => {
+                if self.open.pop() == Some(true) {
+                    self.out.push(Event::End(tag));
+                }
+            }
+            Event::Html(line) => self.html.push_str(&line),
+            Event::InlineHtml(tag) if is_comment(&tag) => {}
+            Event::InlineHtml(tag) => self.out.push(Event::Text(tag)),
+            other => self.out.push(other),
+        }
+    }
+
+    /// A block of raw HTML has ended: a comment is for the author, anything else is shown.
+    fn raw_block(&mut self) {
+        let html = std::mem::take(&mut self.html);
+        let html = html.trim();
+        if !html.is_empty() && !is_comment(html) {
+            self.out.push(Event::Start(Tag::Paragraph));
+            self.out.push(Event::Text(html.to_owned().into()));
+            self.out.push(Event::End(TagEnd::Paragraph));
+        }
+    }
+}
+
+fn is_comment(html: &str) -> bool {
+    html.starts_with("<!--") && html.ends_with("-->")
+}
+
+/// Whether an address is absolute and of one of these schemes. Anything unusual before
+/// the first colon (blanks, control characters) is no scheme.
+fn leads_to(address: &str, schemes: &[&str]) -> bool {
+    address.split_once(':').is_some_and(|(scheme, rest)| {
+        !rest.is_empty() && schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    })
+}

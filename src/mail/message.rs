@@ -1,0 +1,134 @@
+//! Puts a message together: the envelope, the headers, the two parts. Nothing in it is
+//! drawn by lot: the boundary between the parts is a digest, the date is handed in.
+
+use lettre::Address;
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, Message, MultiPart, SinglePart};
+use sha2::{Digest as _, Sha256};
+
+use super::{MailError, MailRequest};
+use crate::base::time::Timestamp;
+use crate::model::queue::Email;
+use crate::model::rules::MailKind;
+
+/// Longest unsubscribe address, so that its header stays on one line.
+const LINK_BYTES: usize = 900;
+
+const MESSAGE_ID: HeaderName = HeaderName::new_from_ascii_str("Message-ID");
+const LIST_ID: HeaderName = HeaderName::new_from_ascii_str("List-Id");
+const LIST_UNSUBSCRIBE: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe");
+const LIST_UNSUBSCRIBE_POST: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe-Post");
+
+/// A text as one line: every run of blanks, line breaks and control characters becomes
+/// one space, so that nothing can begin a header of its own.
+pub(super) fn one_line(text: &str) -> String {
+    text.split(|letter: char| {
+        letter.is_whitespace() || letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')
+    })
+    .filter(|word| !word.is_empty())
+    .collect::<Vec<_>>()
+    .join(" ")
+}
+
+/// The finished e-mail.
+pub(super) fn compose(
+    request: &MailRequest<'_>,
+    subject: String,
+    text: String,
+    html: String,
+) -> Result<Email, MailError> {
+    let sender = request.sender;
+    let from = address(&sender.address).ok_or(MailError::Sender(sender.address.clone()))?;
+    let to = address(request.to).ok_or_else(|| MailError::Recipient(request.to.to_owned()))?;
+    let name = sender.name.as_deref().map(one_line).filter(|name| !name.is_empty());
+    let message_id = format!("<{}@{}>", label(&request.message_id), from.domain());
+
+    let mut builder = Message::builder()
+        .from(Mailbox::new(name, from.clone()))
+        .to(Mailbox::new(None, to.clone()))
+        .subject(subject.clone())
+        .date(date(request.at))
+        .raw_header(line(MESSAGE_ID, message_id));
+    if let Some(reply_to) = &sender.reply_to {
+        let reply_to = address(reply_to).ok_or_else(|| MailError::ReplyTo(reply_to.clone()))?;
+        builder = builder.reply_to(Mailbox::new(None, reply_to));
+    }
+    let marketing = request.kind == MailKind::Marketing;
+    if marketing {
+        let list = format!("<{}.{}>", label(request.sequence), from.domain());
+        builder = builder.raw_header(line(LIST_ID, list));
+        if let Some(url) = &request.unsubscribe_url {
+            let url = link(url).ok_or(MailError::Unsubscribe)?;
+            builder = builder
+                .raw_header(line(LIST_UNSUBSCRIBE, format!("<{url}>")))
+                .raw_header(line(LIST_UNSUBSCRIBE_POST, "List-Unsubscribe=One-Click".to_owned()));
+        }
+    }
+    let message = builder
+        .multipart(parts(&request.message_id, text.clone(), html)?)
+        .map_err(|fault| MailError::Compose(fault.to_string()))?
+        .formatted();
+    Ok(Email {
+        sequence: request.sequence.to_owned(),
+        name: request.name.to_owned(),
+        from: from.to_string(),
+        to: to.to_string(),
+        subject,
+        text,
+        marketing,
+        message,
+    })
+}
+
+/// The text and the HTML as alternatives. Both are quoted-printable, in which `=_` cannot
+/// occur, so no text can contain the boundary.
+fn parts(message_id: &str, text: String, html: String) -> Result<MultiPart, MailError> {
+    let digest = hex::encode(Sha256::digest(message_id.as_bytes()));
+    let boundary = format!("=_{}", &digest[..32]);
+    Ok(MultiPart::alternative()
+        .boundary(boundary)
+        .singlepart(part(ContentType::TEXT_PLAIN, text)?)
+        .singlepart(part(ContentType::TEXT_HTML, html)?))
+}
+
+fn part(kind: ContentType, text: String) -> Result<SinglePart, MailError> {
+    let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable)
+        .map_err(|_| MailError::Compose("a part could not be encoded".to_owned()))?;
+    Ok(SinglePart::builder().header(kind).body(body))
+}
+
+/// An address that every mail server takes: ASCII throughout, a domain in other letters
+/// in its ASCII form.
+fn address(text: &str) -> Option<Address> {
+    let (user, domain) = text.rsplit_once('@')?;
+    if !user.bytes().all(|byte| byte.is_ascii_graphic()) || text.len() > 254 {
+        return None;
+    }
+    if domain.is_ascii() {
+        return Address::new(user, domain).ok();
+    }
+    Address::new(user, idna::domain_to_ascii_strict(domain).ok()?).ok()
+}
+
+/// The date as the message's header holds it: not before 1970.
+fn date(at: Timestamp) -> std::time::SystemTime {
+    at.max(Timestamp::UNIX_EPOCH).into()
+}
+
+/// A name as one label of a `Message-ID` or `List-Id`: letters, digits and dashes.
+fn label(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+}
+
+/// An address that may stand in a header between angle brackets.
+fn link(url: &str) -> Option<&str> {
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    let plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>'));
+    (web && plain && url.len() <= LINK_BYTES).then_some(url)
+}
+
+/// A header on one line of its own, for values without blanks: folding them would break
+/// what relays and readers make of them.
+fn line(name: HeaderName, value: String) -> HeaderValue {
+    HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value)
+}

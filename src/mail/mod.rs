@@ -1,0 +1,104 @@
+//! From a rendered text to a finished message: Markdown becomes HTML and plain text, both
+//! become one RFC 5322 message with the headers that mailbox providers ask for. The same
+//! request gives the same bytes each time, because a retry must send what was stored.
+//!
+//! `markdown` decides what of a text may reach a mailbox, `text` and `layout` draw it
+//! twice, `message` puts the envelope, the headers and the two parts together.
+
+mod layout;
+mod markdown;
+mod message;
+mod text;
+
+use crate::base::time::Timestamp;
+use crate::model::queue::Email;
+use crate::model::rules::{MailKind, Sender};
+
+/// Longest subject in bytes: a header line may hold no more.
+const SUBJECT_BYTES: usize = 900;
+
+/// Everything an e-mail is made of. Templates have been filled in before.
+#[derive(Clone, Debug)]
+pub struct MailRequest<'a> {
+    /// The sequence it belongs to; names the `List-Id` of marketing e-mail.
+    pub sequence: &'a str,
+    /// The step's name.
+    pub name: &'a str,
+    /// Whether it carries the means to unsubscribe.
+    pub kind: MailKind,
+    /// Who it is from.
+    pub sender: &'a Sender,
+    /// The one recipient: an address without a name.
+    pub to: &'a str,
+    /// The subject as text.
+    pub subject: String,
+    /// The body as Markdown, in which values from payloads are escaped already.
+    pub markdown: String,
+    /// Where one click unsubscribes this person (`http` or `https`). Only marketing
+    /// e-mail uses it; none leaves the link and its headers out.
+    pub unsubscribe_url: Option<String>,
+    /// The part of the `Message-ID` before the `@`, made from the job's id.
+    pub message_id: String,
+    /// The `Date` of the message.
+    pub at: Timestamp,
+}
+
+/// Why no message could be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// The recipient is not exactly one address.
+    #[error(
+        "the recipient {0:?} is not one e-mail address: write it as name@example.com, without a \
+         display name, with nothing but ASCII before the @"
+    )]
+    Recipient(String),
+    /// The sender's address cannot be used.
+    #[error("the sender's address {0:?} is not an e-mail address: mend `sender` in the rules")]
+    Sender(String),
+    /// The address for answers cannot be used.
+    #[error("the address {0:?} is not an e-mail address: mend `reply-to` below `sender`")]
+    ReplyTo(String),
+    /// Nothing is left of the subject.
+    #[error("the subject is empty once its values are filled in: give the values a `default`")]
+    SubjectEmpty,
+    /// The subject does not fit into a header.
+    #[error("the subject has {0} bytes, but a header holds at most {SUBJECT_BYTES}: shorten it")]
+    SubjectTooLong(usize),
+    /// The unsubscribe address does not fit into a header.
+    #[error(
+        "the unsubscribe link is not a plain http or https address of at most 900 characters: \
+         mend `public-url` below `server`"
+    )]
+    Unsubscribe,
+    /// The layout or the parts did not go together.
+    #[error("the message could not be put together: {0}")]
+    Compose(String),
+}
+
+/// Makes the message.
+///
+/// # Errors
+/// An address that is none, an empty or overlong subject, an unusable unsubscribe link.
+pub fn render(request: &MailRequest<'_>) -> Result<Email, MailError> {
+    let subject = message::one_line(&request.subject);
+    if subject.is_empty() {
+        return Err(MailError::SubjectEmpty);
+    }
+    if subject.len() > SUBJECT_BYTES {
+        return Err(MailError::SubjectTooLong(subject.len()));
+    }
+    let body = markdown::events(&request.markdown);
+    let footer = match request.kind {
+        MailKind::Marketing => markdown::footer(
+            request.sender.postal_address.as_deref(),
+            request.unsubscribe_url.as_deref(),
+        ),
+        MailKind::Transactional => Vec::new(),
+    };
+    let html = layout::page(&subject, &body, &footer)?;
+    let text = text::plain(body.into_iter().chain(footer));
+    message::compose(request, subject, text, html)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! A mail server that follows a script: at each step of the conversation it says what it
+//! was told, hangs up, or keeps silent. It speaks plain SMTP over a real connection.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What the server does at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Says this; several lines are separated by `\r\n`.
+    Say(&'static str),
+    /// Closes the connection.
+    HangUp,
+    /// Says nothing and keeps the connection open.
+    Silence,
+}
+
+use Answer::Say;
+
+/// The answers of one connection. The first use of a step gets its first answer, the
+/// second its second; the last one is repeated.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) greeting: &'static [Answer],
+    pub(crate) ehlo: &'static [Answer],
+    pub(crate) auth: &'static [Answer],
+    pub(crate) rset: &'static [Answer],
+    pub(crate) mail: &'static [Answer],
+    pub(crate) rcpt: &'static [Answer],
+    pub(crate) data: &'static [Answer],
+    pub(crate) dot: &'static [Answer],
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            greeting: &[Say("220 script ready")],
+            ehlo: &[Say("250-script\r\n250 8BITMIME")],
+            auth: &[Say("235 2.7.0 welcome")],
+            rset: &[Say("250 2.0.0 reset")],
+            mail: &[Say("250 2.1.0 sender ok")],
+            rcpt: &[Say("250 2.1.5 recipient ok")],
+            data: &[Say("354 go on")],
+            dot: &[Say("250 2.0.0 queued as 7")],
+        }
+    }
+}
+
+/// What happened, in order: `connect`, each command as it came, `message`, `gone`.
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// A running server. Each connection gets the next script; the last one is repeated.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    log: Log,
+    messages: Log,
+}
+
+impl Server {
+    /// Listens on a free port of 127.0.0.1 until the runtime ends.
+    pub(crate) async fn start(scripts: Vec<Script>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (log, messages) = (Log::default(), Log::default());
+        let server = Self { port, log: Arc::clone(&log), messages: Arc::clone(&messages) };
+        tokio::spawn(async move {
+            let mut scripts = scripts.into_iter();
+            let mut script = scripts.next().unwrap_or_default();
+            while let Ok((stream, _)) = listener.accept().await {
+                note(&log, "connect");
+                let talk = Talk { script: script.clone(), log: Arc::clone(&log), used: [0; 8] };
+                tokio::spawn(talk.run(stream, Arc::clone(&messages)));
+                script = scripts.next().unwrap_or(script);
+            }
+        });
+        server
+    }
+
+    /// What happened so far, one word per event.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// How often this happened.
+    pub(crate) fn count(&self, event: &str) -> usize {
+        self.log().iter().filter(|found| *found == event).count()
+    }
+
+    /// The messages as they came, with the dots before lines taken off.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.messages.lock().unwrap().clone()
+    }
+}
+
+fn note(log: &Log, event: &str) {
+    log.lock().unwrap().push(event.to_owned());
+}
+
+struct Talk {
+    script: Script,
+    log: Log,
+    used: [usize; 8],
+}
+
+impl Talk {
+    async fn run(mut self, stream: TcpStream, messages: Log) {
+        let mut stream = BufReader::new(stream);
+        let mut open = self.answer(&mut stream, "GREETING").await;
+        while open {
+            let mut line = String::new();
+            if !matches!(stream.read_line(&mut line).await, Ok(1..)) {
+                break;
+            }
+            let verb = line.split([' ', '\r']).next().unwrap_or_default().to_ascii_uppercase();
+            note(&self.log, &verb);
+            open = self.answer(&mut stream, &verb).await;
+            if verb == "DATA" && open {
+                let Some(message) = read_message(&mut stream).await else { break };
+                messages.lock().unwrap().push(message);
+                note(&self.log, "message");
+                open = self.answer(&mut stream, ".").await;
+            }
+        }
+        note(&self.log, "gone");
+    }
+
+    /// Plays the answer; false when the connection is to be closed.
+    async fn answer(&mut self, stream: &mut BufReader<TcpStream>, step: &str) -> bool {
+        let (index, answers) = match step {
+            "GREETING" => (0, self.script.greeting),
+            "EHLO" => (1, self.script.ehlo),
+            "AUTH" => (2, self.script.auth),
+            "RSET" => (3, self.script.rset),
+            "MAIL" => (4, self.script.mail),
+            "RCPT" => (5, self.script.rcpt),
+            "DATA" => (6, self.script.data),
+            "." => (7, self.script.dot),
+            _ => {
+                let _ = stream.write_all(b"221 2.0.0 bye\r\n").await;
+                return false;
+            }
+        };
+        let answer = answers.get(self.used[index]).or(answers.last()).copied();
+        self.used[index] += 1;
+        match answer {
+            Some(Say(text)) => stream.write_all(format!("{text}\r\n").as_bytes()).await.is_ok(),
+            Some(Answer::HangUp) | None => false,
+            Some(Answer::Silence) => std::future::pending().await,
+        }
+    }
+}
+
+/// Reads up to the final dot; nothing when the connection ends before.
+async fn read_message(stream: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut message = String::new();
+    loop {
+        let mut line = String::new();
+        if !matches!(stream.read_line(&mut line).await, Ok(1..)) {
+            return None;
+        }
+        if line == ".\r\n" {
+            return Some(message);
+        }
+        message.push_str(line.strip_prefix('.').unwrap_or(&line));
+    }
+}
