@@ -76,10 +76,17 @@ fn read(text: &str) -> BTreeMap<String, String> {
 fn write(file: &PathBuf, made: &BTreeMap<String, String>) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut text = String::from("# Made by `rulerun serve --dev`. Delete this file to get new ones.\n");
+    let mut text =
+        String::from("# Made by `rulerun serve --dev`. Delete this file to get new ones.\n");
     for (name, value) in made {
         text.push_str(&format!("{name}={value}\n"));
     }
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).open(file)?.write_all(text.as_bytes())
+    options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)?
+        .write_all(text.as_bytes())
 }

@@ -209,7 +209,9 @@ impl Server {
         let _ = tokio::time::timeout(DRAIN, ended).await;
         self.tasks.abort_all();
         if let Err(error) = self.app.store.close().await {
-            self.app.journal.say(Kind::Warning, &format!("the store did not close cleanly: {error}"));
+            self.app
+                .journal
+                .say(Kind::Warning, &format!("the store did not close cleanly: {error}"));
         }
     }
 
@@ -253,7 +255,9 @@ async fn bind(address: &str) -> Result<TcpListener, StartError> {
 
 fn cannot_listen(address: &str, why: &std::io::Error) -> StartError {
     let why = if why.kind() == std::io::ErrorKind::AddrInUse {
-        String::from("another program uses this port; stop it, or choose one with --listen 127.0.0.1:8090")
+        String::from(
+            "another program uses this port; stop it, or choose one with --listen 127.0.0.1:8090",
+        )
     } else {
         why.to_string()
     };

@@ -4,9 +4,7 @@
 use super::{Deliver, clock_text};
 use crate::engine::{self, Retries};
 use crate::model::commit::{Finished, Write};
-use crate::model::queue::{
-    Attempt, Job, Lease, Leased, Level, LogLine, Task, Transition, Tried,
-};
+use crate::model::queue::{Attempt, Job, Lease, Leased, Level, LogLine, Task, Transition, Tried};
 use crate::serve::journal::{Kind, one_line};
 use crate::serve::settings::Live;
 use crate::store::Finish;
@@ -76,7 +74,10 @@ impl Deliver {
         if let Some(expires) = job.expires
             && now > expires
         {
-            return cancelled(format!("too late: it could not be sent by {}", clock_text(&self.app, expires)));
+            return cancelled(format!(
+                "too late: it could not be sent by {}",
+                clock_text(&self.app, expires)
+            ));
         }
         match live.services.get(&job.lane) {
             None if job.lane == engine::OUTBOX => {}
@@ -94,7 +95,8 @@ impl Deliver {
             Task::Email(email) => {
                 let address = email.to.to_lowercase();
                 let listed = self.app.store.suppressions(&address).await.ok()?;
-                let barred = listed.iter().find(|entry| email.marketing || entry.reason == "bounced")?;
+                let barred =
+                    listed.iter().find(|entry| email.marketing || entry.reason == "bounced")?;
                 cancelled(format!("suppressed: the address is {}", barred.reason))
             }
             Task::Step { .. } | Task::Mirror { .. } => None,
@@ -135,15 +137,24 @@ impl Deliver {
     }
 
     /// An outcome for people.
-    fn words(&self, job: &Job, transition: &Transition, attempt: Option<&Attempt>) -> (Kind, String) {
+    fn words(
+        &self,
+        job: &Job,
+        transition: &Transition,
+        attempt: Option<&Attempt>,
+    ) -> (Kind, String) {
         let target = &job.target;
         let status = attempt.and_then(|attempt| attempt.status);
         let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
         match transition {
             Transition::Sent => (Kind::Sent, format!("to {target}{status}")),
             Transition::Retry { due, .. } => {
-                let why = attempt.and_then(|attempt| attempt.message.as_deref()).unwrap_or("failed");
-                (Kind::Retry, format!("to {target}{status}: {why}; again {}", clock_text(&self.app, *due)))
+                let why =
+                    attempt.and_then(|attempt| attempt.message.as_deref()).unwrap_or("failed");
+                (
+                    Kind::Retry,
+                    format!("to {target}{status}: {why}; again {}", clock_text(&self.app, *due)),
+                )
             }
             Transition::Failed(why) => (Kind::Failed, format!("to {target}: {why}")),
             Transition::Cancelled(why) if why.starts_with("captured") => {

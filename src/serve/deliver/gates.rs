@@ -57,7 +57,11 @@ impl Gates {
     /// When the next gate opens by itself.
     pub fn next_free(&self, now: i64) -> Option<i64> {
         let lanes = self.lanes.lock().ok()?;
-        lanes.values().filter(|(_, lane)| lane.free(now) == 0).filter_map(|(_, lane)| lane.next_free(now)).min()
+        lanes
+            .values()
+            .filter(|(_, lane)| lane.free(now) == 0)
+            .filter_map(|(_, lane)| lane.next_free(now))
+            .min()
     }
 
     /// An attempt begins.
@@ -87,9 +91,9 @@ impl Gates {
 
     fn with(&self, name: &str, change: impl FnOnce(&mut Lane)) {
         if let Ok(mut lanes) = self.lanes.lock() {
-            let lane = lanes.entry(name.to_owned()).or_insert_with(|| {
-                ((OTHER_LANES, None), Lane::new(OTHER_LANES, None))
-            });
+            let lane = lanes
+                .entry(name.to_owned())
+                .or_insert_with(|| ((OTHER_LANES, None), Lane::new(OTHER_LANES, None)));
             change(&mut lane.1);
         }
     }

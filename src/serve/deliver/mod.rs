@@ -94,7 +94,9 @@ impl Deliver {
             let claimed = match self.app.store.claim(claim).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
-                    self.app.journal.say(Kind::Warning, &format!("the queue cannot be read: {error}"));
+                    self.app
+                        .journal
+                        .say(Kind::Warning, &format!("the queue cannot be read: {error}"));
                     return REST;
                 }
             };
@@ -115,7 +117,8 @@ impl Deliver {
     }
 
     fn claim(&self, live: &Live, now: i64) -> Claim {
-        let longest = live.services.values().map(|service| service.timeout).max().unwrap_or_default();
+        let longest =
+            live.services.values().map(|service| service.timeout).max().unwrap_or_default();
         let lease = (longest + LEASE_SPARE).max(SHORTEST_LEASE);
         Claim {
             now,

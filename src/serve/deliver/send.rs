@@ -42,7 +42,9 @@ impl Deliver {
             service.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())),
         );
         for scheme in &service.schemes {
-            for (name, value) in signature::sign(*scheme, &service.secrets, &id, now.as_second(), body) {
+            for (name, value) in
+                signature::sign(*scheme, &service.secrets, &id, now.as_second(), body)
+            {
                 if name != "webhook-id" {
                     headers.push((name.to_owned(), value));
                 }
@@ -80,7 +82,9 @@ impl Deliver {
                 notion.mirror(record, id, &fields, self.app.now(), service.timeout).await
             }
             // Forgotten meanwhile: there is nothing left to mirror.
-            Ok(None) => Tried { message: Some(String::from("the record is gone")), ..Tried::default() },
+            Ok(None) => {
+                Tried { message: Some(String::from("the record is gone")), ..Tried::default() }
+            }
             Err(error) => ours(error.to_string()),
         }
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::Deliver;
 use super::attempt::Before;
 use super::send::captured;
-use super::Deliver;
 use crate::base::{Id, time};
 use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest};
@@ -41,7 +41,8 @@ impl Deliver {
         let scene = match self.scene(sequence, key, Some(*enrolment), step).await {
             Ok(Ok(scene)) => scene,
             Ok(Err(why)) => {
-                self.end(&leased.job, leased.lease, Transition::Cancelled(why), None, Vec::new()).await;
+                self.end(&leased.job, leased.lease, Transition::Cancelled(why), None, Vec::new())
+                    .await;
                 return Before::Over;
             }
             Err(error) => {
@@ -69,7 +70,13 @@ impl Deliver {
                 let lane = via.unwrap_or_else(|| engine::OUTBOX.to_owned());
                 match self.render(live, &leased.job, &scene, subject, markdown, kind).await {
                     Ok(task) => {
-                        let job = Job { task, lane, expires: Some(expires), target: scene.enrolment.to.clone(), ..leased.job.clone() };
+                        let job = Job {
+                            task,
+                            lane,
+                            expires: Some(expires),
+                            target: scene.enrolment.to.clone(),
+                            ..leased.job.clone()
+                        };
                         self.go(live, leased, job, advance).await
                     }
                     Err(why) => {
@@ -150,7 +157,10 @@ impl Deliver {
         step: &str,
     ) -> Result<Result<Scene, String>, StoreError> {
         let store = &self.app.store;
-        let Some(enrolment) = store.enrolment(sequence, key).await?.filter(|found| id.is_none_or(|id| found.id == id))
+        let Some(enrolment) = store
+            .enrolment(sequence, key)
+            .await?
+            .filter(|found| id.is_none_or(|id| found.id == id))
         else {
             return Ok(Err(String::from("the person has begun the sequence anew")));
         };
@@ -187,9 +197,11 @@ impl Deliver {
         let step = enrolment.plan.get(enrolment.next as usize + 1).map(|(name, _)| {
             let world = self.app.world(live);
             let sequence = live.rules.sequences.get(&enrolment.sequence);
-            let step = sequence.and_then(|sequence| sequence.steps.iter().find(|step| step.name == *name));
+            let step =
+                sequence.and_then(|sequence| sequence.steps.iter().find(|step| step.name == *name));
             // A step that the rules no longer have still comes due, to be skipped visibly.
-            let (lane, priority) = step.map_or((engine::OUTBOX.to_owned(), 0), |step| world.lane(step));
+            let (lane, priority) =
+                step.map_or((engine::OUTBOX.to_owned(), 0), |step| world.lane(step));
             NextStep { lane, priority }
         });
         vec![Write::Advance {

@@ -27,7 +27,9 @@ impl Transports {
     pub(super) fn new(roots: Option<PathBuf>) -> Result<Self, String> {
         let pem = roots
             .as_ref()
-            .map(|path| std::fs::read(path).map_err(|why| format!("cannot read {}: {why}", path.display())))
+            .map(|path| {
+                std::fs::read(path).map_err(|why| format!("cannot read {}: {why}", path.display()))
+            })
             .transpose()?;
         Ok(Self {
             http: HttpClient::new(pem)?,

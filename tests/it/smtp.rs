@@ -1,12 +1,10 @@
 //! Whose fault a failed e-mail is, step by step, against a mail server that follows a
 //! script: our account's, the way's, the recipient's, or nobody knows.
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::smtp_server::Answer::{HangUp, Say, Silence};
+use crate::support::smtp_server::{Script, Server};
 use rulerun::base::source::{SourceMap, Span};
 use rulerun::base::time::{Timestamp, Zone};
 use rulerun::mail::{MailRequest, render};
@@ -14,8 +12,6 @@ use rulerun::model::queue::Email;
 use rulerun::model::rules::{MailKind, Sender};
 use rulerun::model::{AttemptError, Tried};
 use rulerun::serve::deliver::smtp::Smtp;
-use support::smtp_server::Answer::{HangUp, Say, Silence};
-use support::smtp_server::{Script, Server};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const HASTE: Duration = Duration::from_millis(300);

@@ -1,13 +1,8 @@
 //! Records mirrored to Notion, against a stand-in that speaks Notion's shapes.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
-#[path = "support/notion.rs"]
-mod notion;
-
 use std::time::Duration;
 
-use notion::{DATABASE, Instead, SOURCE, TOKEN, error};
+use crate::support::notion::{DATABASE, Instead, SOURCE, TOKEN, error};
 use rulerun::base::{Secret, Timestamp};
 use rulerun::model::{AttemptError, Tried};
 use rulerun::serve::deliver::http::HttpClient;

@@ -1,8 +1,6 @@
 //! What leaves the house and what is made of the answers, against real sockets that behave
 //! well, badly and very badly.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,12 +1,9 @@
 //! E-mail handed to a mail server that others wrote (aiosmtpd), with STARTTLS, with TLS
 //! from the first byte, and with a login.
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-
-mod support;
-
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::{SinkTls, SmtpSink, python};
 use rulerun::base::source::{SourceMap, Span};
 use rulerun::base::time::{Timestamp, Zone};
 use rulerun::mail::{MailRequest, render};
@@ -14,7 +11,6 @@ use rulerun::model::queue::Email;
 use rulerun::model::rules::{MailKind, Sender};
 use rulerun::model::{AttemptError, Tried};
 use rulerun::serve::deliver::smtp::Smtp;
-use support::{SinkTls, SmtpSink, python};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -1,7 +1,9 @@
 //! What several tests share: a Python for foreign counterparts, and mail servers.
 #![allow(dead_code, reason = "each test uses its own part of this")]
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+pub(crate) mod notion;
+pub(crate) mod receiver;
+pub(crate) mod server;
 pub(crate) mod smtp_server;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

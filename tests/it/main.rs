@@ -1,0 +1,16 @@
+//! One program for every test that talks to real sockets, files and foreign programs: it
+//! links once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may stop at the first surprise"
+)]
+#![allow(clippy::print_stderr, reason = "a skipped test must not look like a passed one")]
+
+mod campaign;
+mod mirror;
+mod n8n;
+mod outbound;
+mod smtp;
+mod smtp_foreign;
+mod support;
