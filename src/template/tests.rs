@@ -251,6 +251,8 @@ fn work_and_output_are_bounded() {
     ] {
         assert!(text(source, &long).is_err(), "{source}");
     }
+    let deep = format!("{{{{ {}1{} }}}}", "(".repeat(50_000), ")".repeat(50_000));
+    assert_eq!(faults(&deep)[0].code, "template-syntax");
     assert!(text("{{s}}", &json!({"s": "x".repeat(300_000)})).is_err());
     assert_eq!(faults("{{ 'x' * 100000000 }}")[0].code, "template-type");
     assert!(text("a {{ s * n }}", &long).is_err_and(|told| told.contains("not a number")));
