@@ -44,7 +44,7 @@ pub(super) fn register(engine: &mut Engine) {
         text.ends_with(part.as_str())
     });
     engine.register_fn("lower", |text: ImmutableString| text.to_lowercase());
-    engine.register_fn("len", len);
+    engine.register_fn("len", |value: Dynamic| len(&value));
     engine.register_fn("days_since", |now: Dynamic, time: Dynamic| since(&now, &time, 86_400.0));
     engine.register_fn("hours_since", |now: Dynamic, time: Dynamic| since(&now, &time, 3_600.0));
     for choices in 1..=MAX_CHOICES {
@@ -96,7 +96,7 @@ fn contains(whole: Dynamic, part: Dynamic) -> Answer<bool> {
     }
 }
 
-fn len(value: Dynamic) -> Answer<i64> {
+fn len(value: &Dynamic) -> Answer<i64> {
     let count = if let Ok(list) = value.as_array_ref() {
         Some(list.len())
     } else {

@@ -7,11 +7,10 @@ use std::ops::Range;
 use rhai::{AST, Expr, FnCallExpr, Stmt};
 
 use super::GuardFault;
-use super::functions::{FUNCTIONS, MAX_CHOICES, OF_TIME};
-use super::place::{offset, range, token};
+use super::names::path_of;
+use super::place::{offset, range};
 use super::types::{Type, comparable, has_order};
 use super::values::UsedPath;
-use crate::base::diagnostic::{closest, did_you_mean};
 use crate::base::time::parse_time;
 use crate::model::{Kind, Scope};
 
@@ -37,9 +36,6 @@ pub(super) fn lint(source: &str, ast: &AST, scope: &Scope) -> Result<Found, Vec<
     if lint.faults.is_empty() { Ok(lint.found) } else { Err(lint.faults) }
 }
 
-/// A dotted path as parts, with the bytes of each part.
-type Path = Vec<(String, Range<usize>)>;
-
 /// Paths that are surely there when a condition holds, and when it does not.
 #[derive(Default)]
 struct Facts {
@@ -47,17 +43,17 @@ struct Facts {
     failed: Vec<Vec<String>>,
 }
 
-struct Lint<'a> {
-    source: &'a str,
-    scope: &'a Scope,
+pub(super) struct Lint<'a> {
+    pub(super) source: &'a str,
+    pub(super) scope: &'a Scope,
     /// Paths that are surely there at this place.
-    facts: Vec<Vec<String>>,
-    faults: Vec<GuardFault>,
-    found: Found,
+    pub(super) facts: Vec<Vec<String>>,
+    pub(super) faults: Vec<GuardFault>,
+    pub(super) found: Found,
 }
 
 impl Lint<'_> {
-    fn fault(
+    pub(super) fn fault(
         &mut self,
         code: &'static str,
         message: impl Into<String>,
@@ -76,7 +72,7 @@ impl Lint<'_> {
         );
     }
 
-    fn text_of(&self, range: &Range<usize>) -> String {
+    pub(super) fn text_of(&self, range: &Range<usize>) -> String {
         self.source.get(range.clone()).unwrap_or_default().trim().to_owned()
     }
 
@@ -153,7 +149,7 @@ impl Lint<'_> {
     }
 
     /// An expression whose value is needed.
-    fn value(&mut self, expr: &Expr) -> Type {
+    pub(super) fn value(&mut self, expr: &Expr) -> Type {
         if let Some(path) = path_of(self.source, expr) {
             return self.read(&path, false);
         }
@@ -178,10 +174,7 @@ impl Lint<'_> {
                 Type::BOOLEAN
             }
             Expr::Coalesce(all, _) => self.coalesce(all),
-            Expr::FnCall(call, position) if call.is_operator_call() => {
-                let _ = position;
-                self.operator(call, expr)
-            }
+            Expr::FnCall(call, _) if call.is_operator_call() => self.operator(call, expr),
             Expr::FnCall(call, position) => {
                 let start = offset(self.source, *position);
                 self.call(call, start, expr)
@@ -316,7 +309,7 @@ impl Lint<'_> {
     }
 
     /// A text that is compared with a time or a date must be written as one.
-    fn literal(&mut self, kind: &Type, other: &Expr, outcome: &str) {
+    pub(super) fn literal(&mut self, kind: &Type, other: &Expr, outcome: &str) {
         let Expr::StringConstant(text, _) = other else { return };
         let help = match kind {
             Type::Of(Kind::Time) if parse_time(text).is_err() => "2025-12-01T10:30:00Z",
@@ -326,178 +319,6 @@ impl Lint<'_> {
         let place = range(self.source, other);
         let message = format!("\"{text}\" is not {}: this is {outcome} true", kind.words());
         self.fault("guard-types", message, place, Some(format!("write it as \"{help}\"")));
-    }
-
-    fn call(&mut self, call: &FnCallExpr, start: usize, whole: &Expr) -> Type {
-        let name = call.name.as_str();
-        let place = token(self.source, start);
-        if self.source.get(place.clone()) != Some(name) {
-            // `a in b` becomes a call of `contains` with its sides turned around.
-            for argument in &call.args {
-                self.value(argument);
-            }
-            let help = "write `one_of(value, \"a\", \"b\")` or `contains(list, value)`".to_owned();
-            self.fault("guard-syntax", "`in` is not known here", place, Some(help));
-            return Type::BOOLEAN;
-        }
-        let Some((_, usage)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
-            for argument in &call.args {
-                self.value(argument);
-            }
-            let names: Vec<&str> = FUNCTIONS.iter().map(|(known, _)| *known).collect();
-            let help = did_you_mean(name, names.iter().copied())
-                .unwrap_or_else(|| format!("available: {}", names.join(", ")));
-            let message = format!("there is no function `{name}`");
-            self.fault("guard-unknown-function", message, place, Some(help));
-            return Type::ANY;
-        };
-        if OF_TIME.contains(&name) {
-            self.found.clock_calls.push(start);
-        }
-        let kinds: Vec<Type> = call.args.iter().map(|argument| self.value(argument)).collect();
-        let count = match name {
-            "contains" | "starts_with" | "ends_with" => kinds.len() == 2,
-            "one_of" => (2..=MAX_CHOICES + 1).contains(&kinds.len()),
-            _ => kinds.len() == 1,
-        };
-        if !count {
-            let message = format!("`{name}` gets {} values", kinds.len());
-            let place = range(self.source, whole);
-            self.fault("guard-arguments", message, place, Some(format!("write `{usage}`")));
-            return answer(name);
-        }
-        for (index, (kind, argument)) in kinds.iter().zip(&call.args).enumerate() {
-            if let Some(needed) = needs(name, index, kind, &kinds[0]) {
-                let place = range(self.source, argument);
-                let message = format!(
-                    "`{}` is {}, and `{name}` needs {needed} here",
-                    self.text_of(&place),
-                    kind.words()
-                );
-                self.fault("guard-arguments", message, place, Some(format!("write `{usage}`")));
-            }
-        }
-        if OF_TIME.contains(&name) {
-            self.literal(&Type::Of(Kind::Time), &call.args[0], "never");
-        }
-        answer(name)
-    }
-
-    /// A field: it must be known, and where its value is needed it must be there.
-    fn read(&mut self, path: &Path, asked: bool) -> Type {
-        let parts: Vec<&str> = path.iter().map(|(part, _)| part.as_str()).collect();
-        let whole = path[0].1.start..path[path.len() - 1].1.end;
-        let shape = if parts == ["now"] && !self.scope.names.contains_key("now") {
-            Kind::Time
-        } else {
-            match self.scope.resolve(&parts) {
-                Ok(shape) => shape.kind,
-                Err((index, known)) => {
-                    self.unknown(path, index, &known);
-                    return Type::ANY;
-                }
-            }
-        };
-        let owned: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
-        let covered = self
-            .facts
-            .iter()
-            .map(|fact| fact.iter().zip(&owned).take_while(|(a, b)| a == b).count())
-            .max()
-            .unwrap_or(0);
-        let missing = if parts == ["now"] {
-            None
-        } else {
-            self.scope.optional_prefixes(&parts).into_iter().find(|length| *length > covered)
-        };
-        if let (Some(length), false) = (missing, asked) {
-            let optional = parts[..length].join(".");
-            let help = format!("ask first: `{optional} != () && …`");
-            let message = format!("`{optional}` is optional and may be missing");
-            self.fault("guard-optional", message, whole, Some(help));
-        }
-        self.found.paths.push(UsedPath { path: owned, is_time: shape == Kind::Time });
-        Type::Of(shape)
-    }
-
-    fn unknown(&mut self, path: &Path, index: usize, known: &[String]) {
-        let index = index.min(path.len() - 1);
-        let (part, place) = path[index].clone();
-        let before: Vec<&str> = path[..index].iter().map(|(part, _)| part.as_str()).collect();
-        let before = before.join(".");
-        let message = match (index, known.is_empty()) {
-            (0, _) => format!("`{part}` is not a field here"),
-            (_, true) => format!("`{before}` has no fields"),
-            _ => format!("`{before}` has no field `{part}`"),
-        };
-        let help = self.suggestion(&part, index, known);
-        self.fault("guard-unknown-name", message, place, help);
-    }
-
-    fn suggestion(&self, part: &str, index: usize, known: &[String]) -> Option<String> {
-        const LISTED: usize = 12;
-        if matches!(part, "True" | "yes" | "TRUE" | "Yes") {
-            return Some("write `true`".to_owned());
-        }
-        if matches!(part, "False" | "no" | "FALSE" | "No") {
-            return Some("write `false`".to_owned());
-        }
-        let now = if index == 0 { Some("now") } else { None };
-        if let Some(near) = closest(part, known.iter().map(String::as_str).chain(now)) {
-            return Some(format!("did you mean `{near}`?"));
-        }
-        if index == 0 {
-            for (name, shape) in &self.scope.names {
-                if let Kind::Object(fields) = &shape.kind
-                    && fields.contains_key(part)
-                {
-                    return Some(format!("did you mean `{name}.{part}`?"));
-                }
-            }
-            if FUNCTIONS.iter().any(|(name, _)| *name == part) {
-                return Some(format!("`{part}` is a function: write `{part}(…)`"));
-            }
-        }
-        if known.is_empty() {
-            return None;
-        }
-        let names: Vec<&str> = known.iter().take(LISTED).map(String::as_str).collect();
-        let more = if known.len() > LISTED { ", …" } else { "" };
-        Some(format!("available: {}{more}; a text stands in quotes: \"{part}\"", names.join(", ")))
-    }
-}
-
-/// What an argument should be, when it is not.
-fn needs(name: &str, index: usize, kind: &Type, first: &Type) -> Option<&'static str> {
-    let is_list = matches!(kind, Type::Of(Kind::List(_)));
-    let entry = |kind: &Type| match kind {
-        Type::Of(Kind::List(entry)) => Type::Of((**entry).clone()),
-        other => other.clone(),
-    };
-    match (name, index) {
-        ("contains" | "len", 0) => (!kind.is_text() && !is_list).then_some("a text or a list"),
-        ("contains", _) => match first {
-            Type::Of(Kind::List(_)) => {
-                (!comparable(&entry(first), kind)).then_some("what the list holds")
-            }
-            _ => (!kind.is_text()).then_some("a text"),
-        },
-        ("one_of", 0) => None,
-        ("one_of", _) => {
-            (!comparable(&entry(first), &entry(kind))).then_some("the type of the first value")
-        }
-        ("days_since" | "hours_since", _) => (!kind.is_time()).then_some("a time"),
-        _ => (!kind.is_text()).then_some("a text"),
-    }
-}
-
-/// What a function answers with.
-fn answer(name: &str) -> Type {
-    match name {
-        "len" => Type::Of(Kind::Integer),
-        "lower" => Type::TEXT,
-        "days_since" | "hours_since" => Type::Of(Kind::Number),
-        _ => Type::BOOLEAN,
     }
 }
 
@@ -516,32 +337,5 @@ fn hint(wanted: &Type, constant: &Expr, written: &str) -> Option<String> {
             Expr::IntegerConstant(..) | Expr::FloatConstant(..) | Expr::BoolConstant(..),
         ) => Some(format!("a text stands in quotes: \"{written}\"")),
         _ => None,
-    }
-}
-
-/// The dotted path that an expression is.
-fn path_of(source: &str, expr: &Expr) -> Option<Path> {
-    match expr {
-        Expr::Variable(name, _, position) => {
-            let start = offset(source, *position);
-            Some(vec![(name.1.to_string(), start..start + name.1.len())])
-        }
-        Expr::Dot(both, ..) => {
-            let mut path = path_of(source, &both.lhs)?;
-            tail(source, &both.rhs, &mut path).then_some(path)
-        }
-        _ => None,
-    }
-}
-
-fn tail(source: &str, expr: &Expr, path: &mut Path) -> bool {
-    match expr {
-        Expr::Property(name, position) => {
-            let start = offset(source, *position);
-            path.push((name.2.to_string(), start..start + name.2.len()));
-            true
-        }
-        Expr::Dot(both, ..) => tail(source, &both.lhs, path) && tail(source, &both.rhs, path),
-        _ => false,
     }
 }

@@ -3,9 +3,11 @@
 //! rules are read: every name, every function, every comparison, every value that may be
 //! missing. What passes can be answered for any payload that fits its schema.
 
+mod calls;
 mod engine;
 mod functions;
 mod lint;
+mod names;
 mod place;
 mod syntax;
 mod types;

@@ -19,8 +19,9 @@ pub(super) fn token(source: &str, start: usize) -> Range<usize> {
     let rest = source.get(start..).unwrap_or_default();
     let Some(first) = rest.chars().next() else {
         // At the end of the text, its last character is shown.
-        let last = source.char_indices().next_back().map_or(0, |(index, _)| index);
-        return last..source.len();
+        let text = source.trim_end();
+        let last = text.char_indices().next_back().map_or(0, |(index, _)| index);
+        return last..text.len();
     };
     let length = match first {
         '"' | '`' | '\'' => quoted(rest, first),

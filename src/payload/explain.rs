@@ -69,7 +69,7 @@ fn missing(
         .map(String::as_str)
         .filter(|key| !known.contains(key));
     if let Some(near) = closest(name, strangers) {
-        message.push_str(&format!("; `{near}` looks like it: did you mean `{name}`?"));
+        message = format!("{message}; `{near}` looks like it: did you mean `{name}`?");
     }
     Problem { path: field, message }
 }
@@ -216,7 +216,7 @@ fn dotted(location: &Location) -> String {
     for segment in location {
         match segment {
             LocationSegment::Property(name) => path = join(&path, &name),
-            LocationSegment::Index(index) => path.push_str(&format!("[{index}]")),
+            LocationSegment::Index(index) => path = format!("{path}[{index}]"),
         }
     }
     path

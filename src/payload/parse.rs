@@ -221,7 +221,7 @@ fn fault(message: &str, line: usize, column: usize) -> ParseFault {
 
 fn place(body: &[u8], offset: usize) -> (usize, usize) {
     let before = &body[..offset.min(body.len())];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     (line, before.len() - start + 1)
 }

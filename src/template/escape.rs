@@ -31,7 +31,7 @@ pub(super) fn printed(text: &str, format: Format) -> Cow<'_, str> {
 /// Escapes a text so that it stays this text in Markdown, in HTML inside Markdown, and as
 /// the target of a link.
 ///
-/// Every ASCII punctuation mark becomes a numeric character reference: CommonMark never
+/// Every ASCII punctuation mark becomes a numeric character reference: Markdown never
 /// takes one for markup, a browser shows the same character, and unlike a backslash it
 /// also holds inside an HTML block or attribute. Line breaks and tabs become spaces,
 /// because a value must not begin a new block; a space at either end becomes a reference

@@ -4,11 +4,13 @@
 //! be checked against what is in scope before any call arrives.
 
 mod check;
+mod conditions;
 mod escape;
 mod filters;
 mod names;
 mod reads;
 mod render;
+mod walk;
 
 #[cfg(test)]
 mod tests;

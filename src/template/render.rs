@@ -112,7 +112,7 @@ pub(super) fn text(
     if out.full {
         return Err(too_long());
     }
-    result.map_err(|error| plain_error(&error))?;
+    result.map_err(|error| plain_error(&error, reads, context))?;
     String::from_utf8(out.bytes).map_err(|_| "the text is not UTF-8".to_owned())
 }
 
@@ -127,14 +127,14 @@ pub(super) fn evaluate(
     let value = environment
         .compile_expression_owned(expression.to_owned())
         .and_then(|compiled| compiled.eval(root))
-        .map_err(|error| plain_error(&error))?;
+        .map_err(|error| plain_error(&error, reads, context))?;
     if value.is_undefined() || value.is_none() {
         return Ok(None);
     }
     if value.as_str().is_some_and(|text| text.len() > MAX_OUTPUT) {
         return Err(too_long());
     }
-    json(&value).map(Some).map_err(|error| plain_error(&error))
+    json(&value).map(Some).map_err(|error| plain_error(&error, reads, context))
 }
 
 /// The text, unless it is too long.
@@ -196,7 +196,12 @@ fn too_long() -> String {
 }
 
 /// What went wrong, with the words of the template that it is about.
-fn plain_error(error: &Error) -> String {
+fn plain_error(error: &Error, reads: &[Read], context: &Context<'_>) -> String {
+    if error.kind() == ErrorKind::UndefinedError
+        && let Some(read) = reads.iter().find(|read| read.lacks(context))
+    {
+        return format!("`{}` is missing", read.path.join("."));
+    }
     let about = error
         .range()
         .and_then(|range| error.template_source()?.get(range).map(str::to_owned))

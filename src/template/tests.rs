@@ -95,10 +95,10 @@ fn text_needs_every_value() {
     assert_eq!(text("{% if a %}yes{% else %}no{% endif %}", &payload), Ok(String::from("no")));
     for (source, expected) in [
         ("{{missing}}", "`missing` is missing"),
-        ("Hi {{missing}}", "a value is missing"),
-        ("Hi {{nothing}}", "a value is missing"),
-        ("Hi {{missing | upper}}", "a value is missing"),
-        ("Hi {{missing | date}}", "missing"),
+        ("Hi {{missing}}", "`missing` is missing"),
+        ("Hi {{nothing}}", "`nothing` is missing"),
+        ("Hi {{missing | upper}}", "`missing` is missing"),
+        ("Hi {{a.b | date}}", "`a.b` is missing"),
     ] {
         let told = text(source, &payload).expect_err("a refusal");
         assert!(told.contains(expected), "{source}: {told}");
@@ -108,7 +108,7 @@ fn text_needs_every_value() {
 #[test]
 fn numbers_dates_and_times_are_written_for_people() {
     let payload = json!({"at": "2025-12-10T03:00:00Z", "day": "2025-12-10", "n": 14700, "f": 14700.5,
-        "w": 14700.0, "small": 0.85, "neg": -1234567, "t": "1234.5", "name": "Sarah"});
+        "w": 14700.0, "small": 0.85, "neg": -1_234_567, "t": "1234.5", "name": "Sarah"});
     for (source, expected) in [
         ("{{n | number}}", "14,700"),
         ("{{f | number}}", "14,700.50"),
@@ -311,6 +311,32 @@ fn html(markdown: &str) -> String {
     let all = pulldown_cmark::Options::all() - pulldown_cmark::Options::ENABLE_SMART_PUNCTUATION;
     pulldown_cmark::html::push_html(&mut out, pulldown_cmark::Parser::new_ext(markdown, all));
     out
+}
+
+#[test]
+fn the_shipped_emails_compile_and_fill() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules/emails");
+    let payload = json!({"first_name": "Sarah", "business_name": "Sarah's Salon",
+        "red_systems": 2, "orange_systems": 1, "yellow_systems": 2, "green_systems": 3,
+        "weakest_system_1": "GPS", "revenue_leak_total": 14700, "package_type": "foundation",
+        "scheduled_time": "2025-12-10T14:00:00Z", "call_date": "2025-12-08T15:00:00Z",
+        "payment_date": "2025-12-09T16:30:00Z"});
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).expect("a folder") {
+        let source = std::fs::read_to_string(file.expect("a file").path()).expect("a text");
+        let filled = text_as(&source, Format::Markdown, &payload);
+        assert!(filled.is_ok_and(|filled| filled.contains("Sarah") && !filled.contains("{{")));
+        count += 1;
+    }
+    assert_eq!(count, 13);
+}
+
+#[test]
+fn compiled_things_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Template>();
+    shared::<crate::guard::Guard>();
+    shared::<crate::payload::Checker>();
 }
 
 #[test]
