@@ -1,6 +1,24 @@
-//! Guards: expressions that answer yes or no, such as `email_1_status == "sent"`.
+//! Guards: expressions that answer yes or no, such as `email_1_status == "sent"`. They
+//! are Rhai expressions with a closed list of functions, and they are checked when the
+//! rules are read: every name, every function, every comparison, every value that may be
+//! missing. What passes can be answered for any payload that fits its schema.
+
+mod calls;
+mod engine;
+mod functions;
+mod lint;
+mod names;
+mod place;
+mod syntax;
+mod types;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
+use rhai::AST;
 use serde_json::Value;
 
 use crate::model::{Context, Scope};
@@ -21,6 +39,8 @@ pub struct GuardFault {
 /// A compiled guard.
 pub struct Guard {
     source: String,
+    ast: AST,
+    uses: values::Uses,
 }
 
 impl std::fmt::Debug for Guard {
@@ -31,12 +51,25 @@ impl std::fmt::Debug for Guard {
 
 impl Guard {
     /// Compiles a guard and checks every name, function and comparison against the scope.
+    /// `now` is always a name in scope.
     ///
     /// # Errors
-    /// Every mistake found.
+    /// Every mistake found. The codes are `guard-syntax`, `guard-too-deep`, `guard-empty`,
+    /// `guard-unknown-name`, `guard-unknown-function`, `guard-arguments`, `guard-types`,
+    /// `guard-optional`, `guard-not-yes-no`.
     pub fn compile(source: &str, scope: &Scope) -> Result<Self, Vec<GuardFault>> {
-        let _ = scope;
-        Ok(Self { source: source.to_owned() })
+        syntax::look_over(source, scope)?;
+        let ast = engine::compile(source).map_err(|error| vec![syntax::fault(source, &error)])?;
+        let found = lint::lint(source, &ast, scope)?;
+        // The functions of time need the present; it is handed to them as an argument.
+        let ast = if found.clock_calls.is_empty() {
+            ast
+        } else {
+            let timed = place::with_now(source, &found.clock_calls);
+            engine::compile(&timed).map_err(|error| vec![syntax::fault(source, &error)])?
+        };
+        let uses = values::Uses::new(found.paths, !found.clock_calls.is_empty());
+        Ok(Self { source: source.to_owned(), ast, uses })
     }
 
     /// The text as written.
@@ -50,14 +83,13 @@ impl Guard {
     /// # Errors
     /// Why it could not be answered, for logs.
     pub fn holds(&self, context: &Context<'_>) -> Result<bool, String> {
-        let _ = context;
-        Err(String::new())
+        engine::answer(&self.ast, &mut self.uses.scope(context))
     }
 
-    /// The names it uses with the values that it saw, for refusals and logs.
+    /// The names it uses with the values that it saw, for refusals and logs; a missing
+    /// value is null.
     #[must_use]
     pub fn seen(&self, context: &Context<'_>) -> Vec<(String, Value)> {
-        let _ = context;
-        Vec::new()
+        self.uses.seen(context)
     }
 }

@@ -110,4 +110,31 @@ impl Scope {
         }
         Err((0, known.keys().cloned().collect()))
     }
+
+    /// The lengths of those beginnings of a path that may be missing by themselves: for
+    /// `lead.score` with a required `lead` and an optional `score`, only 2. What lies
+    /// beyond `any`, or outside a list of known names, may always be missing.
+    #[must_use]
+    pub fn optional_prefixes(&self, path: &[&str]) -> Vec<usize> {
+        let mut known = &self.names;
+        let mut found = Vec::new();
+        for (index, part) in path.iter().enumerate() {
+            let Some(shape) = known.get(*part) else {
+                found.push(path.len());
+                break;
+            };
+            if shape.optional {
+                found.push(index + 1);
+            }
+            match &shape.kind {
+                Kind::Object(fields) => known = fields,
+                _ if index + 1 < path.len() => {
+                    found.push(path.len());
+                    break;
+                }
+                _ => {}
+            }
+        }
+        found
+    }
 }

@@ -1,4 +1,20 @@
-//! Templates: text with `{{tags}}`.
+//! Templates: text with `{{tags}}`. A template is read once: what is pure text or exactly
+//! one `{{path}}` is answered directly, everything else is run by minijinja within bounds
+//! of work and size. Every name that a tag reads is known with its place, so that it can
+//! be checked against what is in scope before any call arrives.
+
+mod check;
+mod conditions;
+mod escape;
+mod filters;
+mod names;
+mod reads;
+mod render;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use serde_json::Value;
@@ -31,24 +47,35 @@ pub struct TemplateFault {
 #[derive(Debug)]
 pub struct Template {
     source: String,
+    format: Format,
+    reads: Vec<reads::Read>,
+    paths: Vec<String>,
+    form: render::Form,
 }
 
 impl Template {
     /// Compiles a template.
     ///
     /// # Errors
-    /// Syntax mistakes, unknown filters.
+    /// Syntax mistakes, unknown filters, tests and functions, and what would let a value
+    /// through unescaped. The codes are `template-syntax`, `unknown-filter`,
+    /// `template-forbidden`.
     pub fn compile(source: &str, format: Format) -> Result<Self, Vec<TemplateFault>> {
-        let _ = format;
-        Ok(Self { source: source.to_owned() })
+        let found = reads::analyse(source)?;
+        let form = render::Form::new(source, format, &found)?;
+        let mut paths: Vec<String> = found.reads.iter().map(|read| read.path.join(".")).collect();
+        paths.sort();
+        paths.dedup();
+        Ok(Self { source: source.to_owned(), format, reads: found.reads, paths, form })
     }
 
     /// Checks every tag against the names in scope. `keeps_type` says that the template
     /// fills a field: one that is exactly one tag may be an optional without `default`.
+    /// The codes are `unknown-field`, `optional-without-default`, `template-type`.
     #[must_use]
     pub fn check(&self, scope: &Scope, keeps_type: bool) -> Vec<TemplateFault> {
-        let _ = (scope, keeps_type);
-        Vec::new()
+        let may_miss = keeps_type && self.form.is_one_tag();
+        self.reads.iter().filter_map(|read| check::read(read, scope, may_miss)).collect()
     }
 
     /// The text as written.
@@ -57,19 +84,29 @@ impl Template {
         &self.source
     }
 
-    /// The dotted paths that its tags read.
+    /// The dotted paths that its tags read, sorted, each once.
     #[must_use]
     pub fn paths(&self) -> &[String] {
-        &[]
+        &self.paths
     }
 
-    /// The value: exactly one tag keeps its type and may be missing; everything else is text.
+    /// The value: exactly one tag keeps its type and may be missing; everything else is
+    /// text. A value that keeps its type is not escaped, whatever the format.
     ///
     /// # Errors
     /// A missing value in a text, too much work or output.
     pub fn value(&self, context: &Context<'_>) -> Result<Option<Value>, String> {
-        let _ = context;
-        Err(String::new())
+        match &self.form {
+            render::Form::Literal => Ok(Some(Value::from(self.source.as_str()))),
+            render::Form::Path(path) => Ok(context.path(path).cloned()),
+            render::Form::Tag { environment, expression } => {
+                if self.reads.iter().any(|read| read.lacks(context)) {
+                    return Ok(None);
+                }
+                render::evaluate(environment, expression, &self.reads, context)
+            }
+            render::Form::Mixed(_) => self.text(context).map(Value::from).map(Some),
+        }
     }
 
     /// The text.
@@ -77,7 +114,16 @@ impl Template {
     /// # Errors
     /// A missing value, too much work or output.
     pub fn text(&self, context: &Context<'_>) -> Result<String, String> {
-        let _ = context;
-        Err(String::new())
+        match &self.form {
+            render::Form::Literal => Ok(self.source.clone()),
+            render::Form::Path(path) => {
+                let value =
+                    context.path(path).ok_or_else(|| format!("`{}` is missing", path.join(".")))?;
+                render::bounded(escape::printed(&escape::plain(value), self.format).into_owned())
+            }
+            render::Form::Tag { environment, .. } | render::Form::Mixed(environment) => {
+                render::text(environment, &self.reads, context)
+            }
+        }
     }
 }

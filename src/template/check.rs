@@ -1,0 +1,82 @@
+//! One read of a template against the names in scope.
+
+use super::TemplateFault;
+use super::reads::Read;
+use crate::base::diagnostic::closest;
+use crate::model::{Kind, Scope};
+
+/// What is wrong with one read, if anything.
+pub(super) fn read(read: &Read, scope: &Scope, may_miss: bool) -> Option<TemplateFault> {
+    let path: Vec<&str> = read.path.iter().map(String::as_str).collect();
+    let shape = match scope.resolve(&path) {
+        Ok(shape) => shape,
+        Err((index, known)) => return Some(unknown(read, scope, index, &known)),
+    };
+    let written = path.join(".");
+    if read.multiplied && matches!(shape.kind, Kind::Text | Kind::List(_) | Kind::Object(_)) {
+        return Some(TemplateFault {
+            code: "template-type",
+            message: format!(
+                "`{written}` is {}, and only numbers can be multiplied",
+                shape.kind.word()
+            ),
+            range: read.range.clone(),
+            help: Some(format!("a text that holds a number: `{written} | float`")),
+        });
+    }
+    let unguarded = !read.lenient
+        && !may_miss
+        && scope.optional_prefixes(&path).iter().any(|length| *length > read.covered);
+    unguarded.then(|| TemplateFault {
+        code: "optional-without-default",
+        message: format!("`{written}` is optional and may be missing"),
+        range: read.range.clone(),
+        help: Some(format!(
+            "say what stands there then: {{{{{written} | default('…')}}}}, or put {{% if {written} %}} around"
+        )),
+    })
+}
+
+fn unknown(read: &Read, scope: &Scope, index: usize, known: &[String]) -> TemplateFault {
+    let part = read.path.get(index).map_or("", String::as_str);
+    let before = read.path[..index].join(".");
+    let message = if index == 0 {
+        format!("`{part}` is not a field here")
+    } else if known.is_empty() {
+        format!("`{before}` has no fields, so `{}` leads nowhere", read.path.join("."))
+    } else {
+        format!("`{before}` has no field `{part}`")
+    };
+    TemplateFault {
+        code: "unknown-field",
+        message,
+        range: read.part_range(index),
+        help: suggestion(part, index, known, scope),
+    }
+}
+
+/// "did you mean", else what there is.
+fn suggestion(part: &str, index: usize, known: &[String], scope: &Scope) -> Option<String> {
+    const LISTED: usize = 12;
+    if let Some(near) = closest(part, known.iter().map(String::as_str)) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    // The field may lie one level deeper, in a record that was found.
+    if index == 0 {
+        for (name, shape) in &scope.names {
+            if let Kind::Object(fields) = &shape.kind
+                && fields.contains_key(part)
+            {
+                return Some(format!("did you mean `{name}.{part}`?"));
+            }
+        }
+    }
+    if known.is_empty() {
+        return None;
+    }
+    let mut names = known.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    if known.len() > LISTED {
+        names.push_str(", …");
+    }
+    Some(format!("available: {names}"))
+}

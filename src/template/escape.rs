@@ -1,0 +1,58 @@
+//! How a value is printed: as plain text, and escaped for where it lands.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::Format;
+
+/// A value as a person reads it: text as it is, whole numbers without `.0`, lists and
+/// objects as compact JSON.
+pub(super) fn plain(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Number(number) => {
+            let text = number.to_string();
+            Cow::Owned(text.strip_suffix(".0").map(str::to_owned).unwrap_or(text))
+        }
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+/// The text as a template of this format prints it.
+pub(super) fn printed(text: &str, format: Format) -> Cow<'_, str> {
+    match format {
+        Format::Text => Cow::Borrowed(text),
+        Format::Markdown => Cow::Owned(markdown(text)),
+    }
+}
+
+/// Escapes a text so that it stays this text in Markdown, in HTML inside Markdown, and as
+/// the target of a link.
+///
+/// Every ASCII punctuation mark becomes a numeric character reference: Markdown never
+/// takes one for markup, a browser shows the same character, and unlike a backslash it
+/// also holds inside an HTML block or attribute. Line breaks and tabs become spaces,
+/// because a value must not begin a new block; a space at either end becomes a reference
+/// too, because it could make an indented code block or a hard line break. Other control
+/// characters are dropped, and with them those that turn the direction of text.
+fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 4);
+    let last = text.char_indices().next_back().map_or(0, |(index, _)| index);
+    for (index, c) in text.char_indices() {
+        match c {
+            ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                out.push_str(if index == 0 || index == last { "&#32;" } else { " " });
+            }
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            c if c.is_control() => {}
+            c if c.is_ascii_punctuation() => {
+                // Writing to a String does not fail.
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,133 @@
+//! What a template reads, found by walking its syntax tree once: every path with its
+//! place, and what the template itself makes sure of around it (`default`, `{% if %}`).
+//! Names that the template makes (`for`, `set`, `with`) are not reads.
+
+use std::ops::Range;
+
+use minijinja::Error;
+use minijinja::machinery::{ast, parse};
+
+use super::TemplateFault;
+use super::render::syntax;
+use super::walk::Walker;
+use crate::model::Context;
+
+/// One place where a template reads a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    /// The path, part by part; never empty.
+    pub(super) path: Vec<String>,
+    /// Its bytes in the template.
+    pub(super) range: Range<usize>,
+    /// How much of the path is surely there, because of an `{% if %}` around it.
+    pub(super) covered: usize,
+    /// Whether it may be missing here: it has a `default`, or is only asked about.
+    pub(super) lenient: bool,
+    /// Whether it is multiplied, so that it must be a number.
+    pub(super) multiplied: bool,
+}
+
+impl Read {
+    /// Whether a value that is needed is not there.
+    pub(super) fn lacks(&self, context: &Context<'_>) -> bool {
+        !self.lenient && self.covered == 0 && context.path(&self.path).is_none()
+    }
+
+    /// The bytes of one part of the path, where it is written plainly.
+    pub(super) fn part_range(&self, index: usize) -> Range<usize> {
+        let plain = self.path.iter().map(String::len).sum::<usize>() + self.path.len() - 1;
+        if plain != self.range.len() || index >= self.path.len() {
+            return self.range.clone();
+        }
+        let before: usize = self.path[..index].iter().map(|part| part.len() + 1).sum();
+        let start = self.range.start + before;
+        start..start + self.path[index].len()
+    }
+}
+
+/// What one walk found.
+#[derive(Debug, Default)]
+pub(super) struct Analysis {
+    /// Every read, in the order of the text.
+    pub(super) reads: Vec<Read>,
+    /// Whether there are no tags at all.
+    pub(super) literal: bool,
+    /// The path, when the template is exactly one `{{path}}`.
+    pub(super) only_path: Option<Vec<String>>,
+    /// The text of the expression, when the template is exactly one `{{expression}}`.
+    pub(super) only_expression: Option<String>,
+}
+
+/// Reads a template.
+pub(super) fn analyse(source: &str) -> Result<Analysis, Vec<TemplateFault>> {
+    if !["{{", "{%", "{#"].iter().any(|opening| source.contains(opening)) {
+        return Ok(Analysis { literal: true, ..Analysis::default() });
+    }
+    let tree = parse(source, "", syntax()).map_err(|error| vec![syntax_fault(source, &error)])?;
+    let ast::Stmt::Template(template) = &tree else { return Ok(Analysis::default()) };
+    let mut walker = Walker::default();
+    walker.body(&template.children);
+    if !walker.faults.is_empty() {
+        return Err(walker.faults);
+    }
+    let mut found = Analysis { reads: walker.reads, ..Analysis::default() };
+    if let [ast::Stmt::EmitExpr(only)] = template.children.as_slice() {
+        let inner = source
+            .strip_prefix("{{")
+            .and_then(|rest| rest.strip_suffix("}}"))
+            .map(|inner| inner.trim_matches(['-', '+']).trim());
+        match (path_of(&only.expr), inner) {
+            (Some((path, _)), Some(_)) => found.only_path = Some(path),
+            (None, Some(inner)) => found.only_expression = Some(inner.to_owned()),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// A syntax error of minijinja with its place.
+pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
+    let detail = error
+        .detail()
+        .unwrap_or("it is not written as a tag")
+        .replace("end of variable block", "`}}`")
+        .replace("end of block", "`%}`")
+        .replace("end of input", "end of the text")
+        .replace("identifier", "name")
+        .replace("unknown statement ", "there is no block ");
+    let range = error
+        .range()
+        .filter(|range| source.get(range.clone()).is_some())
+        .unwrap_or(0..source.len());
+    TemplateFault {
+        code: "template-syntax",
+        message: format!("this tag cannot be read: {detail}"),
+        range,
+        help: Some(String::from(
+            "a tag is written {{name}}, {{name | default('…')}} or {% if name %}…{% endif %}",
+        )),
+    }
+}
+
+/// The path that an expression is, with its bytes.
+pub(super) fn path_of(expr: &ast::Expr<'_>) -> Option<(Vec<String>, Range<usize>)> {
+    let end = expr.span().end_offset as usize;
+    match expr {
+        ast::Expr::Var(var) => {
+            let start = var.span().start_offset as usize;
+            Some((vec![var.id.to_owned()], start..end))
+        }
+        ast::Expr::GetAttr(attr) => {
+            let (mut path, range) = path_of(&attr.expr)?;
+            path.push(attr.name.to_owned());
+            Some((path, range.start..end.max(range.end)))
+        }
+        ast::Expr::GetItem(item) => {
+            let ast::Expr::Const(key) = &item.subscript_expr else { return None };
+            let (mut path, range) = path_of(&item.expr)?;
+            path.push(key.value.as_str()?.to_owned());
+            Some((path, range.start..end.max(range.end)))
+        }
+        _ => None,
+    }
+}
