@@ -3,6 +3,16 @@
 //! ledger and pass the same contract tests. Nothing is answered before `commit` says it is
 //! durable, and nothing is sent that was not first written down.
 
+mod claims;
+mod keys;
+mod kv;
+mod ledger;
+mod memory;
+mod read;
+mod rows;
+mod runner;
+mod sled;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,6 +25,9 @@ use crate::model::queue::{
     Attempt, Enrolment, Execution, ExecutionState, Job, JobState, Leased, LogLine, Progress,
     Record, Refusal,
 };
+
+pub use self::memory::MemoryStore;
+pub use self::sled::{OnFatal, OpenError, SledStore};
 
 /// A boxed future, so that `dyn Store` can be shared.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -123,6 +136,8 @@ pub struct JobFilter {
     pub execution: Option<Id>,
     /// Overdue (pending) or leased (sending) for longer than this many milliseconds.
     pub stuck: Option<i64>,
+    /// The present, in milliseconds; needed with `stuck`.
+    pub now: i64,
     /// Exactly this end reason.
     pub reason: Option<String>,
 }

@@ -1,0 +1,284 @@
+//! Where each row lies. One tree holds everything; the first byte of a key says what the
+//! row is, ids follow as their 16 bytes, texts are ended so that none is the beginning of
+//! another, numbers are written so that bytes sort as numbers do.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::base::Id;
+
+/// Executions by id.
+pub(super) const EXECUTION: u8 = b'e';
+/// Job rows by id.
+pub(super) const JOB: u8 = b'j';
+/// What is due.
+pub(super) const DUE: u8 = b'q';
+/// Attempts by id, which is by time.
+pub(super) const ATTEMPT: u8 = b'a';
+/// Enrolments by sequence and key.
+pub(super) const ENROLMENT: u8 = b'n';
+/// Idempotency keys.
+pub(super) const IDEMPOTENCY: u8 = b'i';
+/// Calls that were turned away, by id.
+pub(super) const REFUSAL: u8 = b'r';
+/// Counters by event type and lane.
+pub(super) const COUNTER: u8 = b'c';
+
+const BODY: u8 = b'b';
+const PROGRESS: u8 = b'p';
+const LOG: u8 = b'l';
+const GROUP: u8 = b'o';
+const PERSON_ENROLMENT: u8 = b'm';
+const PERSON_EXECUTION: u8 = b'x';
+const RECORD: u8 = b'd';
+const FLAG: u8 = b'f';
+const SUPPRESSION: u8 = b's';
+const CHUNK: u8 = b'z';
+
+/// Longest text within a key as it is; of a longer one the beginning and a hash are kept.
+const LONGEST: usize = 256;
+
+/// What a row is, for people.
+pub(super) fn kind(key: &[u8]) -> &'static str {
+    match key.first() {
+        Some(&EXECUTION) => "an execution",
+        Some(&JOB) => "a job",
+        Some(&DUE) => "a due job",
+        Some(&ATTEMPT) => "an attempt",
+        Some(&ENROLMENT | &PERSON_ENROLMENT) => "an enrolment",
+        Some(&IDEMPOTENCY) => "an idempotency key",
+        Some(&BODY) => "the body of a call",
+        Some(&PROGRESS) => "the progress of an execution",
+        Some(&LOG) => "a log line",
+        Some(&RECORD) => "a record",
+        _ => "a row",
+    }
+}
+
+/// The first key behind everything that begins so.
+pub(super) fn end(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
+struct Key(Vec<u8>);
+
+impl Key {
+    fn new(kind: u8) -> Self {
+        Self(vec![kind])
+    }
+
+    fn id(mut self, id: Id) -> Self {
+        self.0.extend(id.0);
+        self
+    }
+
+    fn number(mut self, number: i64) -> Self {
+        self.0.extend((number.cast_unsigned() ^ 1 << 63).to_be_bytes());
+        self
+    }
+
+    fn text(mut self, text: &str) -> Self {
+        let hashed;
+        let bytes = if text.len() <= LONGEST {
+            text.as_bytes()
+        } else {
+            // 0xff is in no UTF-8 text, so no short text can look like this.
+            hashed = [&text.as_bytes()[..200], &[0xff], &Sha256::digest(text)[..]].concat();
+            &hashed
+        };
+        for byte in bytes {
+            self.0.push(*byte);
+            if *byte == 0 {
+                self.0.push(0xff);
+            }
+        }
+        self.0.extend([0, 0]);
+        self
+    }
+}
+
+/// A row that an id alone names.
+pub(super) fn by_id(kind: u8, id: Id) -> Vec<u8> {
+    Key::new(kind).id(id).0
+}
+
+/// The id in a key made by [`by_id`], or at the end of an index key.
+pub(super) fn id_of(key: &[u8]) -> Id {
+    let mut id = [0; 16];
+    if let Some(tail) = key.len().checked_sub(16) {
+        id.copy_from_slice(&key[tail..]);
+    }
+    Id(id)
+}
+
+/// A long body, apart from its execution.
+pub(super) fn body(execution: Id) -> Vec<u8> {
+    by_id(BODY, execution)
+}
+
+/// How far an execution has come.
+pub(super) fn progress(execution: Id) -> Vec<u8> {
+    by_id(PROGRESS, execution)
+}
+
+/// All log lines of an execution.
+pub(super) fn logs(execution: Id) -> Vec<u8> {
+    by_id(LOG, execution)
+}
+
+/// One log line; `number` tells lines of one moment apart.
+pub(super) fn log(execution: Id, at: i64, number: u64) -> Vec<u8> {
+    let mut key = Key(logs(execution)).number(at).0;
+    key.extend(number.to_be_bytes());
+    key
+}
+
+/// One lane's due rows of one priority, oldest first.
+pub(super) fn class(lane: &str, priority: i64) -> Vec<u8> {
+    // Higher priorities come first.
+    Key::new(DUE).text(lane).number(!priority).0
+}
+
+/// A due row.
+pub(super) fn due(lane: &str, priority: i64, due: i64, id: Id) -> Vec<u8> {
+    Key(class(lane, priority)).number(due).id(id).0
+}
+
+/// The class prefix of a due row and when it is due.
+pub(super) fn split_due(key: &[u8]) -> Option<(&[u8], i64)> {
+    let (class, tail) = key.split_at_checked(key.len().checked_sub(24)?)?;
+    let number = u64::from_be_bytes(tail[..8].try_into().ok()?);
+    Some((class, (number ^ 1 << 63).cast_signed()))
+}
+
+/// The lane's part of a class prefix, which is the same for all of its priorities.
+pub(super) fn lane_of(class: &[u8]) -> &[u8] {
+    &class[..class.len().saturating_sub(8)]
+}
+
+/// The lane's part of its keys.
+pub(super) fn lane(lane: &str) -> Vec<u8> {
+    Key::new(DUE).text(lane).0
+}
+
+/// All open jobs that go one at a time.
+pub(super) fn group(lane: &str, order: &str) -> Vec<u8> {
+    Key::new(GROUP).text(lane).text(order).0
+}
+
+/// Every open job that goes one at a time.
+pub(super) fn groups() -> Vec<u8> {
+    vec![GROUP]
+}
+
+/// A job within its group.
+pub(super) fn in_group(group: &[u8], id: Id) -> Vec<u8> {
+    Key(group.to_vec()).id(id).0
+}
+
+/// All enrolments of a sequence.
+pub(super) fn sequence(sequence: &str) -> Vec<u8> {
+    Key::new(ENROLMENT).text(sequence).0
+}
+
+/// The newest enrolment of a key.
+pub(super) fn enrolment(sequence: &str, key: &str) -> Vec<u8> {
+    Key(self::sequence(sequence)).text(key).0
+}
+
+/// A person's enrolments in a sequence.
+pub(super) fn person_sequence(person: &str, sequence: &str) -> Vec<u8> {
+    Key::new(PERSON_ENROLMENT).text(person).text(sequence).0
+}
+
+/// A person's enrolment.
+pub(super) fn person_enrolment(person: &str, sequence: &str, key: &str) -> Vec<u8> {
+    Key(person_sequence(person, sequence)).text(key).0
+}
+
+/// A person's executions.
+pub(super) fn person_executions(person: &str) -> Vec<u8> {
+    Key::new(PERSON_EXECUTION).text(person).0
+}
+
+/// A person's execution.
+pub(super) fn person_execution(person: &str, execution: Id) -> Vec<u8> {
+    Key(person_executions(person)).id(execution).0
+}
+
+/// All records of a name.
+pub(super) fn records(name: &str) -> Vec<u8> {
+    Key::new(RECORD).text(name).0
+}
+
+/// A record.
+pub(super) fn record(name: &str, id: &str) -> Vec<u8> {
+    Key(records(name)).text(id).0
+}
+
+/// An idempotency key.
+pub(super) fn idempotency(endpoint: &str, key: &str) -> Vec<u8> {
+    Key::new(IDEMPOTENCY).text(endpoint).text(key).0
+}
+
+/// A flag, or all whose name begins so.
+pub(super) fn flag(name: &str) -> Vec<u8> {
+    [&[FLAG], name.as_bytes()].concat()
+}
+
+/// All suppressions of an address.
+pub(super) fn suppressions(address: &str) -> Vec<u8> {
+    Key::new(SUPPRESSION).text(address).0
+}
+
+/// A suppression.
+pub(super) fn suppression(address: &str, reason: &str) -> Vec<u8> {
+    Key(suppressions(address)).text(reason).0
+}
+
+/// A counter.
+pub(super) fn counter(event_type: &str, lane: &str) -> Vec<u8> {
+    Key::new(COUNTER).text(event_type).text(lane).0
+}
+
+/// A piece of a long row.
+pub(super) fn chunk(key: &[u8], number: u32) -> Vec<u8> {
+    [&[CHUNK], key, &number.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_rows_sort_by_lane_then_priority_then_time() {
+        let id = Id([7; 16]);
+        let order = [
+            due("a", 9, 500, id),
+            due("a", 0, -5, id),
+            due("a", 0, 5, id),
+            due("a", -3, 1, id),
+            due("a\0", 0, 1, id),
+            due("ab", 0, 1, id),
+        ];
+        assert!(order.is_sorted());
+        assert_eq!(split_due(&order[1]), Some((&class("a", 0)[..], -5)));
+        assert_eq!(lane_of(&class("a", 9)), lane("a"));
+        assert_eq!(id_of(&order[0]), id);
+    }
+
+    #[test]
+    fn no_text_is_the_beginning_of_another_and_long_ones_are_bounded() {
+        assert_ne!(record("a", "bc"), record("ab", "c"));
+        assert!(!enrolment("s", "key").starts_with(&enrolment("s", "ke")));
+        let (long, other) = ("x".repeat(5000), "x".repeat(5001));
+        assert!(record("a", &long).len() < 300);
+        assert_ne!(record("a", &long), record("a", &other));
+    }
+}

@@ -1,0 +1,307 @@
+//! Commits: the same call twice, what was assumed, and the writes.
+
+use super::Ledger;
+use crate::base::Id;
+use crate::model::commit::{Assumption, Commit, IdempotencyKey, NextStep, Write};
+use crate::model::queue::{Enrolment, EnrolmentState, JobState, Level, LogLine, Record, Refusal};
+use crate::store::kv::{Batch, Kv as _, Way};
+use crate::store::rows::{self, StoredEnrolment, StoredJob, UsedKey};
+use crate::store::{Committed, StoreError, Suppression, keys};
+
+/// Most refusals of one endpoint that are kept per hour.
+const REFUSALS: u32 = 1_000;
+/// Most endpoints that refusals are told apart by.
+const ENDPOINTS: usize = 10_000;
+const HOUR: i64 = 3_600_000;
+
+impl Ledger {
+    /// Writes a commit, or says why not.
+    pub(in crate::store) fn commit(
+        &mut self,
+        batch: &mut Batch<'_>,
+        commit: Commit,
+    ) -> Result<Committed, StoreError> {
+        let now = commit.now;
+        for key in &commit.keys {
+            if let Some(answer) = seen(batch, key, now)? {
+                return Ok(answer);
+            }
+        }
+        for assumption in &commit.assumes {
+            if !holds(batch, assumption)? {
+                return Ok(Committed::Conflict);
+            }
+        }
+        let mut in_flight = Vec::new();
+        for write in commit.writes {
+            if !self.write(batch, write, now, &mut in_flight)? {
+                self.undo(batch);
+                return Ok(Committed::Conflict);
+            }
+        }
+        if let Some((execution, body)) = commit.execution {
+            for key in &commit.keys {
+                let used =
+                    UsedKey { execution: execution.id, body: key.body, expires: key.expires };
+                batch.put_small(keys::idempotency(&key.endpoint, &key.key), &rows::encode(&used)?);
+            }
+            self.begin(batch, execution, &body, now)?;
+        }
+        self.settle(batch, now)?;
+        Ok(Committed::Done { in_flight })
+    }
+
+    /// Applies one write; false when the world has moved on and it does not fit any more.
+    pub(super) fn write(
+        &mut self,
+        batch: &mut Batch<'_>,
+        write: Write,
+        now: i64,
+        in_flight: &mut Vec<Id>,
+    ) -> Result<bool, StoreError> {
+        match write {
+            Write::Record(record) => return put_record(batch, &record),
+            Write::DeleteRecord { name, id } => batch.delete(keys::record(&name, &id))?,
+            Write::Enrol { enrolment, step } => return self.enrol(batch, enrolment, step, now),
+            Write::Advance { sequence, key, enrolment, from, step } => {
+                if let Some(stored) = rows::enrolment(batch, &sequence, &key)?
+                    && stored.enrolment.id == enrolment
+                {
+                    self.advance(batch, stored, from, step, now)?;
+                }
+            }
+            Write::Stop { sequence, person, key, reason } => {
+                let found = enrolments_of(batch, &sequence, &person, key.as_deref())?;
+                for stored in found {
+                    in_flight.extend(self.stop(batch, stored, &reason, now)?);
+                }
+            }
+            Write::Enqueue(job) => {
+                if rows::job(batch, job.id)?.is_none() {
+                    self.enqueue(batch, &StoredJob::new(job))?;
+                }
+            }
+            Write::Mirror(job) => {
+                let stored = StoredJob::new(job);
+                let waits = match stored.group() {
+                    Some(group) => self.waits_in(batch, &group)?,
+                    None => false,
+                };
+                if !waits && rows::job(batch, stored.job.id)?.is_none() {
+                    self.enqueue(batch, &stored)?;
+                }
+            }
+            Write::Log { execution, line } => self.log(batch, execution, &line)?,
+            Write::Suppress { address, reason, note } => {
+                let row = Suppression { reason, note, at: now };
+                rows::write(batch, keys::suppression(&address, &row.reason), &row)?;
+            }
+            Write::Flag { name, value: Some(value) } => {
+                rows::write(batch, keys::flag(&name), &value)?;
+            }
+            Write::Flag { name, value: None } => batch.delete(keys::flag(&name))?,
+        }
+        Ok(true)
+    }
+
+    /// Notes calls that were turned away, so many per endpoint and hour.
+    pub(in crate::store) fn refuse(
+        &mut self,
+        batch: &mut Batch<'_>,
+        refusals: &[Refusal],
+    ) -> Result<(), StoreError> {
+        for refusal in refusals {
+            let hour = refusal.id.millis() / HOUR;
+            if self.refusals.0 != hour {
+                self.refusals = (hour, std::collections::HashMap::new());
+            }
+            let known = self.refusals.1.contains_key(&refusal.endpoint);
+            let endpoint = if known || self.refusals.1.len() < ENDPOINTS {
+                refusal.endpoint.clone()
+            } else {
+                String::new()
+            };
+            let count = self.refusals.1.entry(endpoint).or_default();
+            if *count < REFUSALS {
+                *count += 1;
+                rows::write(batch, keys::by_id(keys::REFUSAL, refusal.id), refusal)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn log(
+        &mut self,
+        batch: &mut Batch<'_>,
+        execution: Id,
+        line: &LogLine,
+    ) -> Result<(), StoreError> {
+        self.lines += 1;
+        rows::write(batch, keys::log(execution, line.at, self.lines), line)
+    }
+
+    fn enrol(
+        &mut self,
+        batch: &mut Batch<'_>,
+        enrolment: Enrolment,
+        step: NextStep,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let (sequence, key) = (enrolment.sequence.clone(), enrolment.key.clone());
+        if let Some(StoredEnrolment { enrolment: old, .. }) =
+            rows::enrolment(batch, &sequence, &key)?
+        {
+            if old.id == enrolment.id {
+                return Ok(true);
+            }
+            if old.state == EnrolmentState::Active {
+                return Ok(false);
+            }
+            if old.person != enrolment.person {
+                batch.delete_small(keys::person_enrolment(&old.person, &sequence, &key));
+            }
+        }
+        let index = keys::person_enrolment(&enrolment.person, &sequence, &key);
+        batch.put_small(index, &keys::enrolment(&sequence, &key));
+        let delta = self.delta(enrolment.execution);
+        delta.opened(enrolment.upcoming().map(|(_, due)| *due));
+        delta.enrolled.push((sequence, key));
+        let stored = StoredEnrolment::new(enrolment, step);
+        self.queue_step(batch, &stored)?;
+        self.write_enrolment(batch, stored, now)?;
+        Ok(true)
+    }
+
+    /// Moves an enrolment past the step `from`, if that is its next one.
+    pub(super) fn advance(
+        &mut self,
+        batch: &mut Batch<'_>,
+        stored: StoredEnrolment,
+        from: u32,
+        next: Option<NextStep>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        if stored.enrolment.next != from {
+            return Ok(());
+        }
+        let Some(step) = stored.step() else { return Ok(()) };
+        if rows::job(batch, step.job.id)?.is_none() {
+            self.end(batch, step, JobState::Cancelled, Some("skipped".into()), now)?;
+        }
+        let mut enrolment = stored.enrolment;
+        enrolment.next = match next {
+            Some(_) => from + 1,
+            None => u32::try_from(enrolment.plan.len()).unwrap_or(u32::MAX),
+        };
+        let next = next.unwrap_or(NextStep { lane: String::new(), priority: 0 });
+        let stored = StoredEnrolment::new(enrolment, next);
+        self.queue_step(batch, &stored)?;
+        self.write_enrolment(batch, stored, now)
+    }
+
+    /// Ends an enrolment early; answers which of its jobs are being sent at this moment.
+    fn stop(
+        &mut self,
+        batch: &mut Batch<'_>,
+        stored: StoredEnrolment,
+        reason: &str,
+        now: i64,
+    ) -> Result<Vec<Id>, StoreError> {
+        let why = format!("stopped: {reason}");
+        let step = stored.step();
+        let mut enrolment = stored.enrolment.clone();
+        enrolment.state = EnrolmentState::Stopped(reason.to_owned());
+        let (execution, live) = (enrolment.execution, enrolment.live.clone());
+        let line = LogLine {
+            at: now,
+            level: Level::Info,
+            task: Some(enrolment.sequence.clone()),
+            message: format!("the sequence `{}` was stopped: {reason}", enrolment.sequence),
+        };
+        self.write_enrolment(batch, StoredEnrolment { enrolment, ..stored }, now)?;
+        self.delta(execution).open -= 1;
+        self.log(batch, execution, &line)?;
+
+        let mut in_flight = Vec::new();
+        if let Some(step) = step
+            && !live.contains(&step.job.id)
+        {
+            let step = rows::job(batch, step.job.id)?.unwrap_or(step);
+            if step.job.state == JobState::Pending {
+                // Even under a lease: it cannot become an e-mail any more.
+                self.end(batch, step, JobState::Cancelled, Some(why.clone()), now)?;
+            }
+        }
+        for id in live {
+            let Some(mut job) = rows::job(batch, id)? else { continue };
+            if self.held(id).is_some() && !job.is_step() {
+                job.cancel = Some(why.clone());
+                rows::write(batch, keys::by_id(keys::JOB, id), &job)?;
+                in_flight.push(id);
+            } else if job.job.state == JobState::Pending {
+                self.end(batch, job, JobState::Cancelled, Some(why.clone()), now)?;
+            }
+        }
+        Ok(in_flight)
+    }
+}
+
+/// What a call gets that was made before.
+fn seen(
+    batch: &Batch<'_>,
+    key: &IdempotencyKey,
+    now: i64,
+) -> Result<Option<Committed>, StoreError> {
+    let used: Option<UsedKey> = rows::read(batch, &keys::idempotency(&key.endpoint, &key.key))?;
+    let Some(used) = used.filter(|used| used.expires > now) else { return Ok(None) };
+    if used.body != key.body {
+        return Ok(Some(Committed::KeyReused));
+    }
+    let first = rows::head(batch, used.execution)?;
+    Ok(first.map(|first| Committed::Replayed(Box::new(first.execution))))
+}
+
+fn holds(batch: &Batch<'_>, assumption: &Assumption) -> Result<bool, StoreError> {
+    Ok(match assumption {
+        Assumption::Record { name, id, version } => record_version(batch, name, id)? == *version,
+        Assumption::Enrolment { sequence, key, seen } => {
+            let current = rows::enrolment(batch, sequence, key)?.map(|stored| stored.enrolment);
+            current.map(|current| (current.id, current.state == EnrolmentState::Active)) == *seen
+        }
+    })
+}
+
+fn record_version(batch: &Batch<'_>, name: &str, id: &str) -> Result<u64, StoreError> {
+    let record: Option<Record> = rows::read(batch, &keys::record(name, id))?;
+    Ok(record.map_or(0, |record| record.version))
+}
+
+fn put_record(batch: &mut Batch<'_>, record: &Record) -> Result<bool, StoreError> {
+    if record_version(batch, &record.name, &record.id)? + 1 != record.version {
+        return Ok(false);
+    }
+    rows::write(batch, keys::record(&record.name, &record.id), record)?;
+    Ok(true)
+}
+
+/// A person's active enrolments in a sequence.
+fn enrolments_of(
+    batch: &Batch<'_>,
+    sequence: &str,
+    person: &str,
+    only: Option<&str>,
+) -> Result<Vec<StoredEnrolment>, StoreError> {
+    let mut found = Vec::new();
+    let only = only.map(|key| keys::enrolment(sequence, key));
+    for row in batch.prefix(&keys::person_sequence(person, sequence), Way::Up) {
+        let key = row?.1.split_off(1);
+        if only.as_ref().is_some_and(|only| *only != key) {
+            continue;
+        }
+        let stored: Option<StoredEnrolment> = rows::read(batch, &key)?;
+        found.extend(stored.filter(|stored| {
+            stored.enrolment.person == person && stored.enrolment.state == EnrolmentState::Active
+        }));
+    }
+    Ok(found)
+}

@@ -1,0 +1,129 @@
+//! Forgetting what is over, a little at a time, so that no call waits for it.
+
+use super::Ledger;
+use super::progress::shift;
+use crate::base::Id;
+use crate::model::queue::{Attempt, JobState};
+use crate::store::kv::{Batch, Kv as _, Pair, Way};
+use crate::store::rows::{self, Head, StoredJob, UsedKey};
+use crate::store::{StoreError, keys};
+
+/// Rows that one step looks at.
+const STEP: usize = 200;
+
+/// The kinds of rows that a purge walks, in this order: jobs go after their executions,
+/// attempts after their jobs.
+const KINDS: [u8; 5] =
+    [keys::EXECUTION, keys::JOB, keys::ATTEMPT, keys::REFUSAL, keys::IDEMPOTENCY];
+
+/// How far a purge has come.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Purge {
+    before: i64,
+    now: i64,
+    kind: usize,
+    from: Vec<u8>,
+    /// Jobs and executions that went.
+    pub(in crate::store) gone: usize,
+}
+
+impl Purge {
+    /// A purge that has not begun.
+    pub(in crate::store) fn new(before: i64, now: i64) -> Self {
+        Self { before, now, kind: 0, from: vec![KINDS[0]], gone: 0 }
+    }
+}
+
+impl Ledger {
+    /// Takes one step of a purge; true when it was the last.
+    pub(in crate::store) fn purge(
+        &mut self,
+        batch: &mut Batch<'_>,
+        mut purge: Purge,
+    ) -> Result<(Purge, bool), StoreError> {
+        let Some(&kind) = KINDS.get(purge.kind) else { return Ok((purge, true)) };
+        let end = match kind {
+            keys::IDEMPOTENCY => keys::end(&[kind]),
+            _ => keys::by_id(kind, Id::floor(purge.before)),
+        };
+        let rows: Vec<Pair> =
+            batch.scan(&purge.from, &end, Way::Up).take(STEP).collect::<Result<_, StoreError>>()?;
+        let full = rows.len() == STEP;
+        for (key, raw) in rows {
+            purge.from = [&key[..], &[0]].concat();
+            if forget(batch, &purge, kind, key, &raw)? {
+                purge.gone += usize::from(matches!(kind, keys::EXECUTION | keys::JOB));
+            }
+        }
+        if !full {
+            purge.kind += 1;
+            purge.from = KINDS.get(purge.kind).map(|kind| vec![*kind]).unwrap_or_default();
+        }
+        let last = purge.kind == KINDS.len();
+        Ok((purge, last))
+    }
+}
+
+/// Removes a row with what hangs on it, if it is over; answers whether it did.
+fn forget(
+    batch: &mut Batch<'_>,
+    purge: &Purge,
+    kind: u8,
+    key: Vec<u8>,
+    raw: &[u8],
+) -> Result<bool, StoreError> {
+    let over = match kind {
+        keys::EXECUTION => {
+            let head: Head = rows::decode(batch, &key, raw)?;
+            return forget_execution(batch, purge, &head);
+        }
+        keys::JOB => {
+            let stored: StoredJob = rows::decode(batch, &key, raw)?;
+            let ended = stored.job.state != JobState::Pending && stored.job.updated < purge.before;
+            let over = ended && rows::head(batch, stored.job.execution)?.is_none();
+            if over {
+                Ledger::count(batch, &stored.job, |stat| {
+                    shift(stat, Some(stored.job.state), None);
+                    let retries = u64::from(stored.job.retries);
+                    stat.retries = stat.retries.saturating_sub(retries);
+                })?;
+            }
+            over
+        }
+        keys::ATTEMPT => {
+            let attempt: Attempt = rows::decode(batch, &key, raw)?;
+            rows::job(batch, attempt.job)?.is_none()
+        }
+        keys::IDEMPOTENCY => {
+            let used: UsedKey = rows::decode(batch, &key, raw)?;
+            used.expires <= purge.now
+        }
+        _ => true,
+    };
+    if over {
+        batch.delete(key)?;
+    }
+    Ok(over)
+}
+
+fn forget_execution(batch: &mut Batch<'_>, purge: &Purge, head: &Head) -> Result<bool, StoreError> {
+    let id = head.execution.id;
+    let progress = rows::progress(batch, head)?;
+    let ended =
+        progress.history.last().is_some_and(|(state, at)| state.is_end() && *at < purge.before);
+    if !ended {
+        return Ok(false);
+    }
+    let logs: Vec<Pair> =
+        batch.prefix(&keys::logs(id), Way::Up).collect::<Result<_, StoreError>>()?;
+    for (key, _) in logs {
+        batch.delete(key)?;
+    }
+    if let Some(person) = &head.execution.person {
+        batch.delete_small(keys::person_execution(person, id));
+    }
+    batch.delete(keys::progress(id))?;
+    batch.delete(keys::body(id))?;
+    batch.delete(keys::by_id(keys::EXECUTION, id))?;
+    Ok(true)
+}
