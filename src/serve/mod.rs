@@ -2,6 +2,7 @@
 //! come in through `ingress` and `api`, due jobs leave through `deliver`, rule files are
 //! swapped by `reload`; they meet only in [`app::App`] and the store.
 
+pub mod api;
 pub mod app;
 pub mod clock;
 pub mod deliver;
