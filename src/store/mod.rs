@@ -123,6 +123,8 @@ pub struct JobFilter {
     pub execution: Option<Id>,
     /// Overdue (pending) or leased (sending) for longer than this many milliseconds.
     pub stuck: Option<i64>,
+    /// The present, in milliseconds; needed with `stuck`.
+    pub now: i64,
     /// Exactly this end reason.
     pub reason: Option<String>,
 }

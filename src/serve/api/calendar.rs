@@ -20,7 +20,7 @@ const MAX_MAILS: usize = 200;
 /// Pending jobs that a schedule looks at, the earliest first.
 const MAX_LOOKED_AT: usize = 5_000;
 /// Jobs that are read at a time.
-const CHUNK: usize = 250;
+const CHUNK: usize = 1_000;
 /// Entries of a schedule unless the caller says otherwise.
 const DEFAULT_ENTRIES: usize = 100;
 

@@ -25,7 +25,7 @@ const MAX_SIZE: usize = 200;
 /// guide asks for five minutes.
 const STUCK: i64 = 5 * 60 * 1000;
 /// Rows that are read at a time when many are looked at.
-const CHUNK: usize = 500;
+const CHUNK: usize = 2_000;
 /// Rows that `stats?by=` looks at.
 const MAX_COUNTED: usize = 10_000;
 /// Rounds of `queue/retry`, each of one chunk.
@@ -37,7 +37,7 @@ const DAY: u128 = 86_400_000;
 /// The reason of a job that somebody cancelled here.
 const BY_HAND: &str = "cancelled through the API";
 
-fn filter(query: &Query) -> Result<JobFilter, Fault> {
+fn filter(query: &Query, now: i64) -> Result<JobFilter, Fault> {
     let execution = query.get("execution").map(|text| {
         text.parse().map_err(|()| Fault::bad(format!("`{text}` is not the id of an execution.")))
     });
@@ -47,6 +47,7 @@ fn filter(query: &Query) -> Result<JobFilter, Fault> {
         target: query.text("url"),
         execution: execution.transpose()?,
         stuck: query.span("stuck", STUCK)?,
+        now,
         reason: query.text("reason"),
     })
 }
@@ -71,7 +72,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, asked: Asked) -> Answer {
         "size",
     ])?;
     let rows = query.rows(MAX_SIZE)?;
-    let page = app.store.jobs(filter(&query)?, rows.skip, rows.take).await?;
+    let page = app.store.jobs(filter(&query, app.millis())?, rows.skip, rows.take).await?;
     let live = app.live.load_full();
     ok(&shapes::page(page.rows.iter().map(|job| shapes::job(job, &live)), page.total))
 }
@@ -96,7 +97,7 @@ pub(super) async fn stats(State(app): State<Arc<App>>, asked: Asked) -> Answer {
     let query = asked.only(&["by", "status", "event_type", "url", "stuck"])?;
     let columns = query.columns(&["status", "event_type", "url", "service"])?;
     if !columns.is_empty() {
-        return grouped(&*app.store, filter(&query)?, columns).await;
+        return grouped(&*app.store, filter(&query, app.millis())?, columns).await;
     }
     if !query.is_empty() {
         return Err(Fault::bad(
@@ -166,7 +167,7 @@ pub(super) async fn retry_all(State(app): State<Arc<App>>, asked: Asked) -> Answ
             "Say which jobs to try again, such as `?status=failed` for every failed one or `?event_type=lead_scraped`.",
         ));
     }
-    let mut filter = filter(&query)?;
+    let mut filter = filter(&query, app.millis())?;
     let state = *filter.state.get_or_insert(JobState::Failed);
     if !matches!(state, JobState::Failed | JobState::Cancelled) {
         return Err(Fault::bad(format!(
