@@ -6,6 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Id;
 
+/// The reason of jobs and enrolments that ended because a person killed their execution: it
+/// ends KILLED.
+pub const KILLED: &str = "killed";
+/// The reason of an e-mail that was captured in the outbox instead of sent.
+pub const CAPTURED: &str = "captured";
+/// The flag that stops all sending; its value is the time since when.
+pub const PAUSED_FLAG: &str = "queue-paused";
+
 /// States of an execution, in Kestra's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ExecutionState {

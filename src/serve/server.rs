@@ -24,9 +24,7 @@ use super::settings::Live;
 use super::sources::SourceError;
 use crate::base::report::Style;
 use crate::base::{Clock, Diagnostic, Severity, SourceMap};
-use crate::store::memory::MemoryStore;
-use crate::store::sled::SledStore;
-use crate::store::{Store, StoreError};
+use crate::store::{MemoryStore, OpenError, SledStore, Store};
 
 /// Exit code after the disk failed (`EX_IOERR` of sysexits.h).
 pub const EXIT_IO: i32 = 74;
@@ -113,10 +111,10 @@ pub enum StartError {
     },
     /// The store does not open.
     #[error(transparent)]
-    Store(#[from] StoreError),
-    /// TLS cannot be set up.
+    Store(#[from] OpenError),
+    /// A part of the server could not be set up, such as TLS.
     #[error("{0}")]
-    Tls(String),
+    Setup(String),
 }
 
 /// A running server.
@@ -171,7 +169,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let reload = Arc::new(Notify::new());
         let mut tasks = JoinSet::new();
-        let deliver = Deliver::new(Arc::clone(&app), config.roots).map_err(StartError::Tls)?;
+        let deliver = Deliver::new(Arc::clone(&app), config.roots).map_err(StartError::Setup)?;
         tasks.spawn(Ingress::new(Arc::clone(&app)).run(listener, stopped.clone()));
         tasks.spawn(deliver.run(stopped.clone()));
         let reloader = Reloader {
@@ -267,7 +265,7 @@ fn cannot_listen(address: &str, why: &std::io::Error) -> StartError {
 async fn open_store(config: &Config, live: &Live) -> Result<Arc<dyn Store>, StartError> {
     let now = crate::base::time::millis(config.clock.now());
     if config.memory {
-        return Ok(Arc::new(MemoryStore::new()));
+        return Ok(Arc::new(MemoryStore::new(now)));
     }
     let folder = config.data.clone().unwrap_or_else(|| PathBuf::from(&live.data)).join("store");
     let on_fatal = Arc::clone(&config.on_fatal);
@@ -275,8 +273,10 @@ async fn open_store(config: &Config, live: &Live) -> Result<Arc<dyn Store>, Star
     let opened = tokio::task::spawn_blocking(move || {
         SledStore::open(&folder, now, Box::new(move |why| on_fatal(why)))
     });
-    let store = opened.await.map_err(|error| StoreError::Io(error.to_string()))??;
-    Ok(Arc::new(store))
+    match opened.await {
+        Ok(opened) => Ok(Arc::new(opened?)),
+        Err(error) => Err(StartError::Setup(format!("the store could not be opened: {error}"))),
+    }
 }
 
 /// Removes finished work that is older than `queue keep`.

@@ -133,6 +133,7 @@ impl StoredEnrolment {
             entity_id: None,
             target: enrolment.to.clone(),
             enrolment: Some((enrolment.sequence.clone(), enrolment.key.clone())),
+            by_hand: false,
             order: None,
             attempts: 0,
             retries: 0,

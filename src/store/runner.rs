@@ -17,7 +17,7 @@ use crate::model::commit::{Commit, Finished};
 use crate::model::queue::{Attempt, Enrolment, Job, Lease, LogLine, Record, Refusal};
 
 /// How requests and readers reach a ledger and its rows.
-pub(super) trait Runner: Send + Sync {
+pub(super) trait Runner: Send + Sync + std::fmt::Debug {
     /// Hands a request to the ledger and answers when what it wrote is durable. It is on its
     /// way at once: dropping the answer does not take it back. `outside` requests are turned
     /// away first when too much waits.

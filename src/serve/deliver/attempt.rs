@@ -4,7 +4,9 @@
 use super::{Deliver, clock_text};
 use crate::engine::{self, Retries};
 use crate::model::commit::{Finished, Write};
-use crate::model::queue::{Attempt, Job, Lease, Leased, Level, LogLine, Task, Transition, Tried};
+use crate::model::queue::{
+    Attempt, CAPTURED, Job, Lease, Leased, Level, LogLine, Task, Transition, Tried,
+};
 use crate::serve::journal::{Kind, one_line};
 use crate::serve::settings::Live;
 use crate::store::Finish;
@@ -123,7 +125,9 @@ impl Deliver {
             let task = Some(job.event_type.clone());
             let line = LogLine { at: self.app.millis(), level, task, message };
             writes.push(Write::Log { execution: job.execution, line });
-            self.app.journal.say(kind, &format!("{}: {text}", job.event_type));
+            if kind != Kind::Captured {
+                self.app.journal.say(kind, &format!("{}: {text}", job.event_type));
+            }
         }
         let finished = Finished { lease, transition, attempt, writes };
         match self.app.store.finish(vec![finished]).await {
@@ -157,8 +161,8 @@ impl Deliver {
                 )
             }
             Transition::Failed(why) => (Kind::Failed, format!("to {target}: {why}")),
-            Transition::Cancelled(why) if why.starts_with("captured") => {
-                (Kind::Captured, format!("to {target}: {why}"))
+            Transition::Cancelled(why) if why == CAPTURED => {
+                (Kind::Captured, format!("to {target}: kept in the outbox, not sent"))
             }
             Transition::Cancelled(why) => (Kind::Skipped, format!("to {target}: {why}")),
             Transition::Become(_) => (Kind::Scheduled, String::new()),

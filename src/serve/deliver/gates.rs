@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use super::gate::{Lane, LaneState};
+use super::gate::{Lane, LaneState, PauseReason};
 use super::notion::CALLS_PER_MIRROR;
+use crate::base::time;
 use crate::engine::OUTBOX;
 use crate::model::Tried;
 use crate::model::rules::ServiceType;
@@ -87,6 +88,37 @@ impl Gates {
             .collect();
         states.sort_by(|a, b| a.0.cmp(&b.0));
         states
+    }
+
+    /// Services that take no work at the moment, each with why, as a short sentence.
+    #[must_use]
+    pub fn closed(&self, now: i64) -> Vec<(String, String)> {
+        let until = |at: i64| time::format_time(time::from_millis(at));
+        let states = self.states(now).into_iter();
+        states
+            .filter_map(|(name, state, _)| {
+                let why = match state {
+                    LaneState::Closed => return None,
+                    LaneState::HalfOpen => {
+                        String::from("it failed often; one attempt is let through")
+                    }
+                    LaneState::Open { until: at } => {
+                        format!("it failed often; nothing is sent until {}", until(at))
+                    }
+                    LaneState::Paused { until: at, why } => {
+                        let why = match why {
+                            PauseReason::Asked => "it asked us to wait",
+                            PauseReason::Login => "it does not accept our credentials",
+                            PauseReason::Blocked => {
+                                "its address is private; allow it with allow-private #true"
+                            }
+                        };
+                        format!("{why}; the next attempt is at {}", until(at))
+                    }
+                };
+                Some((name, why))
+            })
+            .collect()
     }
 
     fn with(&self, name: &str, change: impl FnOnce(&mut Lane)) {

@@ -28,10 +28,9 @@ use super::journal::Kind;
 use super::settings::Live;
 use crate::base::time;
 use crate::model::Leased;
+use crate::model::queue::PAUSED_FLAG;
 use crate::store::Claim;
 
-/// The flag under which a paused queue is remembered.
-pub const PAUSED: &str = "paused";
 /// A lease outlives the longest deadline by this much.
 const LEASE_SPARE: Duration = Duration::from_secs(5);
 /// No lease is shorter than this.
@@ -84,7 +83,7 @@ impl Deliver {
     async fn round(self: &Arc<Self>, attempts: &mut JoinSet<()>) -> Duration {
         let live = self.app.live.load_full();
         let longest = live.rules.queue.every.to_duration();
-        if matches!(self.app.store.flag(PAUSED).await, Ok(Some(_))) {
+        if matches!(self.app.store.flag(PAUSED_FLAG).await, Ok(Some(_))) {
             return longest;
         }
         loop {

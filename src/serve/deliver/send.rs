@@ -97,14 +97,15 @@ fn ours(message: String) -> Tried {
 
 /// Why an e-mail through this lane is captured instead of sent, if so.
 pub(super) fn captured(live: &Live, lane: &str, dev: bool) -> Option<&'static str> {
-    let service = live.services.get(lane);
-    let url = service.and_then(|service| service.url.as_deref());
-    match url {
-        None => Some("captured: no mail service is set"),
-        Some(url) if dev && !crate::serve::checks::is_loopback(url) => {
-            Some("captured: --dev sends no e-mail to the outside")
-        }
-        Some(_) => None,
+    match live.services.get(lane) {
+        None => (lane == engine::OUTBOX).then_some("no mail service is declared"),
+        Some(service) if !service.enabled => None,
+        Some(service) => match &service.url {
+            None => Some("no mail service is set"),
+            Some(url) if dev && !crate::serve::checks::is_loopback(url) => {
+                Some("--dev sends no e-mail to the outside")
+            }
+            Some(_) => None,
+        },
     }
-    .filter(|_| lane == engine::OUTBOX || service.is_some_and(|service| service.enabled))
 }

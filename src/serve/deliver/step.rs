@@ -14,7 +14,7 @@ use crate::base::{Id, time};
 use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest};
 use crate::model::commit::{IdempotencyKey, NextStep, Write};
-use crate::model::queue::{Enrolment, EnrolmentState, Job, Leased, Task, Transition};
+use crate::model::queue::{CAPTURED, Enrolment, EnrolmentState, Job, Leased, Task, Transition};
 use crate::model::rules::{Event, MailKind};
 use crate::model::{Call, Origin};
 use crate::serve::app::object;
@@ -95,7 +95,10 @@ impl Deliver {
             let become_mail = Transition::Become(Box::new(job.clone()));
             let stored = self.end(&job, leased.lease, become_mail, None, advance).await;
             if stored == Finish::Done {
-                let captured = Transition::Cancelled(why.to_owned());
+                self.app
+                    .journal
+                    .say(Kind::Captured, &format!("{}: to {} ({why})", job.event_type, job.target));
+                let captured = Transition::Cancelled(CAPTURED.to_owned());
                 self.end(&job, leased.lease, captured, None, Vec::new()).await;
             }
             return Before::Over;

@@ -47,6 +47,7 @@ impl Ledger {
         stored.job.reason = None;
         stored.job.retries = 0;
         stored.job.expires = None;
+        stored.job.by_hand = true;
         stored.job.due = now;
         stored.job.updated = now;
         self.join(batch, &mut stored, now)?;

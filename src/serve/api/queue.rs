@@ -1,0 +1,256 @@
+//! The queue: what waits, what left, what failed; and trying again, cancelling, tidying up,
+//! stopping and starting it as a whole.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, At, Fault, did_you_mean, ok};
+use super::groups::Groups;
+use super::query::{Asked, Query};
+use super::shapes;
+use crate::base::Id;
+use crate::model::commit::{Commit, Write};
+use crate::model::queue::PAUSED_FLAG;
+use crate::model::{Attempt, Job, JobState};
+use crate::serve::app::App;
+use crate::serve::journal::Kind;
+use crate::store::{Committed, JobFilter, Store, StoreError};
+
+/// Most rows of one page: each may carry a body of 256 KiB.
+const MAX_SIZE: usize = 200;
+/// What is overdue or in flight for longer than this counts as stuck, in milliseconds; the
+/// guide asks for five minutes.
+const STUCK: i64 = 5 * 60 * 1000;
+/// Rows that are read at a time when many are looked at.
+const CHUNK: usize = 2_000;
+/// Rows that `stats?by=` looks at.
+const MAX_COUNTED: usize = 10_000;
+/// Rounds of `queue/retry`, each of one chunk.
+const MAX_ROUNDS: usize = 1_000;
+/// Days that `cleanup` may keep.
+const MAX_DAYS: usize = 3660;
+/// Milliseconds of a day.
+const DAY: u128 = 86_400_000;
+/// The reason of a job that somebody cancelled here.
+const BY_HAND: &str = "cancelled through the API";
+
+fn filter(query: &Query, now: i64) -> Result<JobFilter, Fault> {
+    let execution = query.get("execution").map(|text| {
+        text.parse().map_err(|()| Fault::bad(format!("`{text}` is not the id of an execution.")))
+    });
+    Ok(JobFilter {
+        state: query.get("status").map(status).transpose()?,
+        event_type: query.text("event_type"),
+        target: query.text("url"),
+        execution: execution.transpose()?,
+        stuck: query.span("stuck", STUCK)?,
+        now,
+        reason: query.text("reason"),
+    })
+}
+
+fn status(word: &str) -> Result<JobState, Fault> {
+    JobState::from_word(word).ok_or_else(|| {
+        let hint = did_you_mean(word, JobState::ALL.map(JobState::word));
+        Fault::bad(format!("`{word}` is not a status of the queue. {hint}"))
+    })
+}
+
+/// `GET /queue`: newest first; with `status=pending` the next due one first.
+pub(super) async fn list(State(app): State<Arc<App>>, asked: Asked) -> Answer {
+    let query = asked.only(&[
+        "status",
+        "event_type",
+        "url",
+        "stuck",
+        "execution",
+        "reason",
+        "page",
+        "size",
+    ])?;
+    let rows = query.rows(MAX_SIZE)?;
+    let page = app.store.jobs(filter(&query, app.millis())?, rows.skip, rows.take).await?;
+    let live = app.live.load_full();
+    ok(&shapes::page(page.rows.iter().map(|job| shapes::job(job, &live)), page.total))
+}
+
+/// `GET /queue/{id}`: a job with its attempts, oldest first.
+pub(super) async fn one(State(app): State<Arc<App>>, At(id): At<String>) -> Answer {
+    let (job, attempts) = find(&*app.store, &id).await?;
+    let mut shape = shapes::job(&job, &app.live.load());
+    shape["retry_history"] = attempts.iter().map(shapes::attempt).collect();
+    ok(&shape)
+}
+
+async fn find(store: &dyn Store, id: &str) -> Result<(Job, Vec<Attempt>), Fault> {
+    let missing = || Fault::missing(format!("There is no job `{id}` in the queue."));
+    let id: Id = id.parse().map_err(|()| missing())?;
+    store.job(id).await?.ok_or_else(missing)
+}
+
+/// `GET /queue/stats`: the guide's counts; with `by=` one line per group, with average and
+/// maximum retries and the last error.
+pub(super) async fn stats(State(app): State<Arc<App>>, asked: Asked) -> Answer {
+    let query = asked.only(&["by", "status", "event_type", "url", "stuck"])?;
+    let columns = query.columns(&["status", "event_type", "url", "service"])?;
+    if !columns.is_empty() {
+        return grouped(&*app.store, filter(&query, app.millis())?, columns).await;
+    }
+    if !query.is_empty() {
+        return Err(Fault::bad(
+            "`queue/stats` counts everything; add `by=status` (or event_type, url, service) to filter.",
+        ));
+    }
+    let mut counts = [0_u64; JobState::ALL.len()];
+    for (_, stat) in app.store.stats().await? {
+        for (sum, count) in counts.iter_mut().zip(stat.counts) {
+            *sum += count;
+        }
+    }
+    let mut body: Map<String, Value> = JobState::ALL
+        .iter()
+        .zip(counts)
+        .map(|(state, count)| (state.word().to_owned(), json!(count)))
+        .collect();
+    body.insert("total".into(), json!(counts.iter().sum::<u64>()));
+    ok(&Value::Object(body))
+}
+
+async fn grouped(store: &dyn Store, filter: JobFilter, columns: Vec<&'static str>) -> Answer {
+    let mut groups = Groups::new(columns, "retries");
+    let mut counted = 0;
+    loop {
+        let page = store.jobs(filter.clone(), counted, CHUNK).await?;
+        for job in &page.rows {
+            let column = |column: &&'static str| match *column {
+                "status" => job.state.word(),
+                "event_type" => &job.event_type,
+                "url" => &job.target,
+                _ => &job.lane,
+            };
+            let values = groups.columns().iter().map(column).map(Value::from).collect();
+            groups.add(values, Some(job.retries.into()), job.last_error.as_deref());
+        }
+        counted += page.rows.len();
+        if page.rows.len() < CHUNK || counted >= MAX_COUNTED {
+            let complete = page.rows.len() < CHUNK;
+            return ok(&json!({
+                "results": groups.finish(), "counted": counted, "complete": complete,
+            }));
+        }
+    }
+}
+
+/// `POST /queue/{id}/retry`.
+pub(super) async fn retry(State(app): State<Arc<App>>, At(id): At<String>, asked: Asked) -> Answer {
+    asked.only(&[])?;
+    let (job, _) = find(&*app.store, &id).await?;
+    if app.store.retry(vec![job.id], app.millis()).await? == 0 {
+        return Err(Fault::conflict(format!(
+            "Only a failed or cancelled job can be tried again; this one is {}.",
+            job.state.word()
+        )));
+    }
+    ok(&json!({ "id": id, "retried": 1 }))
+}
+
+/// `POST /queue/retry?…`: all that match. A filter is required, and failed jobs are meant
+/// unless `status=cancelled` is said: captured e-mails are among those, and never leave
+/// by accident.
+pub(super) async fn retry_all(State(app): State<Arc<App>>, asked: Asked) -> Answer {
+    let query = asked.only(&["status", "event_type", "url", "execution", "reason"])?;
+    if query.is_empty() {
+        return Err(Fault::bad(
+            "Say which jobs to try again, such as `?status=failed` for every failed one or `?event_type=lead_scraped`.",
+        ));
+    }
+    let mut filter = filter(&query, app.millis())?;
+    let state = *filter.state.get_or_insert(JobState::Failed);
+    if !matches!(state, JobState::Failed | JobState::Cancelled) {
+        return Err(Fault::bad(format!(
+            "Only failed or cancelled jobs can be tried again, not `status={}`.",
+            state.word()
+        )));
+    }
+    ok(&json!({ "retried": retry_matching(&app, filter).await? }))
+}
+
+/// Retries the first rows that match until none is left. One that fails again meanwhile is
+/// not retried a second time.
+async fn retry_matching(app: &App, filter: JobFilter) -> Result<usize, StoreError> {
+    let mut seen = HashSet::new();
+    let mut retried = 0;
+    for _ in 0..MAX_ROUNDS {
+        let page = app.store.jobs(filter.clone(), 0, CHUNK).await?;
+        let fresh: Vec<Id> =
+            page.rows.iter().map(|job| job.id).filter(|id| seen.insert(*id)).collect();
+        if fresh.is_empty() {
+            break;
+        }
+        retried += app.store.retry(fresh, app.millis()).await?;
+    }
+    Ok(retried)
+}
+
+/// `DELETE /queue/{id}`: a pending job is cancelled; one that is being sent is cancelled
+/// when this attempt fails.
+pub(super) async fn cancel(
+    State(app): State<Arc<App>>,
+    At(id): At<String>,
+    asked: Asked,
+) -> Answer {
+    asked.only(&[])?;
+    let (job, _) = find(&*app.store, &id).await?;
+    if app.store.cancel(vec![job.id], BY_HAND, app.millis()).await? == 0 {
+        return Err(Fault::conflict(format!(
+            "Only a pending job can be cancelled; this one is {}.",
+            job.state.word()
+        )));
+    }
+    ok(&json!({ "id": id, "cancelled": 1 }))
+}
+
+/// `POST /queue/cleanup?days=30`: removes finished work older than that; without `days`
+/// older than the rules' `queue keep=`.
+pub(super) async fn cleanup(State(app): State<Arc<App>>, asked: Asked) -> Answer {
+    let query = asked.only(&["days"])?;
+    let keep = query.number("days", 1, MAX_DAYS)?.map_or_else(
+        || app.live.load().rules.queue.keep.to_duration().as_millis(),
+        |days| days as u128 * DAY,
+    );
+    let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+    let now = app.millis();
+    let before = now.saturating_sub(keep);
+    let removed = app.store.purge(before, now).await?;
+    ok(&json!({ "removed": removed, "before": shapes::at(before) }))
+}
+
+/// `POST /queue/pause`: calls are accepted, nothing is sent, also after a restart.
+pub(super) async fn pause(State(app): State<Arc<App>>, asked: Asked) -> Answer {
+    asked.only(&[])?;
+    set_paused(&app, Some(shapes::at(app.millis()))).await?;
+    app.journal.say(Kind::Warning, "the queue is paused: nothing is sent until it is resumed");
+    ok(&json!({ "queue": "paused" }))
+}
+
+/// `POST /queue/resume`.
+pub(super) async fn resume(State(app): State<Arc<App>>, asked: Asked) -> Answer {
+    asked.only(&[])?;
+    set_paused(&app, None).await?;
+    app.store.bell().notify_one();
+    app.journal.say(Kind::Warning, "the queue is running again");
+    ok(&json!({ "queue": "running" }))
+}
+
+async fn set_paused(app: &App, since: Option<String>) -> Result<(), StoreError> {
+    let flag = Write::Flag { name: PAUSED_FLAG.to_owned(), value: since };
+    let commit = Commit { now: app.millis(), writes: vec![flag], ..Commit::default() };
+    match app.store.commit(commit).await? {
+        Committed::Done { .. } => Ok(()),
+        // It assumes nothing and has no key, so nothing can be in its way.
+        _ => Err(StoreError::Full),
+    }
+}
