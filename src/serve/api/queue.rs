@@ -59,7 +59,7 @@ fn status(word: &str) -> Result<JobState, Fault> {
     })
 }
 
-/// `GET /queue`: newest first; with `status=pending` the next due one first.
+/// `GET /queue`: what is open by due time, then what has ended, newest first.
 pub(super) async fn list(State(app): State<Arc<App>>, asked: Asked) -> Answer {
     let query = asked.only(&[
         "status",

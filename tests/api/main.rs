@@ -1,145 +1,24 @@
 //! The API as its callers see it: the documents' own calls, the guide's columns, and every
 //! way to be refused. The real rule files decide, on the store that lives in memory.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test stops at a surprise"
+)]
 
-use std::net::SocketAddr;
+mod world;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use arc_swap::ArcSwap;
-use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
-use bytes::Bytes;
-use rulerun::base::{Clock, Secret, Timestamp};
-use rulerun::model::{Call, Lookup, Origin};
-use rulerun::serve::api::{Peer, health, router};
-use rulerun::serve::app::{Accepted, App, Options, RulesState};
-use rulerun::serve::deliver::Gates;
-use rulerun::serve::journal::{Journal, Voice};
-use rulerun::serve::metrics::Metrics;
-use rulerun::serve::{settings, sources};
-use rulerun::store::MemoryStore;
-use serde_json::{Map, Value, json};
-use tower::ServiceExt as _;
+use axum::http::StatusCode;
+use rulerun::serve::api::{health, router};
+use rulerun::serve::app::RulesState;
+use serde_json::{Value, json};
 
-const NOW: &str = "2025-12-01T10:30:00Z";
-
-/// A clock that stands still.
-#[derive(Debug)]
-struct Still(Timestamp);
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-}
-
-/// An environment in which every secret is set and nothing else.
-struct Secrets;
-
-impl Lookup for Secrets {
-    fn env(&self, name: &str) -> Option<String> {
-        let set = name.ends_with("_WEBHOOK_KEY") || name.ends_with("WEBHOOK_SECRET");
-        set.then(|| format!("a long enough value for {name}"))
-    }
-
-    fn file(&self, path: &str) -> Result<String, String> {
-        Err(format!("{path} is not there"))
-    }
-}
-
-fn app_with(token: Option<&str>) -> Arc<App> {
-    let files = sources::load(&["rules".into(), "schemas".into()]).expect("the rule files");
-    let (rules, problems) = rulerun::language::analyze(&files);
-    let rules = rules.unwrap_or_else(|| panic!("rules that load: {problems:?}"));
-    let mut live = settings::resolve(Arc::new(rules), &Secrets, 1).expect("settings");
-    live.api_token = token.map(Secret::new);
-    let clock: Arc<dyn Clock> = Arc::new(Still(NOW.parse().expect("a time")));
-    Arc::new(App {
-        store: Arc::new(MemoryStore::new(clock.now().as_millisecond())),
-        live: ArcSwap::from_pointee(live),
-        journal: Journal::new(Voice { silent: true, ..Voice::default() }, Arc::clone(&clock)),
-        clock,
-        metrics: Metrics::default(),
-        rules_state: ArcSwap::from_pointee(RulesState::default()),
-        options: Options::default(),
-        draining: AtomicBool::new(false),
-        gates: Gates::default(),
-    })
-}
-
-fn app() -> Arc<App> {
-    app_with(None)
-}
-
-struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Value,
-    text: String,
-}
-
-async fn send(router: &Router, request: Request<Body>) -> Reply {
-    let response = router.clone().oneshot(request).await.expect("an answer");
-    let (parts, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
-    let text = String::from_utf8(bytes.to_vec()).expect("text");
-    let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Reply { status: parts.status, headers: parts.headers, body, text }
-}
-
-/// A request from this machine to itself.
-fn request(
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: Option<Value>,
-) -> Request<Body> {
-    let mut request = Request::builder().method(method).uri(path);
-    if !headers.iter().any(|(name, _)| *name == "host") {
-        request = request.header("host", "localhost:8080");
-    }
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let peer: SocketAddr = "127.0.0.1:50000".parse().expect("an address");
-    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-    request.extension(Peer(peer)).body(body).expect("a request")
-}
-
-async fn get(router: &Router, path: &str) -> Reply {
-    send(router, request("GET", path, &[], None)).await
-}
-
-async fn call(router: &Router, method: &str, path: &str, body: Value) -> Reply {
-    let body = (!body.is_null()).then_some(body);
-    send(router, request(method, path, &[], body)).await
-}
-
-/// What the ingress does once a call has passed its checks.
-async fn webhook(app: &App, endpoint: &str, payload: Value) -> String {
-    let live = app.live.load_full();
-    let found = live.endpoints.iter().find(|found| found.rule.full_name() == endpoint);
-    let origin = Origin::Endpoint(Arc::clone(&found.expect("an endpoint").rule));
-    let body = Bytes::from(payload.to_string());
-    let payload: Map<String, Value> = payload.as_object().expect("an object").clone();
-    let call = Call { id: app.new_id(), at: app.now(), origin, payload };
-    match app.accept(&live, &call, body, Vec::new(), None).await {
-        Ok(Accepted::Done(_, id)) => id.to_string(),
-        other => panic!("the call was not accepted: {other:?}"),
-    }
-}
-
-fn noshow() -> Value {
-    json!({
-        "email": "Sarah@example.com", "first_name": "Sarah",
-        "calendly_event_id": "evt_123abc", "scheduled_time": "2025-12-10T14:00:00Z",
-    })
-}
-
-fn lead() -> Value {
-    json!({ "lead_id": 123, "business_name": "Acme Inc" })
-}
+use world::{NOW, app, app_with, call, get, lead, noshow, request, send, webhook};
 
 #[tokio::test]
 async fn the_documents_monitoring_lines_print_something_sensible() {
@@ -511,7 +390,9 @@ async fn numbers_and_logs_are_there_for_monitoring() {
     assert!(metrics.ends_with("# EOF\n") && metrics.matches("# EOF").count() == 1, "{metrics}");
 
     webhook(&app, "christmas/noshow-recovery-handler", noshow()).await;
-    let logs = get(&router, "/api/v1/webhook-logs?direction=incoming&status=2xx").await.body;
+    let path =
+        "/api/v1/webhook-logs?direction=incoming&event_type=noshow-recovery-handler&status=2xx";
+    let logs = get(&router, path).await.body;
     assert_eq!(logs["results"][0]["url"], "christmas/noshow-recovery-handler", "{logs}");
     let by = "/api/v1/webhook-logs?by=direction,event_type,response_status";
     let groups = get(&router, by).await.body;
