@@ -1,10 +1,244 @@
-//! Text to rules.
-use crate::base::{Diagnostic, SourceMap};
-use crate::model::RuleSet;
+//! Text to rules. [`analyze`] reads every file of a rule set and answers with the compiled
+//! [`RuleSet`] and every mistake that it found: it never stops at the first one and never
+//! panics, whatever stands in the files.
+//!
+//! The way of a file: `lex` (what would hurt the parser, and where people slip), `syntax`
+//! (the one door to KDL), `tree` (our own nodes with their places), `shape` (each node
+//! against the [`vocabulary`]), then one module for each kind of thing. Names are gathered
+//! from all files before anything is read in depth, so the order of files never matters.
 
-/// Reads every file of a rule set.
+mod access;
+mod addresses;
+pub mod codes;
+mod email;
+mod fields;
+mod hints;
+mod json_schema;
+mod lex;
+mod lints;
+mod names;
+mod outgoing;
+mod reading;
+mod schema;
+mod sequence;
+mod service;
+mod settings;
+mod shape;
+mod situation;
+mod steps;
+mod syntax;
+mod tree;
+mod values;
+pub mod vocabulary;
+mod webhooks;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::base::{Diagnostic, SourceMap, Span};
+use crate::model::rules::RecordRules;
+use crate::model::{Kind, RuleSet, Scope, Shape};
+use names::Thing;
+use reading::Reading;
+use tree::Node;
+use vocabulary::Place;
+
+/// Reads every file of a rule set: `.kdl` files are rules and schemas, `.md` files texts of
+/// e-mails, `.json` files JSON Schemas. The rule set is there unless there is an error.
 #[must_use]
 pub fn analyze(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
-    let _ = sources;
-    (None, Vec::new())
+    let mut reading = Reading::new(sources);
+    let files = parse(&mut reading);
+    for nodes in &files {
+        shape::check(nodes, Place::File, &mut reading.sink);
+        reading.names.gather(nodes, &mut reading.sink);
+    }
+    for nodes in &files {
+        reading.names.gather_saved(nodes);
+    }
+    let top: Vec<&Node> = files.iter().flatten().collect();
+    let rules = decode(&mut reading, &top);
+    note_unread(&mut reading);
+    let complete = !reading.sink.has_errors();
+    (complete.then_some(rules), reading.sink.finish())
+}
+
+/// Parses every rule file; the ones that cannot be read are left out.
+fn parse(reading: &mut Reading<'_>) -> Vec<Vec<Node>> {
+    let mut files = Vec::new();
+    for (id, file) in reading.sources.iter() {
+        if !file.path.ends_with(".kdl") || file.path.ends_with(".test.kdl") {
+            continue;
+        }
+        match syntax::parse(id, &file.text, &mut reading.sink) {
+            Some(nodes) => files.push(nodes),
+            None => {
+                let line = file.text.find('\n').unwrap_or(file.text.len());
+                reading.unread = reading.unread.or(Some(Span::new(id, 0..line)));
+            }
+        }
+    }
+    files
+}
+
+fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
+    let all = |word: &'static str| top.iter().copied().filter(move |node| node.name == word);
+    let one = |word: &'static str| all(word).next();
+
+    let server = settings::server(reading, one("server"));
+    let data = settings::store(reading, one("store"));
+    let sender = settings::sender(one("sender"));
+    if let Some(sender) = &sender {
+        reading.zone = sender.zone.clone();
+    }
+    for node in all("schema") {
+        if let Some(schema) = schema::schema(reading, node) {
+            reading.schemas.entry(schema.name.clone()).or_insert(schema);
+        }
+    }
+    for node in all("service") {
+        if let Some(service) = service::service(reading, node) {
+            reading.services.entry(service.name.clone()).or_insert(service);
+        }
+    }
+    records_of(reading, top);
+
+    let mut webhooks = Vec::new();
+    let mut endpoints = Vec::new();
+    for node in all("webhooks") {
+        if let Some((group, own)) = webhooks::webhooks(reading, node) {
+            node.all("endpoint").for_each(|endpoint| lints::key(reading, endpoint));
+            webhooks.push(group);
+            endpoints.extend(own);
+        }
+    }
+    let mut events = BTreeMap::new();
+    for node in all("events") {
+        for event in outgoing::events(reading, node) {
+            events.entry(event.name.clone()).or_insert(event);
+        }
+    }
+    let records = records(reading, top);
+    let mut sequences = BTreeMap::new();
+    for node in all("sequence") {
+        if let Some(sequence) = sequence::sequence(reading, node) {
+            sequences.entry(sequence.name.clone()).or_insert(sequence);
+        }
+    }
+    addresses::check(reading, &webhooks, &endpoints);
+    lints::endpoints(reading, &server, &endpoints);
+    RuleSet {
+        hash: hash(reading.sources),
+        server,
+        data,
+        queue: settings::queue(one("queue")),
+        sender,
+        services: reading.services.clone(),
+        schemas: reading.schemas.clone(),
+        records,
+        webhooks,
+        endpoints,
+        events,
+        sequences,
+        environment: reading.environment.clone(),
+    }
+}
+
+/// The fields of every record: from its schema, or the union of what rules save.
+fn records_of(reading: &mut Reading<'_>, top: &[&Node]) {
+    let names: Vec<String> =
+        reading.names.of(Thing::Record).keys().map(|name| (*name).to_owned()).collect();
+    for name in names {
+        reading.records.insert(name, Scope::default());
+    }
+    for node in top {
+        match node.name.as_str() {
+            "webhooks" => {
+                for endpoint in node.all("endpoint") {
+                    let scope = webhooks::payload(reading, endpoint).situation.scope;
+                    saved(reading, endpoint.nodes(), &scope);
+                }
+            }
+            "events" => {
+                for event in node.all("event") {
+                    let schema = event.title().and_then(|name| reading.schemas.get(name));
+                    let scope = schema.map(|schema| schema.scope.clone()).unwrap_or_default();
+                    saved(reading, event.nodes(), &scope);
+                }
+            }
+            "record" => {
+                for reaction in node.nodes() {
+                    saved(reading, reaction.nodes(), &Scope::default());
+                }
+            }
+            _ => {}
+        }
+    }
+    for node in top.iter().filter(|node| node.name == "record") {
+        let (Some(name), Some(schema)) = (node.title(), node.prop("schema")) else { continue };
+        let known = reading.resolve(Thing::Schema, schema).map(str::to_owned);
+        let scope = known
+            .and_then(|schema| reading.schemas.get(&schema))
+            .map_or_else(|| Scope { open: true, ..Scope::default() }, |found| found.scope.clone());
+        reading.records.insert(name.to_owned(), scope);
+    }
+}
+
+/// Adds what the `save` steps of a block remember.
+fn saved(reading: &mut Reading<'_>, nodes: &[Node], scope: &Scope) {
+    let scope = scope.clone().with("now", Shape::required(Kind::Time));
+    for node in nodes.iter().filter(|node| node.name == "save") {
+        let Some(name) = node.title() else { continue };
+        let record = reading.records.entry(name.to_owned()).or_default();
+        fields::merge_kinds(record, node.nodes(), &scope);
+    }
+}
+
+/// Every record: those with reactions, and those that rules only save and find.
+fn records(reading: &mut Reading<'_>, top: &[&Node]) -> BTreeMap<String, Arc<RecordRules>> {
+    let mut records = BTreeMap::new();
+    for node in top.iter().filter(|node| node.name == "record") {
+        if let Some(rules) = outgoing::record(reading, node) {
+            records.entry(rules.name.clone()).or_insert_with(|| Arc::new(rules));
+        }
+    }
+    for (name, scope) in &reading.records {
+        records.entry(name.clone()).or_insert_with(|| {
+            Arc::new(RecordRules {
+                name: name.clone(),
+                scope: scope.clone(),
+                ..RecordRules::default()
+            })
+        });
+    }
+    records
+}
+
+/// Says once that names were let pass, because a file that may declare them is unread.
+fn note_unread(reading: &mut Reading<'_>) {
+    if let Some(span) = reading.unread.filter(|_| reading.let_pass) {
+        reading.push(
+            Diagnostic::warning(
+                codes::NOT_ALL_CHECKED,
+                "names that may be declared in this file were not looked for",
+                span,
+            )
+            .label("not read")
+            .help("mend the file first, then check again"),
+        );
+    }
+}
+
+/// A hash over every path and text.
+fn hash(sources: &SourceMap) -> String {
+    let mut hash = Sha256::new();
+    for (_, file) in sources.iter() {
+        for part in [&file.path, &file.text] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    hex::encode(&hash.finalize()[..8])
 }

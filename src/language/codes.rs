@@ -1,0 +1,124 @@
+//! The stable word of every mistake, in one place: programs filter by them, `explain`
+//! looks them up, and tests name them.
+
+macro_rules! codes {
+    ($($(#[doc = $about:literal])+ $name:ident = $word:literal;)+) => {
+        $($(#[doc = $about])+ pub const $name: &str = $word;)+
+
+        /// Every code of the language with what it means, in one sentence.
+        pub const ALL: &[(&str, &str)] = &[$(($word, concat!($($about),+))),+];
+    };
+}
+
+codes! {
+    /// The file cannot be read as KDL.
+    SYNTAX = "syntax";
+    /// The file is too long or nested too deeply.
+    LIMIT = "limit";
+    /// `true`, `false` or `null` without `#`.
+    BARE_KEYWORD = "bare-keyword";
+    /// A web address without quotation marks: everything after `//` would be a comment.
+    UNQUOTED_URL = "unquoted-url";
+    /// A duration without quotation marks.
+    UNQUOTED_DURATION = "unquoted-duration";
+    /// An IP address without quotation marks.
+    UNQUOTED_ADDRESS = "unquoted-address";
+    /// A text that needs quotation marks.
+    UNQUOTED_TEXT = "unquoted-text";
+    /// A guard without quotation marks.
+    UNQUOTED_GUARD = "unquoted-guard";
+    /// A text in single quotation marks.
+    SINGLE_QUOTES = "single-quotes";
+    /// Other files were not checked against a file that cannot be read.
+    NOT_ALL_CHECKED = "not-all-checked";
+    /// A word that the language does not have.
+    UNKNOWN_WORD = "unknown-word";
+    /// A word at a place where it means nothing.
+    MISPLACED = "misplaced";
+    /// A property that the word does not have.
+    UNKNOWN_PROPERTY = "unknown-property";
+    /// A word or a value that is part of the language and not built yet.
+    COMES_LATER = "comes-later";
+    /// A name, value or property that must be there.
+    MISSING = "missing";
+    /// More values than the word takes.
+    TOO_MANY = "too-many";
+    /// The same word, property or name twice where it may stand once.
+    DUPLICATE = "duplicate";
+    /// A value of another kind than the word takes.
+    WRONG_TYPE = "wrong-type";
+    /// One of a few words was expected.
+    UNKNOWN_CHOICE = "unknown-choice";
+    /// A name that cannot be used as one.
+    BAD_NAME = "bad-name";
+    /// A number outside its range.
+    OUT_OF_RANGE = "out-of-range";
+    /// A wait that cannot be read.
+    BAD_DURATION = "bad-duration";
+    /// A time zone that does not exist.
+    BAD_ZONE = "bad-zone";
+    /// A network that is not in CIDR form.
+    BAD_NETWORK = "bad-network";
+    /// An origin that browsers would never send.
+    BAD_ORIGIN = "bad-origin";
+    /// An e-mail address that no mail could reach.
+    BAD_EMAIL = "bad-email";
+    /// A web address that cannot be called.
+    BAD_URL = "bad-url";
+    /// A path or a header name that HTTP does not allow.
+    BAD_ADDRESS = "bad-address";
+    /// A rate that cannot be read.
+    BAD_RATE = "bad-rate";
+    /// A secret that is written into a rule file.
+    SECRET_IN_FILE = "secret-in-file";
+    /// A schema that nobody declares.
+    UNKNOWN_SCHEMA = "unknown-schema";
+    /// A record that nobody saves or declares.
+    UNKNOWN_RECORD = "unknown-record";
+    /// A service that nobody declares.
+    UNKNOWN_SERVICE = "unknown-service";
+    /// A service of a type that cannot do this.
+    WRONG_SERVICE = "wrong-service";
+    /// A sequence that nobody declares.
+    UNKNOWN_SEQUENCE = "unknown-sequence";
+    /// An event that nobody declares.
+    UNKNOWN_EVENT = "unknown-event";
+    /// A file that is not there.
+    UNKNOWN_FILE = "unknown-file";
+    /// A field that an event needs and does not get.
+    MISSING_FIELD = "missing-field";
+    /// A field whose type does not fit where it goes.
+    FIELD_TYPE = "field-type";
+    /// A field option that its type does not have, or that contradicts another.
+    FIELD_OPTION = "field-option";
+    /// A JSON Schema file that cannot be used.
+    BAD_JSON_SCHEMA = "bad-json-schema";
+    /// An example that its own schema refuses.
+    EXAMPLE_REFUSED = "example-refused";
+    /// A guard or text that fails with the schema's own examples.
+    EXAMPLE_FAILS = "example-fails";
+    /// A `{{tag}}` where the place must be known beforehand.
+    TAG_NOT_ALLOWED = "tag-not-allowed";
+    /// Two addresses that are the same.
+    ADDRESS_TAKEN = "address-taken";
+    /// An address that rulerun needs for itself.
+    ADDRESS_RESERVED = "address-reserved";
+    /// A step that stands where it cannot work.
+    STEP_ORDER = "step-order";
+    /// A step that can never happen.
+    UNREACHABLE = "unreachable";
+    /// A guard that always gives the same answer.
+    CONSTANT_GUARD = "constant-guard";
+    /// A timed step that comes before the one above it.
+    OUT_OF_ORDER = "out-of-order";
+    /// A sequence that nothing starts.
+    UNUSED_SEQUENCE = "unused-sequence";
+    /// A marketing sequence that nothing can end.
+    NEVER_STOPPED = "never-stopped";
+    /// A subject that mail providers take for spam.
+    SPAM_SUBJECT = "spam-subject";
+    /// A public endpoint that anybody may call.
+    UNSIGNED_ENDPOINT = "unsigned-endpoint";
+    /// A key that can be guessed.
+    WEAK_KEY = "weak-key";
+}

@@ -1,0 +1,205 @@
+//! Fields that rules fill: of replies, records and events; and whether an event gets the
+//! fields that its schema asks for.
+
+use std::collections::BTreeMap;
+
+use super::codes;
+use super::reading::Reading;
+use super::situation::{Situation, fits, kind_of_text};
+use super::tree::{Data, Node, Value};
+use crate::base::Diagnostic;
+use crate::base::diagnostic::closest;
+use crate::model::rules::Fill;
+use crate::model::{Kind, Scope, Shape};
+
+/// What an event is filled with.
+pub(super) enum Sent<'a> {
+    /// The fields of a block, in these situations.
+    Fields(&'a [Node], &'a [&'a Situation]),
+    /// The payload as it is.
+    Payload(&'a [&'a Situation]),
+}
+
+/// Decodes the fields of a block.
+pub(super) fn fills(
+    reading: &mut Reading<'_>,
+    nodes: &[Node],
+    situations: &[&Situation],
+) -> Vec<(String, Fill)> {
+    nodes
+        .iter()
+        .filter_map(|node| Some((node.name.clone(), fill(reading, node, situations)?)))
+        .collect()
+}
+
+fn fill(reading: &mut Reading<'_>, node: &Node, situations: &[&Situation]) -> Option<Fill> {
+    if node.children.is_some() {
+        return Some(Fill::Object(fills(reading, node.nodes(), situations)));
+    }
+    match node.args.as_slice() {
+        [] => None,
+        [one] => value(reading, one, situations),
+        several => Some(Fill::List(
+            several.iter().filter_map(|one| value(reading, one, situations)).collect(),
+        )),
+    }
+}
+
+fn value(reading: &mut Reading<'_>, value: &Value, situations: &[&Situation]) -> Option<Fill> {
+    match &value.data {
+        Data::Text(text) if text.contains("{{") || text.contains("{%") => {
+            reading.template(value, situations, true).map(Fill::Tag)
+        }
+        _ => Some(Fill::Constant(value.json())),
+    }
+}
+
+/// The kind of a field as it is filled.
+pub(super) fn kind_of(node: &Node, scope: &Scope) -> Kind {
+    if node.children.is_some() {
+        let fields = node
+            .nodes()
+            .iter()
+            .map(|child| (child.name.clone(), Shape::optional(kind_of(child, scope))));
+        return Kind::Object(fields.collect());
+    }
+    match node.args.as_slice() {
+        [one] => match &one.data {
+            Data::Text(text) => kind_of_text(text, scope),
+            Data::Integer(_) => Kind::Integer,
+            Data::Float(_) => Kind::Number,
+            Data::Boolean(_) => Kind::Boolean,
+            Data::Null => Kind::Any,
+        },
+        _ => Kind::Any,
+    }
+}
+
+/// Adds the kinds that a `save` gives to the fields of its record; a field that is filled
+/// with different kinds may be anything.
+pub(super) fn merge_kinds(record: &mut Scope, nodes: &[Node], scope: &Scope) {
+    for node in nodes {
+        let kind = kind_of(node, scope);
+        record
+            .names
+            .entry(node.name.clone())
+            .and_modify(|known| {
+                if known.kind != kind {
+                    known.kind = Kind::Any;
+                }
+            })
+            .or_insert(Shape::optional(kind));
+    }
+}
+
+/// Checks what is saved against the fields of a record that has a schema.
+pub(super) fn check_saved(
+    reading: &mut Reading<'_>,
+    node: &Node,
+    scope: &Scope,
+    record: &Scope,
+    typed: bool,
+) {
+    if !typed {
+        return;
+    }
+    for child in node.nodes() {
+        let Some(wanted) = record.names.get(&child.name) else { continue };
+        wrong_kind(reading, child, &kind_of(child, scope), &wanted.kind, "the record");
+    }
+}
+
+fn wrong_kind(reading: &mut Reading<'_>, node: &Node, given: &Kind, wanted: &Kind, receiver: &str) {
+    if !fits(given, wanted) {
+        reading.push(
+            Diagnostic::error(
+                codes::FIELD_TYPE,
+                format!(
+                    "`{}` is {} and {receiver} wants {}",
+                    node.name,
+                    given.word(),
+                    wanted.word()
+                ),
+                node.first().map_or(node.name_span, |value| value.span),
+            )
+            .label(given.word())
+            .help("fill it with a field of that type, or change the schema"),
+        );
+    }
+}
+
+/// Checks that an event gets every field that its schema needs.
+pub(super) fn check_sent(
+    reading: &mut Reading<'_>,
+    node: &Node,
+    event: &str,
+    sent: &Sent<'_>,
+    owner: &str,
+) {
+    let Some(schema) = reading.schemas.get(event).cloned() else { return };
+    match sent {
+        Sent::Payload(payloads) => {
+            for payload in payloads.iter().filter(|payload| !payload.scope.open) {
+                check_payload(reading, node, event, &schema.scope, payload, owner);
+            }
+        }
+        Sent::Fields(children, situations) => {
+            let given: BTreeMap<&str, &Node> =
+                children.iter().map(|child| (child.name.as_str(), child)).collect();
+            for (name, shape) in &schema.scope.names {
+                match (given.get(name.as_str()), situations.first()) {
+                    (Some(child), Some(situation)) => {
+                        let kind = kind_of(child, &situation.scope);
+                        wrong_kind(reading, child, &kind, &shape.kind, &format!("event `{event}`"));
+                    }
+                    (None, _) if !shape.optional => {
+                        let near = closest(name, given.keys().copied());
+                        let help = near.map_or_else(
+                            || format!("add a line: {name} …"),
+                            |near| format!("did you mean `{name}` where `{near}` stands?"),
+                        );
+                        reading.push(
+                            Diagnostic::error(
+                                codes::MISSING_FIELD,
+                                format!("event `{event}` needs the field `{name}`"),
+                                node.head(),
+                            )
+                            .label(format!("`{name}` is not filled"))
+                            .also(schema.span, "its schema")
+                            .help(help),
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn check_payload(
+    reading: &mut Reading<'_>,
+    node: &Node,
+    event: &str,
+    wanted: &Scope,
+    payload: &Situation,
+    owner: &str,
+) {
+    for (name, shape) in &wanted.names {
+        let problem = match payload.scope.names.get(name) {
+            None if !shape.optional => {
+                format!("event `{event}` needs `{name}`, which {owner} does not have")
+            }
+            Some(given) if !fits(&given.kind, &shape.kind) => format!(
+                "event `{event}` wants `{name}` as {}, and {owner} has {}",
+                shape.kind.word(),
+                given.kind.word()
+            ),
+            _ => continue,
+        };
+        reading.push(
+            Diagnostic::error(codes::MISSING_FIELD, problem, node.head())
+                .label("sends the payload as it is")
+                .help("fill the event's fields in a block: send \"…\" { field \"{{…}}\" }"),
+        );
+    }
+}

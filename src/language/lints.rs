@@ -1,0 +1,123 @@
+//! Warnings: what is legal and probably wrong.
+
+use super::codes;
+use super::reading::Reading;
+use super::tree::{Node, Value};
+use crate::base::Diagnostic;
+use crate::model::rules::{Endpoint, MailKind, SequenceStep, Server};
+
+/// From so many e-mails on, a marketing sequence needs a way to end early.
+const MANY: usize = 3;
+
+/// A subject that mail providers and people take for spam.
+pub(super) fn subject(reading: &mut Reading<'_>, value: &Value) {
+    let Some(text) = value.text() else { return };
+    let plain = without_tags(text);
+    let letters: Vec<char> = plain.chars().filter(|letter| letter.is_alphabetic()).collect();
+    let lower = plain.trim_start().to_lowercase();
+    let why = if ["re:", "fwd:", "fw:", "aw:"].iter().any(|prefix| lower.starts_with(prefix)) {
+        "it pretends to answer or forward something"
+    } else if letters.len() >= 8 && letters.iter().all(|letter| letter.is_uppercase()) {
+        "it is written in capital letters"
+    } else if plain.contains("!!") {
+        "it has several exclamation marks"
+    } else if plain.contains("$$$") {
+        "it has several currency signs"
+    } else {
+        return;
+    };
+    reading.push(
+        Diagnostic::warning(
+            codes::SPAM_SUBJECT,
+            format!("this subject looks like spam: {why}"),
+            value.span,
+        )
+        .help("write it as you would write to one person"),
+    );
+}
+
+fn without_tags(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        plain.push_str(before);
+        rest = after.split_once("}}").map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// A long marketing sequence that nothing ends goes on to people who have bought already.
+pub(super) fn sequence(
+    reading: &mut Reading<'_>,
+    node: &Node,
+    kind: MailKind,
+    steps: &[SequenceStep],
+) {
+    let name = node.title().unwrap_or_default();
+    let stopped = reading.stopped.contains(name) || node.child("stop-when").is_some();
+    if kind == MailKind::Transactional || steps.len() < MANY || stopped || reading.unread.is_some()
+    {
+        return;
+    }
+    reading.push(
+        Diagnostic::warning(
+            codes::NEVER_STOPPED,
+            format!("nothing ends the marketing sequence `{name}` early"),
+            node.title_span(),
+        )
+        .label(format!("{} e-mails, whatever happens", steps.len()))
+        .help(format!(
+            "write stop \"{name}\" for=\"{{{{email}}}}\" where somebody becomes a customer, or \
+             `stop-when` in the sequence"
+        )),
+    );
+}
+
+/// An endpoint that anybody on the network may call.
+pub(super) fn endpoints(
+    reading: &mut Reading<'_>,
+    server: &Server,
+    endpoints: &[std::sync::Arc<Endpoint>],
+) {
+    let Some(listen) = server.listen.fallback.as_deref() else { return };
+    if is_loopback(listen) {
+        return;
+    }
+    for endpoint in endpoints {
+        let access = &endpoint.access;
+        if endpoint.keys.is_empty() && access.signatures.is_empty() && access.headers.is_empty() {
+            let found = Diagnostic::warning(
+                codes::UNSIGNED_ENDPOINT,
+                format!("anybody can call `{}`: rulerun listens on {listen}", endpoint.full_name()),
+                endpoint.span,
+            )
+            .label("no key, signature or header")
+            .help("add key=(env)\"NAME\", or a `signature` in its `access` block");
+            reading.push(found);
+        }
+    }
+}
+
+fn is_loopback(listen: &str) -> bool {
+    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A key that stands in the file is refused anyway; one that can be guessed is worse.
+pub(super) fn key(reading: &mut Reading<'_>, node: &Node) {
+    let name = node.title().unwrap_or_default();
+    let keys = node.prop("key").into_iter().chain(node.all("key").filter_map(Node::first));
+    for value in keys {
+        let Some(text) = value.text() else { continue };
+        let weak =
+            text.len() < 16 || text.contains(name) || text.chars().all(|c| c.is_ascii_digit());
+        if weak {
+            reading.push(
+                Diagnostic::warning(codes::WEAK_KEY, "this key can be guessed", value.span)
+                    .help("make one with `rulerun secret`"),
+            );
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What is carried along while a rule set is read: the sources, the mistakes so far, the
+//! names that are declared, and what has been decoded already. It also compiles guards
+//! and templates, because their mistakes must be mapped to places in files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::codes;
+use super::names::{Names, Thing};
+use super::situation::Situation;
+use super::tree::{Node, Value};
+use crate::base::diagnostic::did_you_mean;
+use crate::base::{Diagnostic, Sink, SourceMap, Span, Zone};
+use crate::guard::Guard;
+use crate::model::rules::{EnvironmentName, Schema, Service};
+use crate::model::setting::{FromText, Setting, Source};
+use crate::model::{Context, Scope};
+use crate::template::{Format, Template};
+
+/// The state of reading one rule set.
+pub(super) struct Reading<'a> {
+    /// Every file.
+    pub(super) sources: &'a SourceMap,
+    /// Mistakes so far.
+    pub(super) sink: Sink,
+    /// The first file that cannot be read: names may be declared there that nobody sees.
+    pub(super) unread: Option<Span>,
+    /// Whether a name was not found and let pass because of that file.
+    pub(super) let_pass: bool,
+    /// Names that are declared anywhere.
+    pub(super) names: Names<'a>,
+    /// Environment names in the order of their first use.
+    pub(super) environment: Vec<EnvironmentName>,
+    /// Schemas that are decoded.
+    pub(super) schemas: BTreeMap<String, Arc<Schema>>,
+    /// Services that are decoded.
+    pub(super) services: BTreeMap<String, Arc<Service>>,
+    /// The fields of every record that is declared, saved or found.
+    pub(super) records: BTreeMap<String, Scope>,
+    /// What each sequence is started with, by every step that starts it.
+    pub(super) starts: BTreeMap<String, Vec<Situation>>,
+    /// Sequences that some step stops.
+    pub(super) stopped: BTreeSet<String>,
+    /// The sender's zone.
+    pub(super) zone: Zone,
+}
+
+impl<'a> Reading<'a> {
+    /// Nothing read yet.
+    pub(super) fn new(sources: &'a SourceMap) -> Self {
+        Self {
+            sources,
+            sink: Sink::new(),
+            unread: None,
+            let_pass: false,
+            names: Names::default(),
+            environment: Vec::new(),
+            schemas: BTreeMap::new(),
+            services: BTreeMap::new(),
+            records: BTreeMap::new(),
+            starts: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            zone: Zone::UTC,
+        }
+    }
+
+    /// Notes a mistake.
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.sink.push(diagnostic);
+    }
+
+    /// The name under a value, if something of that name is declared; reports it if not.
+    pub(super) fn resolve<'v>(&mut self, thing: Thing, value: &'v Value) -> Option<&'v str> {
+        let name = value.text().filter(|name| !name.trim().is_empty())?;
+        if self.names.of(thing).contains_key(name) {
+            return Some(name);
+        }
+        if self.unread.is_some() {
+            self.let_pass = true;
+            return None;
+        }
+        let known = self.names.of(thing).keys().copied();
+        let listed: Vec<&str> = self.names.of(thing).keys().copied().take(12).collect();
+        let help = did_you_mean(name, known).unwrap_or_else(|| {
+            if listed.is_empty() {
+                format!("declare it: {} \"{name}\" …", thing.word())
+            } else {
+                format!("declared are: {}", listed.join(", "))
+            }
+        });
+        self.push(
+            Diagnostic::error(
+                thing.unknown(),
+                format!("there is no {} `{name}`", thing.word()),
+                value.span,
+            )
+            .label("not declared anywhere")
+            .help(help),
+        );
+        None
+    }
+
+    /// Reads a setting from its values and from the `default=` and `optional=` of its node.
+    pub(super) fn setting<T: FromText>(
+        &mut self,
+        node: &Node,
+        values: &[Value],
+        secret: bool,
+    ) -> Setting<T> {
+        let mut plain: Vec<String> = Vec::new();
+        let mut sources = Vec::new();
+        for value in values {
+            let text = match value.json() {
+                serde_json::Value::String(text) => text,
+                other => other.to_string(),
+            };
+            match value.annotation.as_deref() {
+                Some("env") => sources.push(Source::Env(text)),
+                Some("file") => sources.push(Source::File(text)),
+                _ => plain.push(text),
+            }
+        }
+        let default = node.prop("default").map(|value| match value.json() {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        });
+        let literal = if plain.is_empty() { default } else { Some(plain.join(",")) };
+        let setting = Setting {
+            sources,
+            fallback: literal.and_then(|text| T::from_text(&text).ok()),
+            optional: node.prop("optional").and_then(Value::boolean).unwrap_or(false),
+            span: values.first().map(|value| value.span),
+        };
+        self.remember(&setting, secret);
+        setting
+    }
+
+    /// Reads a setting that stands in a child, such as `url (env)"N8N_URL"`.
+    pub(super) fn child_setting<T: FromText>(
+        &mut self,
+        node: &Node,
+        name: &str,
+        secret: bool,
+    ) -> Option<Setting<T>> {
+        let child = node.child(name)?;
+        Some(self.setting(child, &child.args, secret))
+    }
+
+    /// Reads a setting that stands in a property, without any fallback.
+    pub(super) fn prop_setting<T: FromText>(
+        &mut self,
+        node: &Node,
+        name: &str,
+        secret: bool,
+    ) -> Option<Setting<T>> {
+        let value = node.prop(name)?.clone();
+        let bare = Node { props: Vec::new(), ..node.clone() };
+        Some(self.setting(&bare, &[value], secret))
+    }
+
+    fn remember<T>(&mut self, setting: &Setting<T>, secret: bool) {
+        let Some(span) = setting.span else { return };
+        let required = setting.is_required() && setting.sources.len() == 1;
+        for name in setting.env_names() {
+            match self.environment.iter_mut().find(|known| known.name == name) {
+                Some(known) => {
+                    known.required |= required;
+                    known.secret |= secret;
+                }
+                None => self.environment.push(EnvironmentName {
+                    name: name.to_owned(),
+                    required,
+                    secret,
+                    span,
+                }),
+            }
+        }
+    }
+
+    /// Compiles a guard and checks it in every situation in which it may be asked.
+    pub(super) fn guard(&mut self, value: &Value, situations: &[&Situation]) -> Option<Guard> {
+        let text = value.text()?;
+        if let "true" | "false" = text.trim() {
+            self.push(
+                Diagnostic::warning(
+                    codes::CONSTANT_GUARD,
+                    format!("this guard always answers {}", yes_or_no(text)),
+                    value.span,
+                )
+                .label("no field in it")
+                .help("compare a field, or take the guard away; `/-` switches a line off"),
+            );
+        }
+        let mut compiled = None;
+        for situation in situations {
+            match Guard::compile(text, &situation.scope) {
+                Ok(guard) => {
+                    let context = Context::new(&situation.example, self.zone.clone());
+                    if let Err(why) = guard.holds(&context) {
+                        self.example_fails("guard", &why, value.span, situation);
+                    }
+                    compiled = compiled.or(Some(guard));
+                }
+                Err(faults) => {
+                    for fault in faults {
+                        let span = value.place(self.sources, &fault.range);
+                        self.push(
+                            Diagnostic::error(fault.code, situation.told(&fault.message), span)
+                                .maybe_help(fault.help),
+                        );
+                    }
+                }
+            }
+        }
+        compiled
+    }
+
+    /// Compiles the guard in `when=`.
+    pub(super) fn when(&mut self, node: &Node, situations: &[&Situation]) -> Option<Guard> {
+        self.guard(node.prop("when")?, situations)
+    }
+
+    /// Compiles a template and checks it in every situation in which it may be filled.
+    /// `keeps_type` says that it fills a field, where a lone tag may be missing.
+    pub(super) fn template(
+        &mut self,
+        value: &Value,
+        situations: &[&Situation],
+        keeps_type: bool,
+    ) -> Option<Template> {
+        let text = value.text()?;
+        match Template::compile(text, Format::Text) {
+            Ok(template) => {
+                let place = |range: &std::ops::Range<usize>| value.place(self.sources, range);
+                let found = check_template(&template, situations, keeps_type, &place);
+                let clean = found.is_empty();
+                found.into_iter().for_each(|found| self.push(found));
+                if clean {
+                    self.render(&template, situations, keeps_type, value.span);
+                }
+                Some(template)
+            }
+            Err(faults) => {
+                for fault in faults {
+                    let span = value.place(self.sources, &fault.range);
+                    self.push(
+                        Diagnostic::error(fault.code, fault.message, span).maybe_help(fault.help),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    /// Fills a template once with each situation's examples.
+    pub(super) fn render(
+        &mut self,
+        template: &Template,
+        situations: &[&Situation],
+        keeps_type: bool,
+        span: Span,
+    ) {
+        for situation in situations.iter().filter(|situation| !situation.scope.open) {
+            let context = Context::new(&situation.example, self.zone.clone());
+            let failed = if keeps_type {
+                template.value(&context).err()
+            } else {
+                template.text(&context).err()
+            };
+            if let Some(why) = failed {
+                self.example_fails("text", &why, span, situation);
+            }
+        }
+    }
+
+    fn example_fails(&mut self, what: &str, why: &str, span: Span, situation: &Situation) {
+        if situation.scope.open {
+            return;
+        }
+        self.push(
+            Diagnostic::warning(
+                codes::EXAMPLE_FAILS,
+                situation.told(&format!("this {what} fails with the example values: {why}")),
+                span,
+            )
+            .help("give the fields an `example=` in the schema, or mend what stands here"),
+        );
+    }
+}
+
+/// Every mistake of a template's tags, placed.
+pub(super) fn check_template(
+    template: &Template,
+    situations: &[&Situation],
+    keeps_type: bool,
+    place: &dyn Fn(&std::ops::Range<usize>) -> Span,
+) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for situation in situations {
+        for fault in template.check(&situation.scope, keeps_type) {
+            found.push(
+                Diagnostic::error(fault.code, situation.told(&fault.message), place(&fault.range))
+                    .maybe_help(fault.help),
+            );
+        }
+    }
+    found
+}
+
+fn yes_or_no(text: &str) -> &'static str {
+    if text.trim() == "true" { "yes" } else { "no" }
+}

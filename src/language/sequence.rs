@@ -1,0 +1,274 @@
+//! `sequence`: timed e-mails and events for one person. Every tag in it must resolve for
+//! every step that starts it.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::codes;
+use super::email;
+use super::reading::Reading;
+use super::settings::delay;
+use super::situation::{Situation, all_optional, example_of_fields, lone_tag};
+use super::steps;
+use super::tree::{Node, Value};
+use crate::base::{Delay, Diagnostic};
+use crate::model::rules::{Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep};
+use crate::model::{Kind, Shape};
+use crate::template::Template;
+
+/// What is later than that is skipped, when a step does not say it.
+const MAX_LATE: Delay = Delay { days: 1, millis: 0 };
+
+/// Decodes a `sequence` node. Everything that starts it must have been read before.
+pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Sequence>> {
+    let name = node.title()?;
+    let starts = starts(reading, node, name);
+    let payload: Vec<&Situation> = starts.iter().collect();
+    let with_contact: Vec<Situation> =
+        starts.iter().map(|start| add_contact(reading, start.clone())).collect();
+    let asked: Vec<&Situation> = with_contact.iter().collect();
+
+    let to = node.prop("to").and_then(|value| reading.template(value, &payload, false));
+    let zone = node.prop("zone").and_then(|value| reading.template(value, &payload, false));
+    let counts_from = node.prop("counts-from").and_then(|value| moment(reading, value, &payload));
+    let once = node.child("once-per");
+    let once_per =
+        once.and_then(Node::first).and_then(|value| reading.template(value, &payload, false));
+    let again = again(reading, once);
+    let stop_when = node
+        .child("stop-when")
+        .and_then(Node::first)
+        .and_then(|value| reading.guard(value, &asked));
+    let kind = match node.prop_text("kind") {
+        Some("transactional") => MailKind::Transactional,
+        _ => MailKind::Marketing,
+    };
+    let steps = steps_of(reading, node, name, &payload, &asked);
+    super::lints::sequence(reading, node, kind, &steps);
+    Some(Arc::new(Sequence {
+        name: name.to_owned(),
+        to: to?,
+        zone,
+        counts_from,
+        kind,
+        once_per,
+        again,
+        stop_when,
+        steps,
+        span: node.title_span(),
+    }))
+}
+
+/// What the sequence is started with. One that nobody starts is checked against anything.
+fn starts(reading: &mut Reading<'_>, node: &Node, name: &str) -> Vec<Situation> {
+    let starts = reading.starts.get(name).cloned().unwrap_or_default();
+    if !starts.is_empty() {
+        return starts;
+    }
+    if reading.unread.is_none() {
+        reading.push(
+            Diagnostic::warning(
+                codes::UNUSED_SEQUENCE,
+                format!("nothing starts the sequence `{name}`"),
+                node.title_span(),
+            )
+            .label("never started")
+            .help(format!("write start \"{name}\" in an endpoint, or switch it off with `/-`")),
+        );
+    }
+    vec![Situation::open(node.title_span())]
+}
+
+/// `contact`: the record of that name, and what is known about the address.
+fn add_contact(reading: &Reading<'_>, situation: Situation) -> Situation {
+    let record = reading.records.get("contact").cloned().unwrap_or_default();
+    let mut example = example_of_fields(&record.names);
+    let mut fields = all_optional(&record.names);
+    for flag in ["unsubscribed", "bounced"] {
+        fields.insert(String::from(flag), Shape::required(Kind::Boolean));
+        example.insert(String::from(flag), json!(false));
+    }
+    let kind = if record.open { Kind::Any } else { Kind::Object(fields) };
+    situation.with("contact", Shape::required(kind), json!(example))
+}
+
+fn again(reading: &mut Reading<'_>, once: Option<&Node>) -> Again {
+    let Some(once) = once else { return Again::AfterFinish };
+    let Some(value) = once.prop("again") else { return Again::Never };
+    match value.text() {
+        Some("after-finish") => Again::AfterFinish,
+        Some("restart") => Again::Restart,
+        Some(text) if text.starts_with(|letter: char| letter.is_ascii_digit()) => {
+            match Delay::parse(text) {
+                Ok(delay) => Again::After(delay),
+                Err(help) => {
+                    reading.push(
+                        Diagnostic::error(
+                            codes::BAD_DURATION,
+                            format!("`{text}` is not a wait"),
+                            value.span,
+                        )
+                        .help(help),
+                    );
+                    Again::Never
+                }
+            }
+        }
+        Some("never") | None => Again::Never,
+        Some(other) => {
+            let words = ["never", "after-finish", "restart"];
+            reading.push(
+                Diagnostic::error(
+                    codes::UNKNOWN_CHOICE,
+                    format!("`{other}` does not say who may be in the sequence again"),
+                    value.span,
+                )
+                .help(
+                    crate::base::diagnostic::did_you_mean(other, words).unwrap_or_else(|| {
+                        String::from("write never, after-finish, restart or a wait such as \"30d\"")
+                    }),
+                ),
+            );
+            Again::Never
+        }
+    }
+}
+
+/// A template that gives a point in time: one tag, of type time, that is always there.
+fn moment(reading: &mut Reading<'_>, value: &Value, situations: &[&Situation]) -> Option<Template> {
+    let text = value.text()?;
+    let Some(path) = lone_tag(text) else {
+        reading.push(
+            Diagnostic::error(
+                codes::FIELD_TYPE,
+                "a moment is one field of the payload",
+                value.span,
+            )
+            .help("write it like counts-from=\"{{email_1_sent_at}}\""),
+        );
+        return None;
+    };
+    for situation in situations {
+        if let Ok(shape) = situation.scope.resolve(&path)
+            && !matches!(shape.kind, Kind::Time | Kind::Any)
+        {
+            reading.push(
+                Diagnostic::error(
+                    codes::FIELD_TYPE,
+                    situation.told(&format!(
+                        "`{}` is not a time but {}",
+                        path.join("."),
+                        shape.kind.word()
+                    )),
+                    value.span,
+                )
+                .label(shape.kind.word())
+                .help("give the field the type `time` in the schema, or name another"),
+            );
+        }
+    }
+    reading.template(value, situations, false)
+}
+
+fn steps_of(
+    reading: &mut Reading<'_>,
+    node: &Node,
+    sequence: &str,
+    payload: &[&Situation],
+    asked: &[&Situation],
+) -> Vec<SequenceStep> {
+    let mut steps: Vec<SequenceStep> = Vec::new();
+    let mut found = false;
+    for child in node.nodes() {
+        let is_email = child.name == "email";
+        if !is_email && child.name != "send" {
+            continue;
+        }
+        found = true;
+        doubled(reading, &steps, child);
+        let counts_from = counts_from(reading, child, payload);
+        let when = reading.when(child, asked);
+        let action = if is_email {
+            email::email(reading, child, sequence, payload)
+        } else {
+            steps::send(reading, child, payload, payload, &format!("sequence {sequence}"))
+                .map(|(event, fields)| SequenceAction::Send { event, fields })
+        };
+        let (Some(action), Some(name)) = (action, child.title()) else { continue };
+        let step = SequenceStep {
+            name: name.to_owned(),
+            after: delay(child, "after").unwrap_or_default(),
+            counts_from,
+            when,
+            max_late: delay(child, "max-late").unwrap_or(MAX_LATE),
+            action,
+            span: child.title_span(),
+        };
+        in_order(reading, &steps, &step, child);
+        steps.push(step);
+    }
+    if !found {
+        reading.push(
+            Diagnostic::error(
+                codes::MISSING,
+                format!("the sequence `{sequence}` does nothing"),
+                node.title_span(),
+            )
+            .label("no `email` in it")
+            .help("write email \"NAME\" after=\"1d\" subject=\"…\" in its block"),
+        );
+    }
+    steps
+}
+
+fn doubled(reading: &mut Reading<'_>, steps: &[SequenceStep], node: &Node) {
+    let Some(name) = node.title() else { return };
+    if let Some(first) = steps.iter().find(|step| step.name == name) {
+        reading.push(
+            Diagnostic::error(
+                codes::DUPLICATE,
+                format!("two steps of this sequence are called `{name}`"),
+                node.title_span(),
+            )
+            .label("once more")
+            .also(first.span, "first here")
+            .help("steps are told apart by name; the same text can stand behind template=\"…\""),
+        );
+    }
+}
+
+fn counts_from(reading: &mut Reading<'_>, node: &Node, situations: &[&Situation]) -> CountsFrom {
+    match node.prop("counts-from") {
+        None => CountsFrom::Sequence,
+        Some(value) if value.text() == Some("previous") => CountsFrom::Previous,
+        Some(value) => {
+            moment(reading, value, situations).map_or(CountsFrom::Sequence, CountsFrom::Field)
+        }
+    }
+}
+
+/// Steps that count from the same moment stand in the order in which they happen.
+fn in_order(reading: &mut Reading<'_>, steps: &[SequenceStep], step: &SequenceStep, node: &Node) {
+    let same = |other: &CountsFrom| match (other, &step.counts_from) {
+        (CountsFrom::Sequence, CountsFrom::Sequence) => true,
+        (CountsFrom::Field(one), CountsFrom::Field(two)) => one.source() == two.source(),
+        _ => false,
+    };
+    let Some(last) = steps.last().filter(|last| same(&last.counts_from)) else { return };
+    if step.after.to_duration() < last.after.to_duration() {
+        reading.push(
+            Diagnostic::warning(
+                codes::OUT_OF_ORDER,
+                format!("`{}` comes before the step above it", step.name),
+                node.prop("after").map_or(node.head(), |value| value.span),
+            )
+            .label(format!("after {}", step.after))
+            .also(last.span, format!("after {}", last.after))
+            .help(
+                "`after` counts from the start; write counts-from=\"previous\" to count from \
+                 the step above",
+            ),
+        );
+    }
+}

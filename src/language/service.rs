@@ -1,0 +1,186 @@
+//! `service`: the systems that rulerun calls, with what is usual for each type.
+
+use std::sync::Arc;
+
+use super::codes;
+use super::reading::Reading;
+use super::tree::{Node, Value};
+use crate::base::{Delay, Diagnostic, Secret};
+use crate::model::rules::{Service, ServiceType, Sign};
+use crate::model::setting::{FromText as _, Rate, Setting};
+use crate::signature::Scheme;
+
+/// The deadline of one attempt when a service does not say it.
+const TIMEOUT: Delay = Delay { days: 0, millis: 30_000 };
+
+/// Decodes a `service` node.
+pub(super) fn service(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Service>> {
+    let name = node.title()?;
+    let kind = kind(reading, node, name)?;
+    fits(reading, node, kind);
+    let headers = node
+        .all("header")
+        .filter_map(|header| {
+            let (name, values) = header.args.split_first()?;
+            let given = values.iter().any(|value| value.annotation.is_some());
+            Some((name.text()?.to_owned(), reading.setting(header, values, given)))
+        })
+        .collect();
+    let whole = |name: &str| node.child(name).and_then(Node::first).and_then(Value::whole);
+    Some(Arc::new(Service {
+        name: name.to_owned(),
+        kind,
+        about: node.child_text("about").map(str::to_owned),
+        enabled: reading
+            .child_setting(node, "enabled", false)
+            .unwrap_or_else(|| Setting::given(true)),
+        url: reading.child_setting(node, "url", false).unwrap_or_else(|| usual_url(kind)),
+        token: reading.child_setting::<Secret>(node, "token", true).unwrap_or_else(Setting::none),
+        database: reading.child_setting(node, "database", false).unwrap_or_else(Setting::none),
+        headers,
+        sign: sign(reading, node, kind),
+        retry: reading.child_setting(node, "retry", false).unwrap_or_else(|| usual_retry(kind)),
+        timeout: reading
+            .child_setting(node, "timeout", false)
+            .unwrap_or_else(|| Setting::given(TIMEOUT)),
+        rate: node.child_text("rate").and_then(|text| Rate::from_text(text).ok()),
+        in_flight: whole("in-flight").unwrap_or(if kind == ServiceType::Notion { 1 } else { 8 }),
+        allow_private: node
+            .child("allow-private")
+            .and_then(Node::first)
+            .and_then(Value::boolean)
+            .unwrap_or(false),
+        resend_unknown: node.child_text("on-unknown") == Some("resend"),
+        span: node.title_span(),
+    }))
+}
+
+fn kind(reading: &mut Reading<'_>, node: &Node, name: &str) -> Option<ServiceType> {
+    let given = node.prop("type");
+    let word = match given {
+        Some(value) => value.text()?,
+        None => name,
+    };
+    match word {
+        "n8n" => Some(ServiceType::N8n),
+        "http" => Some(ServiceType::Http),
+        "notion" => Some(ServiceType::Notion),
+        "smtp" => Some(ServiceType::Smtp),
+        _ if given.is_some() => None,
+        "resend" | "postmark" => {
+            reading.push(
+                Diagnostic::error(
+                    codes::COMES_LATER,
+                    format!("`{word}` comes later: this version does not have it yet"),
+                    node.title_span(),
+                )
+                .label("not built yet")
+                .help("use its SMTP access with type=\"smtp\" until then"),
+            );
+            None
+        }
+        _ => {
+            reading.push(
+                Diagnostic::error(
+                    codes::MISSING,
+                    format!("service `{name}` does not say what it is"),
+                    node.title_span(),
+                )
+                .label("`type=` is missing")
+                .help("add type=\"n8n\", \"http\", \"notion\" or \"smtp\""),
+            );
+            None
+        }
+    }
+}
+
+/// Words that mean nothing for this type of service.
+fn fits(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) {
+    let foreign: &[&str] = match kind {
+        ServiceType::N8n | ServiceType::Http => &["database", "on-unknown"],
+        ServiceType::Notion => &["sign", "header", "on-unknown"],
+        ServiceType::Smtp => &["sign", "header", "database", "token"],
+    };
+    for child in node.nodes().iter().filter(|child| foreign.contains(&child.name.as_str())) {
+        reading.push(
+            Diagnostic::error(
+                codes::MISPLACED,
+                format!("`{}` means nothing for a service of this type", child.name),
+                child.name_span,
+            )
+            .help("take it away, or change `type=`"),
+        );
+    }
+    if kind == ServiceType::Http && node.child("url").is_none() {
+        reading.push(
+            Diagnostic::error(codes::MISSING, "this service has no address", node.title_span())
+                .label("`url` is missing")
+                .help("write url \"https://…\" in its block"),
+        );
+    }
+}
+
+fn sign(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) -> Option<Sign> {
+    let sign = node.child("sign")?;
+    let secrets = secrets(reading, sign);
+    let schemes = match sign.prop_text("scheme").and_then(scheme) {
+        Some(scheme) => vec![scheme],
+        None if kind == ServiceType::N8n => vec![Scheme::Body, Scheme::Standard],
+        None => vec![Scheme::Standard],
+    };
+    Some(Sign { schemes, secrets })
+}
+
+/// The secrets of `sign` or `signature`: the property first, then the lines of the block.
+pub(super) fn secrets(reading: &mut Reading<'_>, node: &Node) -> Vec<Setting<Secret>> {
+    let mut secrets = Vec::new();
+    if let Some(value) = node.prop("secret") {
+        secrets.push(reading.setting(node, std::slice::from_ref(value), true));
+    }
+    for child in node.all("secret") {
+        secrets.push(reading.setting(child, &child.args, true));
+    }
+    if secrets.is_empty() {
+        reading.push(
+            Diagnostic::error(
+                codes::MISSING,
+                format!("`{}` has no secret", node.name),
+                node.head(),
+            )
+            .label("`secret=` is missing")
+            .help("write secret=(env)\"NAME\""),
+        );
+    }
+    secrets
+}
+
+/// The scheme behind a word; others are reported elsewhere.
+pub(super) fn scheme(word: &str) -> Option<Scheme> {
+    Some(match word {
+        "body" => Scheme::Body,
+        "timestamped" => Scheme::Timestamped,
+        "standard" => Scheme::Standard,
+        "github" => Scheme::Github,
+        "stripe" => Scheme::Stripe,
+        _ => return None,
+    })
+}
+
+fn usual_url(kind: ServiceType) -> Setting<String> {
+    match kind {
+        ServiceType::N8n => Setting::given(String::from("http://localhost:5678")),
+        ServiceType::Notion => Setting::given(String::from("https://api.notion.com")),
+        ServiceType::Http | ServiceType::Smtp => Setting::none(),
+    }
+}
+
+fn usual_retry(kind: ServiceType) -> Setting<Vec<Delay>> {
+    let seconds: &[u64] = match kind {
+        ServiceType::N8n | ServiceType::Http => &[5, 30, 300],
+        ServiceType::Smtp => &[60, 300, 900, 3_600, 14_400],
+        ServiceType::Notion => &[5, 30, 300, 3_600],
+    };
+    Setting::given(
+        seconds.iter().map(|seconds| Delay { days: 0, millis: seconds * 1_000 }).collect(),
+    )
+}

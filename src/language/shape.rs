@@ -1,0 +1,393 @@
+//! The walk that holds every node against the vocabulary: unknown and misplaced words,
+//! missing and surplus values, unknown properties, values of the wrong kind. What passes
+//! here can be read without further questions, apart from names that point elsewhere.
+
+use std::collections::BTreeMap;
+
+use super::codes;
+use super::tree::{Node, Property, Value};
+use super::values;
+use super::vocabulary::{self, Argument, Children, Count, Place, Type, Word};
+use crate::base::diagnostic::did_you_mean;
+use crate::base::{Diagnostic, Sink};
+
+/// Checks every node of a block.
+pub(super) fn check(nodes: &[Node], place: Place, sink: &mut Sink) {
+    let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
+    for node in nodes {
+        let Some(word) = vocabulary::find(&node.name, place) else {
+            sink.push(unknown(node, place));
+            continue;
+        };
+        if let Some(instead) = word.later {
+            sink.push(
+                Diagnostic::error(
+                    codes::COMES_LATER,
+                    format!("`{}` comes later: this version does not have it yet", word.name),
+                    node.name_span,
+                )
+                .label("not built yet")
+                .help(instead),
+            );
+            continue;
+        }
+        if word.once && place != Place::File {
+            if let Some(other) = first.get(word.name) {
+                sink.push(
+                    Diagnostic::error(
+                        codes::DUPLICATE,
+                        format!("`{}` stands twice {}", word.name, place.word()),
+                        node.name_span,
+                    )
+                    .label("once more")
+                    .also(other.name_span, "first here")
+                    .help("keep one of them"),
+                );
+            }
+        }
+        first.entry(word.name).or_insert(node);
+        one(node, word, sink);
+    }
+}
+
+/// Checks one node against its word.
+fn one(node: &Node, word: &Word, sink: &mut Sink) {
+    if node.annotation.is_some() {
+        sink.push(
+            Diagnostic::error(
+                codes::WRONG_TYPE,
+                format!("nothing may stand in brackets before `{}`", node.name),
+                node.name_span,
+            )
+            .help("`(env)` and `(file)` stand before a value: url (env)\"N8N_URL\""),
+        );
+    }
+    arguments(node, word, sink);
+    properties(node, word, sink);
+    block(node, word, sink);
+}
+
+fn block(node: &Node, word: &Word, sink: &mut Sink) {
+    let Some(children) = &node.children else { return };
+    match word.children {
+        Children::Words(place) => check(children, place, sink),
+        Children::Fields => fields(children, sink),
+        Children::Values => children.iter().for_each(|child| field_value(child, sink)),
+        Children::Anything => {}
+        Children::None => sink.push(
+            Diagnostic::error(
+                codes::MISPLACED,
+                format!("`{}` takes no block", node.name),
+                children.first().map_or(node.name_span, |child| child.name_span),
+            )
+            .help(format!("it is written like this: {}", word.example)),
+        ),
+    }
+}
+
+/// Lines of a schema: a name, a type, and what else is known about the field.
+fn fields(nodes: &[Node], sink: &mut Sink) {
+    let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
+    for node in nodes {
+        if node.name == "one-of" {
+            continue;
+        }
+        if let Some(other) = first.get(node.name.as_str()) {
+            sink.push(doubled_field(node, other));
+        }
+        first.entry(&node.name).or_insert(node);
+        arguments(node, &vocabulary::FIELD, sink);
+        properties(node, &vocabulary::FIELD, sink);
+        fields(node.nodes(), sink);
+    }
+}
+
+fn doubled_field(node: &Node, other: &Node) -> Diagnostic {
+    Diagnostic::error(
+        codes::DUPLICATE,
+        format!("the field `{}` stands twice", node.name),
+        node.name_span,
+    )
+    .label("once more")
+    .also(other.name_span, "first here")
+    .help("keep one of them")
+}
+
+/// Lines of a reply, record or event: a name and its value.
+fn field_value(node: &Node, sink: &mut Sink) {
+    for prop in &node.props {
+        sink.push(
+            Diagnostic::error(
+                codes::UNKNOWN_PROPERTY,
+                format!("a value is written without `=` here: `{}`", prop.name),
+                prop.name_span,
+            )
+            .help(format!(
+                "write a line of its own in a block: {} {{ {} … }}",
+                node.name, prop.name
+            )),
+        );
+    }
+    for value in node.args.iter().filter(|value| value.annotation.is_some()) {
+        sink.push(
+            Diagnostic::error(
+                codes::WRONG_TYPE,
+                "the environment is not read into a field",
+                value.span,
+            )
+            .help("fields hold values and {{tags}}; settings of services can be looked up"),
+        );
+    }
+    let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
+    for child in node.nodes() {
+        if let Some(other) = first.get(child.name.as_str()) {
+            sink.push(doubled_field(child, other));
+        }
+        first.entry(&child.name).or_insert(child);
+        field_value(child, sink);
+    }
+    if node.args.is_empty() == node.children.is_none() {
+        let (what, help) = if node.args.is_empty() {
+            ("has no value", format!("write {} \"value\", or {} #null", node.name, node.name))
+        } else {
+            ("has a value and a block", String::from("keep one of them"))
+        };
+        sink.push(
+            Diagnostic::error(
+                codes::MISSING,
+                format!("the field `{}` {what}", node.name),
+                node.name_span,
+            )
+            .help(help),
+        );
+    }
+}
+
+fn unknown(node: &Node, place: Place) -> Diagnostic {
+    let elsewhere: Vec<&str> = vocabulary::all()
+        .filter(|word| word.name == node.name)
+        .flat_map(|word| word.places.iter().map(|place| place.word()))
+        .collect();
+    if !elsewhere.is_empty() {
+        return Diagnostic::error(
+            codes::MISPLACED,
+            format!("`{}` does not stand {}", node.name, place.word()),
+            node.name_span,
+        )
+        .label("not here")
+        .help(format!("it stands {}", elsewhere.join(" or ")));
+    }
+    if node.name == "test" && place == Place::File {
+        return Diagnostic::error(
+            codes::MISPLACED,
+            "a test does not stand among the rules",
+            node.name_span,
+        )
+        .help("move it into a file whose name ends in .test.kdl");
+    }
+    let words = || vocabulary::at(place).map(|word| word.name);
+    let listed =
+        || format!("{} may stand: {}", place.word(), words().collect::<Vec<_>>().join(", "));
+    let guess = crate::base::diagnostic::closest(&node.name, words());
+    let mut found = Diagnostic::error(
+        codes::UNKNOWN_WORD,
+        format!("`{}` is not a word of the rule language", node.name),
+        node.name_span,
+    )
+    .label("unknown")
+    .help(did_you_mean(&node.name, words()).unwrap_or_else(listed));
+    if let Some(guess) = guess {
+        found = found.fix(node.name_span, guess);
+    }
+    found
+}
+
+fn arguments(node: &Node, word: &Word, sink: &mut Sink) {
+    let mut rest = node.args.as_slice();
+    for argument in word.arguments {
+        let taken = match argument.count {
+            Count::Some => rest.len(),
+            Count::One if argument.setting => rest.len(),
+            Count::One | Count::Maybe => rest.len().min(1),
+        };
+        let (mine, others) = rest.split_at(taken);
+        rest = others;
+        if mine.is_empty() && argument.count != Count::Maybe {
+            sink.push(
+                Diagnostic::error(
+                    codes::MISSING,
+                    format!("`{}` needs {}", node.name, with_article(argument.name)),
+                    node.name_span,
+                )
+                .label("nothing follows")
+                .help(format!("write it like this: {}", first_line(word.example))),
+            );
+        }
+        if argument.setting {
+            setting(node, argument, mine, sink);
+        } else {
+            mine.iter().for_each(|value| plain(value, argument.kind, sink));
+        }
+    }
+    if let Some(surplus) = rest.first() {
+        sink.push(
+            Diagnostic::error(
+                codes::TOO_MANY,
+                format!("`{}` does not take this value", node.name),
+                surplus.span,
+            )
+            .label("one too many")
+            .help(format!("write it like this: {}", first_line(word.example))),
+        );
+    }
+}
+
+/// The values of a setting: places to look it up, or values as they are.
+fn setting(node: &Node, argument: &Argument, given: &[Value], sink: &mut Sink) {
+    let plain_count = given.iter().filter(|value| value.annotation.is_none()).count();
+    if argument.count == Count::One && plain_count > 1
+        || plain_count > 0 && plain_count < given.len()
+    {
+        let surplus = given.iter().rev().find(|value| value.annotation.is_none());
+        sink.push(
+            Diagnostic::error(
+                codes::TOO_MANY,
+                format!("`{}` takes one {}", node.name, argument.name),
+                surplus.map_or(node.name_span, |value| value.span),
+            )
+            .label("one too many")
+            .help("a value that is used when nothing is set is written default=\"…\""),
+        );
+    }
+    for value in given {
+        looked_up(node, value, argument.kind, sink);
+    }
+}
+
+/// A value that may be looked up.
+fn looked_up(node: &Node, value: &Value, kind: Type, sink: &mut Sink) {
+    match value.annotation.as_deref() {
+        None => {
+            if matches!(kind, Type::HeaderValue) {
+                values::header_value(node, value, sink);
+            } else {
+                values::check(value, kind, sink);
+            }
+        }
+        Some("env") => values::variable(value, sink),
+        Some("file") => values::check_as(value, Type::Name, sink),
+        Some(other) => sink.push(
+            Diagnostic::error(
+                codes::WRONG_TYPE,
+                format!("`({other})` is not a place where values are looked up"),
+                value.span,
+            )
+            .help("write (env)\"NAME\" or (file)\"/run/secrets/name\""),
+        ),
+    }
+}
+
+fn plain(value: &Value, kind: Type, sink: &mut Sink) {
+    if let Some(annotation) = &value.annotation {
+        sink.push(
+            Diagnostic::error(
+                codes::WRONG_TYPE,
+                format!("`({annotation})` cannot stand here: this is not looked up"),
+                value.span,
+            )
+            .help("write the value itself"),
+        );
+    } else {
+        values::check(value, kind, sink);
+    }
+}
+
+fn properties(node: &Node, word: &Word, sink: &mut Sink) {
+    let mut first: BTreeMap<&str, &Property> = BTreeMap::new();
+    for prop in &node.props {
+        if let Some(other) = first.get(prop.name.as_str()) {
+            sink.push(
+                Diagnostic::error(
+                    codes::DUPLICATE,
+                    format!("`{}=` stands twice", prop.name),
+                    prop.name_span,
+                )
+                .label("once more")
+                .also(other.name_span, "first here")
+                .help("keep one of them"),
+            );
+        }
+        first.entry(&prop.name).or_insert(prop);
+        property(node, word, prop, sink);
+    }
+    for missing in word.properties.iter().filter(|known| known.required) {
+        if node.prop(missing.name).is_none() {
+            sink.push(
+                Diagnostic::error(
+                    codes::MISSING,
+                    format!("`{}` needs `{}=`", node.name, missing.name),
+                    node.head(),
+                )
+                .label(format!("`{}=` is missing", missing.name))
+                .help(format!("write it like this: {}", first_line(word.example))),
+            );
+        }
+    }
+}
+
+fn property(node: &Node, word: &Word, prop: &Property, sink: &mut Sink) {
+    let known = word.properties.iter().find(|known| known.name == prop.name);
+    match known {
+        Some(known) if known.later => sink.push(
+            Diagnostic::error(
+                codes::COMES_LATER,
+                format!("`{}=` comes later: this version does not have it yet", known.name),
+                prop.name_span,
+            )
+            .label("not built yet")
+            .help("take it away until then"),
+        ),
+        Some(known) if known.setting => looked_up(node, &prop.value, known.kind, sink),
+        Some(known) => plain(&prop.value, known.kind, sink),
+        None if word.takes_fallback() && prop.name == "optional" => {
+            plain(&prop.value, Type::Boolean, sink);
+        }
+        None if word.takes_fallback() && prop.name == "default" => {
+            let kind = word.arguments.iter().find(|argument| argument.setting);
+            values::fallback(node, &prop.value, kind.map_or(Type::Text, |found| found.kind), sink);
+        }
+        None => {
+            let mut names: Vec<&str> = word.properties.iter().map(|known| known.name).collect();
+            if word.takes_fallback() {
+                names.extend(["default", "optional"]);
+            }
+            sink.push(
+                Diagnostic::error(
+                    codes::UNKNOWN_PROPERTY,
+                    format!("`{}` has no `{}=`", node.name, prop.name),
+                    prop.name_span,
+                )
+                .label("unknown")
+                .help(
+                    did_you_mean(&prop.name, names.iter().copied()).unwrap_or_else(|| {
+                        if names.is_empty() {
+                            format!("`{}` takes no properties", node.name)
+                        } else {
+                            format!("it has: {}", names.join(", "))
+                        }
+                    }),
+                ),
+            );
+        }
+    }
+}
+
+/// "a name", "an address".
+pub(super) fn with_article(noun: &str) -> String {
+    let vowel = noun.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {noun}", if vowel { "an" } else { "a" })
+}
+
+fn first_line(example: &str) -> &str {
+    example.lines().next().unwrap_or(example).trim_end_matches([' ', '{'])
+}

@@ -1,0 +1,410 @@
+//! Single values: whether a text is a wait, a zone, an origin, an address, and how to
+//! write it where it is not.
+
+use std::str::FromStr as _;
+
+use super::codes;
+use super::tree::{Data, Node, Value};
+use super::vocabulary::Type;
+use crate::base::diagnostic::{closest, did_you_mean};
+use crate::base::{Delay, Diagnostic, Sink, Zone};
+use crate::model::setting::{FromText, Network, Rate};
+
+/// Checks a value that stands as it is.
+pub(super) fn check(value: &Value, kind: Type, sink: &mut Sink) {
+    match kind {
+        Type::Any => {}
+        Type::Boolean => {
+            if value.boolean().is_none() {
+                sink.push(wrong(value, "yes or no", "write #true or #false"));
+            }
+        }
+        Type::Number => {
+            if !matches!(value.data, Data::Integer(_) | Data::Float(_)) {
+                sink.push(wrong(value, "a number", "write the number without quotation marks"));
+            }
+        }
+        Type::Whole(least, most) => whole(value, least, most, sink),
+        Type::Secret => sink.push(secret_in_file(value)),
+        _ => match &value.data {
+            Data::Text(text) => {
+                if let Some((code, message, help)) = fault(text, kind) {
+                    sink.push(
+                        Diagnostic::error(code, message, value.span).label("this").help(help),
+                    );
+                }
+            }
+            Data::Integer(number) if matches!(kind, Type::Duration) => sink.push(wrong(
+                value,
+                "a wait with its unit",
+                &format!("write \"{number}s\", \"{number}min\" or \"{number}h\""),
+            )),
+            _ => sink.push(wrong(value, "a text", "write it in quotation marks")),
+        },
+    }
+}
+
+/// Checks the text behind an annotation.
+pub(super) fn check_as(value: &Value, kind: Type, sink: &mut Sink) {
+    check(&Value { annotation: None, ..value.clone() }, kind, sink);
+}
+
+/// Checks the name in `(env)"NAME"`.
+pub(super) fn variable(value: &Value, sink: &mut Sink) {
+    check_as(value, Type::Variable, sink);
+}
+
+/// Checks a `default=`: a text that becomes the type that stands there.
+pub(super) fn fallback(node: &Node, value: &Value, kind: Type, sink: &mut Sink) {
+    match (&value.data, kind) {
+        (_, Type::HeaderValue) => header_value(node, value, sink),
+        (Data::Text(text), Type::Boolean) => {
+            if let Err(help) = bool::from_text(text) {
+                sink.push(wrong(value, "yes or no", &help));
+            }
+        }
+        (Data::Text(text), Type::Duration) => {
+            if let Err(help) = Vec::<Delay>::from_text(text) {
+                sink.push(
+                    Diagnostic::error(codes::BAD_DURATION, "this is not a wait", value.span)
+                        .help(help),
+                );
+            }
+        }
+        (Data::Text(text), Type::Network) => {
+            if let Err(help) = Vec::<Network>::from_text(text) {
+                sink.push(
+                    Diagnostic::error(codes::BAD_NETWORK, "this is not a network", value.span)
+                        .help(help),
+                );
+            }
+        }
+        _ => check(value, kind, sink),
+    }
+}
+
+/// Checks a header's value: plain where the header's name does not speak of a secret.
+pub(super) fn header_value(node: &Node, value: &Value, sink: &mut Sink) {
+    let name = node.title().unwrap_or_default().to_ascii_lowercase();
+    let secret = ["auth", "cookie", "key", "token", "secret", "password", "signature"];
+    if secret.iter().any(|part| name.contains(part)) {
+        sink.push(secret_in_file(value));
+    } else {
+        check(value, Type::Name, sink);
+    }
+}
+
+fn secret_in_file(value: &Value) -> Diagnostic {
+    Diagnostic::error(codes::SECRET_IN_FILE, "a secret does not belong in a rule file", value.span)
+        .label("readable by everybody who reads the file")
+        .help("write (env)\"NAME\" and set NAME in the environment or in .env")
+}
+
+fn wrong(value: &Value, wanted: &str, help: &str) -> Diagnostic {
+    Diagnostic::error(
+        codes::WRONG_TYPE,
+        format!("{} stands where {wanted} belongs", value.data.word()),
+        value.span,
+    )
+    .label(format!("not {wanted}"))
+    .help(help)
+}
+
+fn whole(value: &Value, least: i64, most: i64, sink: &mut Sink) {
+    match value.data {
+        Data::Integer(number) if !(i128::from(least)..=i128::from(most)).contains(&number) => {
+            sink.push(
+                Diagnostic::error(
+                    codes::OUT_OF_RANGE,
+                    format!("{number} is outside {least} to {most}"),
+                    value.span,
+                )
+                .help(format!("write a whole number from {least} to {most}")),
+            );
+        }
+        Data::Integer(_) => {}
+        _ => sink.push(wrong(value, "a whole number", "write it without quotation marks")),
+    }
+}
+
+type Fault = Option<(&'static str, String, String)>;
+
+/// What is wrong with a text of a kind: code, message and help.
+fn fault(text: &str, kind: Type) -> Fault {
+    let why = |code, message: &str, help: &str| Some((code, message.to_owned(), help.to_owned()));
+    match kind {
+        Type::Name if text.trim().is_empty() || text.chars().any(char::is_control) => why(
+            codes::BAD_NAME,
+            "this text is empty or goes over several lines",
+            "write a short text",
+        ),
+        Type::Identifier if !is_identifier(text) => Some((
+            codes::BAD_NAME,
+            format!("`{text}` cannot be used as a name in guards and tags"),
+            String::from("use small letters, digits and `_`, and begin with a letter"),
+        )),
+        Type::Identifier if matches!(text, "now" | "before") => Some((
+            codes::BAD_NAME,
+            format!("`{text}` already has a meaning in guards"),
+            String::from("choose another name"),
+        )),
+        Type::Variable if !is_variable(text) => Some((
+            codes::BAD_NAME,
+            format!("`{text}` cannot be the name of an environment variable"),
+            String::from("use capital letters, digits and `_`"),
+        )),
+        Type::Duration => Delay::parse(text)
+            .err()
+            .map(|help| (codes::BAD_DURATION, format!("`{text}` is not a wait"), help)),
+        Type::Choice(words, later) => choice(text, words, later),
+        Type::Zone => zone(text),
+        Type::Rate => Rate::from_text(text)
+            .err()
+            .map(|help| (codes::BAD_RATE, format!("`{text}` is not a rate"), help)),
+        Type::Network => Network::from_text(text)
+            .err()
+            .map(|help| (codes::BAD_NETWORK, format!("`{text}` is not a network"), help)),
+        Type::Email if !is_email(text) => Some((
+            codes::BAD_EMAIL,
+            format!("`{text}` is not an e-mail address"),
+            String::from("write it like hello@example.com"),
+        )),
+        Type::Mailbox if mailbox(text).is_none() => Some((
+            codes::BAD_EMAIL,
+            format!("`{text}` is not a sender"),
+            String::from("write \"Acme <hello@example.com>\""),
+        )),
+        Type::Listen if !is_listen(text) => Some((
+            codes::BAD_ADDRESS,
+            format!("`{text}` is not an address with a port"),
+            String::from("write \"127.0.0.1:8080\", or \"0.0.0.0:8080\" for every network"),
+        )),
+        Type::Origin => origin(text),
+        Type::Url => url(text),
+        Type::Path => path(text),
+        Type::Header if !is_token(text) => Some((
+            codes::BAD_ADDRESS,
+            format!("`{text}` is not the name of a header"),
+            String::from("write it like \"X-API-Key\": letters, digits and `-`"),
+        )),
+        Type::Methods => text
+            .split([' ', ','])
+            .filter(|part| !part.is_empty())
+            .find_map(|part| choice(part, &["GET", "POST", "PUT", "PATCH", "DELETE"], &[])),
+        _ => None,
+    }
+}
+
+fn choice(text: &str, words: &[&str], later: &[&str]) -> Fault {
+    if words.contains(&text) {
+        return None;
+    }
+    if later.contains(&text) {
+        return Some((
+            codes::COMES_LATER,
+            format!("`{text}` comes later: this version does not have it yet"),
+            format!("until then use {}", words.join(" or ")),
+        ));
+    }
+    Some((
+        codes::UNKNOWN_CHOICE,
+        format!("`{text}` is not one of the words that can stand here"),
+        did_you_mean(text, words.iter().copied())
+            .unwrap_or_else(|| format!("write {}", list_or(words))),
+    ))
+}
+
+fn list_or(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+fn zone(text: &str) -> Fault {
+    if Zone::get(text).is_ok() {
+        return None;
+    }
+    let known: Vec<String> =
+        jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+    let city = |name: &&String| {
+        name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(text))
+    };
+    let guess = known
+        .iter()
+        .find(city)
+        .map(String::as_str)
+        .or_else(|| closest(text, known.iter().map(String::as_str)));
+    Some((
+        codes::BAD_ZONE,
+        format!("`{text}` is not a time zone"),
+        guess.map_or_else(
+            || String::from("write a zone such as \"Europe/Berlin\" or \"America/New_York\""),
+            |guess| format!("did you mean `{guess}`?"),
+        ),
+    ))
+}
+
+fn origin(text: &str) -> Fault {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let help = match rest {
+        _ if text == "*" => String::from("name the web pages that may call, one origin each"),
+        None => String::from("begin with https:// (or http:// on your own machine)"),
+        Some(host) if host.contains('/') => format!(
+            "an origin has no path: write \"{}\"",
+            &text[..text.len() - host.len() + host.find('/').unwrap_or(0)]
+        ),
+        Some(host) if is_host(host) && host.chars().all(|c| !c.is_ascii_uppercase()) => {
+            return None;
+        }
+        Some(_) => {
+            String::from("write scheme and host in small letters: \"https://www.example.com\"")
+        }
+    };
+    Some((codes::BAD_ORIGIN, format!("`{text}` is not an origin"), help))
+}
+
+fn url(text: &str) -> Fault {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Some((
+            codes::BAD_URL,
+            format!("`{text}` is not a web address"),
+            String::from("begin with https:// (or http://, or smtp:// for mail)"),
+        ));
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if let Some((login, _)) = host.rsplit_once('@').filter(|(login, _)| login.contains(':')) {
+        let _ = login;
+        return Some((
+            codes::SECRET_IN_FILE,
+            String::from("a secret does not belong in a rule file: this address holds a password"),
+            String::from("write (env)\"NAME\" and set NAME to the whole address"),
+        ));
+    }
+    let host = host.rsplit('@').next().unwrap_or_default();
+    (!matches!(scheme, "http" | "https" | "smtp" | "smtps") || !is_host(host)).then(|| {
+        (
+            codes::BAD_URL,
+            format!("`{text}` cannot be called"),
+            String::from("write it like \"https://n8n.example.com\""),
+        )
+    })
+}
+
+fn path(text: &str) -> Fault {
+    let help = if !text.starts_with('/') {
+        format!("begin with a slash: \"/{text}\"")
+    } else if text.contains("//") || text.split('/').any(|part| part == ".." || part == ".") {
+        String::from("write every part once, without `//`, `.` and `..`")
+    } else if text.chars().any(|letter| {
+        letter.is_whitespace() || letter.is_control() || matches!(letter, '?' | '#' | '%' | '\\')
+    }) {
+        String::from("use letters, digits, `-`, `_`, `.` and `/`")
+    } else {
+        return None;
+    };
+    Some((codes::BAD_ADDRESS, format!("`{text}` is not a path"), help))
+}
+
+/// Name and address of `Name <address>` or a bare address.
+pub(super) fn mailbox(text: &str) -> Option<(Option<String>, String)> {
+    let (name, address) = match text.trim().strip_suffix('>').and_then(|rest| rest.rsplit_once('<'))
+    {
+        Some((name, address)) => (name.trim().trim_matches('"').trim(), address.trim()),
+        None => ("", text.trim()),
+    };
+    let fits = is_email(address) && !name.chars().any(|c| c.is_control() || matches!(c, '<' | '>'));
+    fits.then(|| (Some(name.to_owned()).filter(|name| !name.is_empty()), address.to_owned()))
+}
+
+fn is_email(text: &str) -> bool {
+    email_address::EmailAddress::from_str(text)
+        .is_ok_and(|address| address.as_str() == address.email() && address.domain().contains('.'))
+}
+
+/// Whether a name can be used in guards and tags.
+pub(super) fn is_identifier(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_')
+        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+fn is_variable(text: &str) -> bool {
+    is_identifier(text)
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let name = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    port.is_none_or(|port| port.parse::<u16>().is_ok())
+        && name.map_or_else(
+            || {
+                !host.is_empty()
+                    && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_'))
+            },
+            |address| address.parse::<std::net::Ipv6Addr>().is_ok(),
+        )
+}
+
+fn is_listen(text: &str) -> bool {
+    text.parse::<std::net::SocketAddr>().is_ok()
+        || text.rsplit_once(':').is_some_and(|(host, port)| {
+            is_host(host) && !host.contains(':') && port.parse::<u16>().is_ok()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str, kind: Type) -> &'static str {
+        fault(text, kind).map_or("", |(code, _, _)| code)
+    }
+
+    #[test]
+    fn values_that_people_write_are_taken() {
+        for (text, kind) in [
+            ("https://www.example.com", Type::Origin),
+            ("http://localhost:3000", Type::Origin),
+            ("http://localhost:5678", Type::Url),
+            ("smtp://localhost:1025", Type::Url),
+            ("Acme Scaling <hello@example.com>", Type::Mailbox),
+            ("[::1]:8080", Type::Listen),
+            ("localhost:8080", Type::Listen),
+            ("GET POST", Type::Methods),
+            ("/webhook/{{event.slug}}", Type::Path),
+            ("America/New_York", Type::Zone),
+        ] {
+            assert_eq!(code(text, kind), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn values_that_would_not_work_are_refused() {
+        for (text, kind, expected) in [
+            ("https://www.example.com/", Type::Origin, codes::BAD_ORIGIN),
+            ("*", Type::Origin, codes::BAD_ORIGIN),
+            ("smtp://me:secret@mail.example.com", Type::Url, codes::SECRET_IN_FILE),
+            ("n8n.example.com", Type::Url, codes::BAD_URL),
+            ("hello", Type::Path, codes::BAD_ADDRESS),
+            ("/a/../b", Type::Path, codes::BAD_ADDRESS),
+            ("hello@", Type::Email, codes::BAD_EMAIL),
+            ("GET FETCH", Type::Methods, codes::UNKNOWN_CHOICE),
+            ("8080", Type::Listen, codes::BAD_ADDRESS),
+        ] {
+            assert_eq!(code(text, kind), expected, "{text}");
+        }
+        let (_, _, help) = fault("Berlin", Type::Zone).expect("not a zone");
+        assert_eq!(help, "did you mean `Europe/Berlin`?");
+    }
+}

@@ -1,0 +1,179 @@
+//! The words of rules and schemas: what marketers write.
+
+use super::{
+    Children, Place, Property, Type, Word, arg, maybe, must, prop, prop_later, prop_set, set, some,
+};
+
+/// The schemes of signatures.
+pub(super) const SCHEMES: &[&str] = &["body", "timestamped", "standard", "github", "stripe"];
+
+/// The types of fields.
+pub(super) const FIELD_TYPES: &[&str] = &[
+    "text", "email", "integer", "number", "boolean", "time", "date", "url", "list", "object", "any",
+];
+
+const WHEN: Property = prop("when", Type::Guard, "Only when this holds.");
+const STEPS: &[Place] = &[Place::Endpoint, Place::Event, Place::Reaction];
+const AFTER: Property = prop("after", Type::Duration, "How long after the sequence's start.");
+const COUNTS_FROM: Property =
+    prop("counts-from", Type::Template, "The moment that `after` counts from.");
+const MAX_LATE: Property = prop("max-late", Type::Duration, "What is later than that is skipped.");
+const ORDERED_BY: Property =
+    prop("ordered-by", Type::Template, "One at a time per value of this, in order.");
+const ENVELOPE: Property =
+    prop("envelope", Type::Choice(&["flat", "event"], &[]), "Whether the payload is wrapped.");
+
+/// A field of a schema.
+pub(super) const FIELD: Word = Word::new("field", &[], "A field of a payload.", "email email")
+    .args(&[
+        arg("type", Type::Choice(FIELD_TYPES, &[])),
+        maybe("`optional`", Type::Choice(&["optional"], &[])),
+    ])
+    .props(&[
+        prop("min", Type::Number, "The smallest number."),
+        prop("max", Type::Number, "The largest number."),
+        prop("min-length", Type::Whole(0, 1_000_000), "The shortest text or list."),
+        prop("max-length", Type::Whole(0, 1_000_000), "The longest text or list."),
+        prop("pattern", Type::Text, "A regular expression that a text must match."),
+        prop("example", Type::Any, "A value for tests, previews and documentation."),
+        prop("default", Type::Any, "What it is when it is missing."),
+        prop("about", Type::Text, "What it is, for people."),
+        prop("closed", Type::Boolean, "Whether other fields are refused, for an object."),
+    ])
+    .block(Children::Fields);
+
+pub(super) const WORDS: &[Word] = &[
+    Word::new("schema", &[Place::File], "The shape of a payload, one line per field.", "schema \"signup\" {\n    email email example=\"sarah@example.com\"\n}")
+        .args(&[arg("name", Type::Name)])
+        .props(&[
+            prop("file", Type::Text, "A JSON Schema file instead of fields."),
+            prop("closed", Type::Boolean, "Whether fields that are not listed are refused."),
+        ])
+        .block(Children::Fields),
+    Word::new("record", &[Place::File], "What happens when remembered data changes.", "record \"lead\" schema=\"lead\" {\n    on-create {\n        send \"lead_scraped\"\n    }\n}")
+        .args(&[arg("name", Type::Identifier)])
+        .props(&[prop("schema", Type::Name, "The types of its fields.")])
+        .block(Children::Words(Place::Record)),
+    Word::new("on-create", &[Place::Record], "Steps when a record appears.", "on-create {\n    send \"lead_scraped\"\n}")
+        .block(Children::Words(Place::Reaction))
+        .once(),
+    Word::new("on-change", &[Place::Record], "Steps when a record changes; `before` is the record as it was.", "on-change when=\"lead.score != ()\" {\n    send \"lead_qualified\"\n}")
+        .props(&[WHEN])
+        .block(Children::Words(Place::Reaction)),
+    Word::new("webhooks", &[Place::File], "A group of incoming addresses; its name is the namespace.", "webhooks \"hello\" {\n    path \"/hello\"\n}")
+        .args(&[arg("name", Type::Name)])
+        .block(Children::Words(Place::Webhooks)),
+    Word::new("path", &[Place::Webhooks], "Where the group's endpoints are reached: PATH/ENDPOINT.", "path \"/api/v1/webhooks/n8n\"")
+        .args(&[some("path", Type::Path)]),
+    Word::new("endpoint", &[Place::Webhooks], "One incoming address, and what a call to it means.", "endpoint \"signup\" {\n    payload \"signup\"\n}")
+        .args(&[arg("name", Type::Name)])
+        .props(&[
+            prop_set("key", Type::Secret, "The secret last part of its address."),
+            prop("env", Type::Variable, "The variable under which `rulerun urls` prints it."),
+            prop("methods", Type::Methods, "The methods that it answers; POST when not said."),
+            prop_set("enabled", Type::Boolean, "Whether it takes calls."),
+            prop("repeats", Type::Choice(&["allow", "refuse"], &[]), "Whether equal calls are new calls."),
+        ])
+        .block(Children::Words(Place::Endpoint)),
+    Word::new("key", &[Place::Endpoint], "A further key, so that keys can rotate.", "key (env)\"SIGNUP_WEBHOOK_KEY_OLD\"")
+        .args(&[set("key", Type::Secret)]),
+    Word::new("payload", &[Place::Endpoint], "Checks the body against a schema.", "payload \"signup\"")
+        .args(&[maybe("schema", Type::Name)])
+        .props(&[prop("closed", Type::Boolean, "Whether fields that are not listed are refused.")])
+        .block(Children::Fields)
+        .once(),
+    Word::new("require", &[Place::Endpoint, Place::Event], "Refuses the call unless this holds.", "require #\"payment_status == \"paid\"\"# else=\"Not paid yet.\"")
+        .args(&[arg("guard", Type::Guard)])
+        .props(&[
+            prop("else", Type::Text, "What the refusal says."),
+            prop("status", Type::Whole(200, 599), "Its status; 422 when not said."),
+            WHEN,
+        ]),
+    Word::new("find", STEPS, "Looks a record up; refuses with 404 when it is not there.", "find \"demo\" id=\"{{demo_id}}\" else=\"Demo not found\"")
+        .args(&[arg("record", Type::Identifier)])
+        .props(&[must("id", Type::Template, "Which one."), prop("else", Type::Text, "What the 404 says."), WHEN]),
+    Word::new("save", STEPS, "Remembers fields of a record, and mirrors it to a service.", "save \"contact\" id=\"{{email}}\" {\n    email \"{{email}}\"\n}")
+        .args(&[arg("record", Type::Identifier)])
+        .props(&[
+            must("id", Type::Template, "Which one."),
+            prop("also-in", Type::Name, "The service that mirrors it."),
+            WHEN,
+        ])
+        .block(Children::Values),
+    Word::new("start", STEPS, "Begins a sequence for this person.", "start \"welcome\"")
+        .args(&[arg("sequence", Type::Name)])
+        .props(&[WHEN]),
+    Word::new("stop", STEPS, "Ends sequences of a person.", "stop \"welcome\" \"noshow-recovery\" for=\"{{email}}\"")
+        .args(&[some("sequence", Type::Name)])
+        .props(&[must("for", Type::Template, "The person's e-mail address."), WHEN]),
+    Word::new("send", STEPS, "Queues an outgoing event; without a block it sends the payload.", "send \"lead_scraped\"")
+        .args(&[arg("event", Type::Name)])
+        .props(&[WHEN])
+        .block(Children::Values),
+    Word::new("reply", &[Place::Endpoint], "The answer; the first whose `when` holds.", "reply 202 {\n    status \"accepted\"\n}")
+        .args(&[maybe("status", Type::Whole(200, 599))])
+        .props(&[WHEN])
+        .block(Children::Values),
+    Word::new("events", &[Place::File], "Outgoing messages to one service.", "events to=\"n8n\" path=\"/webhook/{{event.slug}}\" {\n    event \"lead_scraped\"\n}")
+        .props(&[
+            must("to", Type::Name, "The service."),
+            prop("path", Type::Path, "The path on that service."),
+            ENVELOPE,
+            ORDERED_BY,
+        ])
+        .block(Children::Words(Place::Events)),
+    Word::new("event", &[Place::Events], "An outgoing message; its schema has the same name.", "event \"lead_scraped\" entity=\"lead\" id=\"{{lead_id}}\"")
+        .args(&[arg("name", Type::Name)])
+        .props(&[
+            prop("entity", Type::Name, "What it is about."),
+            prop("id", Type::Template, "Which one it is about."),
+            prop("priority", Type::Whole(-1000, 1000), "A higher one leaves first."),
+            prop("path", Type::Path, "Its own path on the service."),
+            prop("about", Type::Text, "What it is, for people."),
+            ENVELOPE,
+            ORDERED_BY,
+        ])
+        .block(Children::Words(Place::Event)),
+    Word::new("sequence", &[Place::File], "Timed e-mails for one person.", "sequence \"welcome\" to=\"{{email}}\" {\n    email \"welcome-1\" after=\"5min\" subject=\"Welcome!\"\n}")
+        .args(&[arg("name", Type::Name)])
+        .props(&[
+            must("to", Type::Template, "The person's e-mail address."),
+            prop("zone", Type::Template, "The person's time zone."),
+            COUNTS_FROM,
+            prop("kind", Type::Choice(&["marketing", "transactional"], &[]), "Marketing e-mail can be unsubscribed."),
+            prop_later("locale", "The person's language."),
+            prop_later("apply", "Whom an edit reaches."),
+        ])
+        .block(Children::Words(Place::Sequence)),
+    Word::new("once-per", &[Place::Sequence], "What makes two starts the same.", "once-per \"{{email}}\" again=\"30d\"")
+        .args(&[arg("value", Type::Template)])
+        .props(&[prop("again", Type::Text, "`never`, `after-finish`, `restart`, or a wait such as \"30d\".")])
+        .once(),
+    Word::new("stop-when", &[Place::Sequence], "Ends the sequence; looked at right before every send.", "stop-when \"contact.unsubscribed\"")
+        .args(&[arg("guard", Type::Guard)])
+        .once(),
+    Word::new("stop-on", &[Place::Sequence], "Another call ends the sequence.", "stop-on \"christmas/onboarding-handler\" for=\"{{email}}\"")
+        .later("write `stop \"SEQUENCE\" for=\"{{email}}\"` in that endpoint"),
+    Word::new("window", &[Place::Sequence], "Sends only at these times.", "window days=\"mon-fri\" hours=\"09:00-17:00\"")
+        .later("count with `after` and `zone` until then"),
+    Word::new("cap", &[Place::Sequence], "At most so many marketing e-mails to one person.", "cap 1 per=\"12h\"")
+        .later("keep sequences apart with `once-per` and `stop` until then"),
+    Word::new("variant", &[Place::Email], "Another text for some people.", "variant \"b\" weight=50 subject=\"Another subject\"")
+        .later("use two e-mails with `when` until then"),
+    Word::new("email", &[Place::Sequence], "One e-mail; its text stands in emails/NAME.md beside the rule file.", "email \"welcome-1\" after=\"5min\" subject=\"Welcome!\"")
+        .args(&[arg("name", Type::Name)])
+        .props(&[
+            AFTER,
+            COUNTS_FROM,
+            must("subject", Type::Template, "Its subject."),
+            WHEN,
+            MAX_LATE,
+            prop("via", Type::Name, "The service that sends it."),
+            prop("template", Type::Name, "The text's name, when it is not the e-mail's."),
+        ])
+        .block(Children::Words(Place::Email)),
+    Word::new("send", &[Place::Sequence], "An outgoing event as a timed step.", "send \"lead_scraped\" after=\"1d\"")
+        .args(&[arg("event", Type::Name)])
+        .props(&[AFTER, COUNTS_FROM, WHEN, MAX_LATE])
+        .block(Children::Values),
+];
