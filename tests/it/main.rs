@@ -7,6 +7,7 @@
 )]
 #![allow(clippy::print_stderr, reason = "a skipped test must not look like a passed one")]
 
+mod api;
 mod campaign;
 mod mirror;
 mod n8n;

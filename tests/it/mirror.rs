@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::notion::Notion as StandIn;
 use crate::support::notion::{DATABASE, Instead, SOURCE, TOKEN, error};
 use rulerun::base::{Secret, Timestamp};
 use rulerun::model::{AttemptError, Tried};
@@ -17,7 +18,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("Owner", "people"),
 ];
 
-fn mirror_to(stand_in: &notion::Notion, token: &str, database: &str) -> Notion {
+fn mirror_to(stand_in: &StandIn, token: &str, database: &str) -> Notion {
     let client = HttpClient::new(None).unwrap();
     Notion::new(client, &stand_in.url, Secret::new(token), database.to_owned(), false)
 }
@@ -33,7 +34,7 @@ async fn put_within(mirror: &Notion, id: &str, fields: Value, timeout: Duration)
 
 #[tokio::test]
 async fn creating_and_updating_a_record_makes_one_page() {
-    let stand_in = notion::Notion::start(COLUMNS).await;
+    let stand_in = StandIn::start(COLUMNS).await;
     let mirror = mirror_to(&stand_in, TOKEN, DATABASE);
     let fields = json!({"email": "s@example.com", "first_name": "Sarah", "shoe_size": 40});
     let tried = put(&mirror, "s@example.com", fields).await;
@@ -69,7 +70,7 @@ async fn creating_and_updating_a_record_makes_one_page() {
 
 #[tokio::test]
 async fn a_lost_reply_does_not_make_a_second_page() {
-    let stand_in = notion::Notion::start(COLUMNS).await;
+    let stand_in = StandIn::start(COLUMNS).await;
     let mirror = mirror_to(&stand_in, TOKEN, DATABASE);
     stand_in.world.lock().unwrap().lose_reply_of_create = true;
     let fields = json!({"email": "s@example.com"});
@@ -83,7 +84,7 @@ async fn a_lost_reply_does_not_make_a_second_page() {
 
 #[tokio::test]
 async fn without_an_email_property_the_title_finds_the_page() {
-    let stand_in = notion::Notion::start(&[("Lead", "title"), ("Score", "number")]).await;
+    let stand_in = StandIn::start(&[("Lead", "title"), ("Score", "number")]).await;
     let mirror = mirror_to(&stand_in, TOKEN, DATABASE);
     for score in [1, 2] {
         assert_eq!(put(&mirror, "lead-7", json!({"score": score})).await.error, None);
@@ -95,7 +96,7 @@ async fn without_an_email_property_the_title_finds_the_page() {
 
 #[tokio::test]
 async fn the_id_of_a_data_source_works_too() {
-    let stand_in = notion::Notion::start(COLUMNS).await;
+    let stand_in = StandIn::start(COLUMNS).await;
     let mirror = mirror_to(&stand_in, TOKEN, SOURCE);
     let task = tokio::spawn(async move { put(&mirror, "s@example.com", json!({})).await });
     assert_eq!(task.await.unwrap().error, None);
@@ -103,7 +104,7 @@ async fn the_id_of_a_data_source_works_too() {
 
 #[tokio::test]
 async fn a_database_that_is_not_shared_is_our_configuration() {
-    let stand_in = notion::Notion::start(COLUMNS).await;
+    let stand_in = StandIn::start(COLUMNS).await;
     let mirror = mirror_to(&stand_in, TOKEN, "ffffffffffffffffffffffffffffffff");
     let tried = put(&mirror, "s@example.com", json!({})).await;
     assert_eq!((tried.error, tried.status), (Some(AttemptError::Login), Some(404)));
@@ -113,7 +114,7 @@ async fn a_database_that_is_not_shared_is_our_configuration() {
 
 #[tokio::test]
 async fn what_cannot_be_an_id_is_never_sent() {
-    let stand_in = notion::Notion::start(COLUMNS).await;
+    let stand_in = StandIn::start(COLUMNS).await;
     for id in ["", "../users", "https://www.notion.so/x?v=1"] {
         let mirror = mirror_to(&stand_in, TOKEN, id);
         let tried = put(&mirror, "s@example.com", json!({})).await;
@@ -124,7 +125,7 @@ async fn what_cannot_be_an_id_is_never_sent() {
 
 #[tokio::test]
 async fn a_refused_token_is_our_configuration() {
-    let stand_in = notion::Notion::start(COLUMNS).await;
+    let stand_in = StandIn::start(COLUMNS).await;
     let mirror = mirror_to(&stand_in, "ntn_wrong", DATABASE);
     let tried = put(&mirror, "s@example.com", json!({})).await;
     assert_eq!((tried.error, tried.status), (Some(AttemptError::Login), Some(401)));
@@ -133,7 +134,7 @@ async fn a_refused_token_is_our_configuration() {
 
 #[tokio::test]
 async fn a_renamed_property_is_noticed_within_the_attempt() {
-    let stand_in = notion::Notion::start(COLUMNS).await;
+    let stand_in = StandIn::start(COLUMNS).await;
     let mirror = mirror_to(&stand_in, TOKEN, DATABASE);
     assert_eq!(put(&mirror, "a@example.com", json!({"score": 1})).await.error, None);
     stand_in.world.lock().unwrap().columns[3].0 = String::from("Points");
@@ -146,7 +147,7 @@ async fn a_renamed_property_is_noticed_within_the_attempt() {
 
 #[tokio::test]
 async fn refusals_keep_notions_own_words_and_its_wishes() {
-    let stand_in = notion::Notion::start(COLUMNS).await;
+    let stand_in = StandIn::start(COLUMNS).await;
     let mirror = mirror_to(&stand_in, TOKEN, DATABASE);
     assert_eq!(put(&mirror, "s@example.com", json!({})).await.error, None);
     for (status, code, expected) in [
@@ -174,7 +175,7 @@ async fn refusals_keep_notions_own_words_and_its_wishes() {
 
 #[tokio::test]
 async fn a_value_that_does_not_fit_is_named_on_success() {
-    let stand_in = notion::Notion::start(COLUMNS).await;
+    let stand_in = StandIn::start(COLUMNS).await;
     let mirror = mirror_to(&stand_in, TOKEN, DATABASE);
     let tried = put(&mirror, "s@example.com", json!({"score": "many", "owner": "me"})).await;
     assert_eq!(tried.error, None);
