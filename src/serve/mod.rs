@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod clock;
+pub mod curl;
 pub mod deliver;
 pub mod journal;
 pub mod metrics;
