@@ -101,17 +101,16 @@ fn logs(body: &Value) -> String {
     if lines.is_empty() {
         out::note("no log lines");
     }
-    lines
-        .iter()
-        .map(|line| {
-            let task = table::cell(&line["taskId"]);
-            let task = if task.is_empty() { task } else { format!("{task}: ") };
-            format!(
-                "{}  {:5}  {task}{}\n",
-                table::moment(&line["timestamp"]),
-                table::cell(&line["level"]),
-                table::cell(&line["message"]),
-            )
-        })
-        .collect()
+    let shown: Vec<String> = lines.iter().map(log_line).collect();
+    shown.concat()
+}
+
+fn log_line(line: &Value) -> String {
+    let text = |name: &str| table::cell(&line[name]);
+    let task = match text("taskId") {
+        task if task.is_empty() => task,
+        task => format!("{task}: "),
+    };
+    let at = table::moment(&line["timestamp"]);
+    format!("{at}  {:5}  {task}{}\n", text("level"), text("message"))
 }

@@ -41,7 +41,7 @@ struct Page<'a> {
 impl Page<'_> {
     fn human(&self, lookup: &dyn Lookup) -> Result<String, Failure> {
         let ink = Ink::for_data();
-        let mut text = String::new();
+        let mut lines: Vec<String> = Vec::new();
         for (title, items) in [
             ("Endpoints", self.endpoints()),
             ("Sequences", self.sequences()),
@@ -52,20 +52,21 @@ impl Page<'_> {
             if items.is_empty() {
                 continue;
             }
-            let gap = if text.is_empty() { "" } else { "\n" };
-            text.push_str(&format!("{gap}{}\n", ink.bold(title)));
+            if !lines.is_empty() {
+                lines.push(String::new());
+            }
+            lines.push(ink.bold(title));
             for (name, about, details) in items {
                 let about = about.map(|about| format!("  {}", ink.dim(&about))).unwrap_or_default();
-                text.push_str(&format!("  {name}{about}\n"));
-                for detail in details {
-                    text.push_str(&format!("      {detail}\n"));
-                }
+                lines.push(format!("  {name}{about}"));
+                lines.extend(details.into_iter().map(|detail| format!("      {detail}")));
             }
         }
-        if text.is_empty() {
+        if lines.is_empty() {
             out::note("the rules declare nothing yet");
+            return Ok(String::new());
         }
-        Ok(text)
+        Ok(lines.join("\n") + "\n")
     }
 
     fn endpoints(&self) -> Vec<Item> {

@@ -71,10 +71,8 @@ pub struct Global {
 /// How a verb prints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people.
     #[default]
     Human,
-    /// For programs.
     Json,
 }
 

@@ -63,45 +63,46 @@ impl Summary {
     /// For people: one friendly line, what is declared, what is needed.
     pub(super) fn human(&self) -> String {
         let ink = Ink::for_data();
-        let mut text = format!("{} {}\n", ink.green("Rules are fine:"), self.counts());
-        let mut sections: Vec<(&str, Vec<String>)> = Vec::new();
+        let mut lines = vec![format!("{} {}", ink.green("Rules are fine:"), self.counts())];
+        let mut title = "endpoints";
+        if !self.is_empty() {
+            lines.push(String::new());
+        }
         for (group, names) in &self.endpoints {
-            let names = names.iter().map(|name| format!("{group}/{name}")).collect();
-            sections.push(("endpoints", names));
+            let names: Vec<String> = names.iter().map(|name| format!("{group}/{name}")).collect();
+            lines.extend(section(&ink.dim(&format!("{title:9}")), &names));
+            title = "";
         }
-        let sequences = self.sequences.iter();
-        sections.push((
-            "sequences",
-            sequences
-                .map(|(name, emails)| format!("{name} ({})", out::count(*emails, "e-mail")))
-                .collect(),
-        ));
-        sections.push(("events", self.events.clone()));
-        sections.push(("schemas", self.schemas.clone()));
-        sections.push(("records", self.records.clone()));
-        let services = self.services.iter();
-        sections.push((
-            "services",
-            services
-                .map(
-                    |(name, kind)| {
-                        if name == kind { name.clone() } else { format!("{name} ({kind})") }
-                    },
-                )
-                .collect(),
-        ));
-        text.push('\n');
-        let mut before = "";
-        for (title, names) in sections.iter().filter(|(_, names)| !names.is_empty()) {
-            let lines = table::wrap(names, out::page_width() - 13);
-            for line in lines {
-                let shown = if *title == before { "" } else { title };
-                text.push_str(&format!("  {}  {line}\n", ink.dim(&format!("{shown:9}"))));
-                before = title;
+        let with_emails = |(name, emails): &(String, usize)| {
+            if *emails == 0 {
+                return name.clone();
             }
+            format!("{name} ({})", out::count(*emails, "e-mail"))
+        };
+        let with_type = |(name, kind): &(String, &'static str)| {
+            if name == kind { name.clone() } else { format!("{name} ({kind})") }
+        };
+        for (title, names) in [
+            ("sequences", self.sequences.iter().map(with_emails).collect()),
+            ("events", self.events.clone()),
+            ("schemas", self.schemas.clone()),
+            ("records", self.records.clone()),
+            ("services", self.services.iter().map(with_type).collect::<Vec<String>>()),
+        ] {
+            lines.extend(section(&ink.dim(&format!("{title:9}")), &names));
         }
-        text.push_str(&self.needs(ink));
-        text
+        lines.extend(self.needs(ink));
+        lines.join("\n") + "\n"
+    }
+
+    /// Whether the rules declare nothing at all.
+    fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
+            && self.sequences.is_empty()
+            && self.events.is_empty()
+            && self.schemas.is_empty()
+            && self.records.is_empty()
+            && self.services.is_empty()
     }
 
     /// "10 endpoints, 23 schemas, 4 sequences with 13 e-mails".
@@ -127,34 +128,32 @@ impl Summary {
     }
 
     /// The environment names, those that are missing first.
-    fn needs(&self, ink: Ink) -> String {
-        let missing = |variable: &&Variable| variable.required && !variable.set;
-        let mut text = String::new();
-        let mut section = |title: String, chosen: Vec<&Variable>| {
-            let names: Vec<String> = chosen.iter().map(|found| found.name.clone()).collect();
-            for (index, line) in table::wrap(&names, out::page_width() - 13).into_iter().enumerate()
-            {
-                let title = if index == 0 { title.clone() } else { " ".repeat(9) };
-                text.push_str(&format!("  {title}  {line}\n"));
-            }
+    fn needs(&self, ink: Ink) -> Vec<String> {
+        let names = |chosen: &dyn Fn(&Variable) -> bool| -> Vec<String> {
+            let chosen = self.environment.iter().filter(|found| chosen(found));
+            chosen.map(|found| found.name.clone()).collect()
         };
-        let all = || self.environment.iter();
-        section(ink.red("missing  "), all().filter(missing).collect());
-        section(ink.dim("set      "), all().filter(|found| found.set).collect());
-        let open = |found: &&Variable| !found.set && !found.required;
-        section(ink.dim("optional "), all().filter(open).collect());
-        if text.is_empty() {
-            return text;
+        let missing = names(&|found| found.required && !found.set);
+        let mut lines = section(&ink.red("missing  "), &missing);
+        lines.extend(section(&ink.dim("set      "), &names(&|found| found.set)));
+        let open = names(&|found| !found.set && !found.required);
+        lines.extend(section(&ink.dim("optional "), &open));
+        if lines.is_empty() {
+            return lines;
         }
-        let mut page = format!("\n{}\n{text}", ink.bold("Environment"));
-        let number = all().filter(missing).count();
-        if number > 0 {
-            let are = if number == 1 { "variable is" } else { "variables are" };
-            page.push_str(&format!(
-                "\n{number} {are} missing, and `rulerun serve` starts only with them: set them in the environment\nor in .env. `rulerun secret` makes a secret; `rulerun serve --dev` makes up the missing ones.\n"
+        lines.splice(..0, [String::new(), ink.bold("Environment")]);
+        if !missing.is_empty() {
+            let are = if missing.len() == 1 { "variable is" } else { "variables are" };
+            lines.push(String::new());
+            lines.push(format!(
+                "{} {are} missing, and `rulerun serve` starts only with them: set them in the",
+                missing.len()
+            ));
+            lines.push(String::from(
+                "environment or in .env. `rulerun secret` makes a secret, and `rulerun serve --dev`\nmakes up the missing ones.",
             ));
         }
-        page
+        lines
     }
 
     /// What is declared, for programs.
@@ -189,6 +188,18 @@ impl Summary {
             })
             .collect()
     }
+}
+
+/// Names behind a title of nine columns, wrapped; no names, no lines.
+fn section(title: &str, names: &[String]) -> Vec<String> {
+    let lines = table::wrap(names, out::page_width() - 13).into_iter().enumerate();
+    lines
+        .map(
+            |(index, line)| {
+                if index == 0 { format!("  {title}  {line}") } else { format!("{:13}{line}", "") }
+            },
+        )
+        .collect()
 }
 
 /// Each name once; it is required when any place requires it.

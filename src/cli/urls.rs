@@ -48,39 +48,40 @@ pub(super) fn run(global: &Global, args: &UrlsArgs) -> Outcome {
     match args.format {
         Shape::Env => env(&rules, &base, &environment)?,
         Shape::Markdown => out::data(&markdown(&rules, &base))?,
-        Shape::Curl => lines(&rules, &base, &environment)?,
+        Shape::Curl => calls(&rules, &base, &environment)?,
     }
     Ok(Exit::Fine)
 }
 
 fn env(rules: &RuleSet, base: &str, lookup: &dyn Lookup) -> Result<(), super::Failure> {
-    let mut text = format!("KESTRA_BASE_URL={base}\n");
+    let mut lines = vec![format!("KESTRA_BASE_URL={base}")];
     let mut missing = Vec::new();
     for endpoint in &rules.endpoints {
         let Some(name) = &endpoint.env else { continue };
         let call = curl::ready(endpoint, base, lookup, Vec::new(), SystemClock.now());
-        text.push_str(&format!("{name}={}\n", call.url));
+        lines.push(format!("{name}={}", call.url));
         missing.extend(call.missing);
     }
-    out::data(&text)?;
+    out::data(&format!("{}\n", lines.join("\n")))?;
     tell_missing(missing);
     Ok(())
 }
 
 fn markdown(rules: &RuleSet, base: &str) -> String {
-    let mut text = String::from("| Endpoint | Address | What it does |\n|---|---|---|\n");
+    let mut lines =
+        vec![String::from("| Endpoint | Address | What it does |"), String::from("|---|---|---|")];
     for endpoint in &rules.endpoints {
         let key = endpoint.keys.first().map(|key| format!("<{}>", curl::source_name(key)));
         for path in &endpoint.group.paths {
             let address = curl::address(base, path, &endpoint.name, key.as_deref());
             let about = endpoint.about.as_deref().unwrap_or_default().replace('|', "\\|");
-            text.push_str(&format!("| {} | `{address}` | {about} |\n", endpoint.full_name()));
+            lines.push(format!("| {} | `{address}` | {about} |", endpoint.full_name()));
         }
     }
-    text
+    lines.join("\n") + "\n"
 }
 
-fn lines(rules: &RuleSet, base: &str, lookup: &dyn Lookup) -> Result<(), super::Failure> {
+fn calls(rules: &RuleSet, base: &str, lookup: &dyn Lookup) -> Result<(), super::Failure> {
     let now = SystemClock.now();
     let mut blocks = Vec::new();
     let mut missing = Vec::new();

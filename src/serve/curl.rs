@@ -190,15 +190,14 @@ impl ReadyCall {
     /// The call as a `curl` command for a POSIX shell.
     #[must_use]
     pub fn line(&self) -> String {
-        let mut line = format!("curl -X {} {}", self.method, quote(&self.url));
+        let mut parts = vec![format!("curl -X {} {}", self.method, quote(&self.url))];
         for (name, value) in &self.headers {
-            line.push_str(&format!(" \\\n  -H {}", always_quote(&format!("{name}: {value}"))));
+            parts.push(format!("-H {}", always_quote(&format!("{name}: {value}"))));
         }
         if let Some(body) = &self.body {
-            let text = String::from_utf8_lossy(body);
-            line.push_str(&format!(" \\\n  -d {}", always_quote(&text)));
+            parts.push(format!("-d {}", always_quote(&String::from_utf8_lossy(body))));
         }
-        line
+        parts.join(" \\\n  ")
     }
 }
 
@@ -222,7 +221,8 @@ pub fn escape(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            escaped.push('%');
+            escaped.push_str(&hex::encode_upper([byte]));
         }
     }
     escaped
