@@ -1,6 +1,8 @@
 //! `rulerun call ENDPOINT`: calls an endpoint of a running server as its real caller would,
 //! with key, headers and signature, and prints the answer.
 
+use std::path::Path;
+
 use clap::Args;
 use serde_json::Value;
 
@@ -20,7 +22,7 @@ Examples:
   rulerun call n8n/demo-approval --data '{\"demo_id\": 456, \"approved\": true}'
 
 The key and the signature come from the variables that the rules name; set them as the
-server has them. The body is sent byte for byte. Ends with 1 when the answer is not 2xx.";
+server has them. What `serve --dev` has made up is found in the data folder. The body is sent byte for byte. Ends with 1 when the answer is not 2xx.";
 
 /// What `call` is told.
 #[derive(Args, Debug)]
@@ -38,6 +40,8 @@ pub(super) fn run(global: &Global, args: &CallArgs) -> Outcome {
     let given = args.data.given()?;
     let rules = rules::sound(global)?;
     let environment = Environment::load()?;
+    let data = rules::setting(&rules.data, &environment)?.unwrap_or_default();
+    let environment = environment.or_made_up(Path::new(&data))?;
     let endpoint = rules::endpoint(&rules, &args.endpoint)?;
     let client = Client::beside(&rules, &args.remote, &environment)?;
     let now = SystemClock.now();

@@ -1,6 +1,7 @@
 //! Talking to a running server. Nothing is followed, nothing goes through a proxy, and
 //! everything has a deadline: the answer is the server's or there is none.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use clap::Args;
@@ -30,6 +31,25 @@ pub(super) struct Remote {
     /// How to print.
     #[arg(long, value_enum, default_value_t, global = true)]
     pub(super) format: Format,
+}
+
+/// Which part of a long list.
+#[derive(Args, Debug, Default)]
+pub(super) struct Page {
+    /// How many.
+    #[arg(long, value_name = "N")]
+    pub(super) size: Option<u32>,
+    /// Which page of so many, from 1.
+    #[arg(long, value_name = "N")]
+    pub(super) page: Option<u32>,
+}
+
+impl Page {
+    /// The parameters of the API.
+    pub(super) fn parameters(&self) -> [(&'static str, Option<String>); 2] {
+        let text = |number: Option<u32>| number.map(|number| number.to_string());
+        [("size", text(self.size)), ("page", text(self.page))]
+    }
 }
 
 /// A connection to one server.
@@ -163,6 +183,13 @@ impl Client {
     /// Nobody answers.
     fn silent(&self, error: &ureq::Error) -> Failure {
         let base = &self.base;
+        let why = match error {
+            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                String::from("nothing listens there")
+            }
+            ureq::Error::Io(error) => error.to_string(),
+            error => error.to_string(),
+        };
         match error {
             ureq::Error::Timeout(_) => Failure::new(format!("{base} did not answer in time")),
             ureq::Error::BadUri(_) => Failure::new(format!("{base} is not an address"))
@@ -171,7 +198,7 @@ impl Client {
                 Failure::new(format!("{base} answered with more than {MAX_ANSWER} bytes"))
                     .help("ask for less, such as with --size")
             }
-            error => Failure::new(format!("no rulerun answers at {base}: {error}")).help(
+            _ => Failure::new(format!("no rulerun answers at {base}: {why}")).help(
                 "start it with `rulerun serve`, or say where it runs: --server URL, or RULERUN_URL in the environment",
             ),
         }
@@ -220,6 +247,11 @@ impl Answer {
         let words = ["detail", "message"].iter().find_map(|name| self.body.get(name)?.as_str());
         let words = words.or(self.body.as_str()).unwrap_or("it gave no reason");
         out::note(&format!("the server answered {}: {}", self.status, out::clean(words)));
+        let problems = self.body.get("errors").and_then(Value::as_array);
+        for problem in problems.into_iter().flatten() {
+            let part = |name: &str| table::cell(&problem[name]);
+            out::note(&format!("  {}: {}", part("path"), part("message")));
+        }
         if matches!(self.status, 401 | 403) {
             out::note(
                 "the API wants the token that `server { api-token (env)\"…\" }` of its rules names: set the same variable here",
@@ -248,16 +280,19 @@ pub(super) fn listing(
     let rows: Vec<Vec<String>> = results.iter().map(row).collect();
     let total = body.get("total").and_then(Value::as_u64).unwrap_or_default();
     if total > rows.len() as u64 {
-        out::note(&format!("{} of {total} are shown; --size shows more", rows.len()));
+        out::note(&format!(
+            "{} of {total} are shown; --size N shows more, --page N goes on",
+            rows.len()
+        ));
     }
     table::draw(headings, &rows)
 }
 
 /// `?a=1&b=2` of the parameters that are there.
-pub(super) fn query(parameters: &[(&str, Option<String>)]) -> String {
+pub(super) fn query<'a>(parameters: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
     let given: Vec<String> = parameters
-        .iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", escape(value.as_ref()?))))
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", escape(&value?))))
         .collect();
     if given.is_empty() { String::new() } else { format!("?{}", given.join("&")) }
 }

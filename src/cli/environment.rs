@@ -8,6 +8,9 @@ use std::path::Path;
 use super::outcome::Failure;
 use crate::model::Lookup;
 
+/// The file in the data folder that keeps the secrets of `serve --dev`.
+const MADE_UP: &str = "dev-secrets.env";
+
 /// The largest secret file that is read, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
@@ -23,15 +26,30 @@ impl Environment {
     /// # Errors
     /// `.env` is there and cannot be read or understood.
     pub fn load() -> Result<Self, Failure> {
-        Self::with_file(Path::new(".env"))
+        Ok(Self { beneath: Self::read(Path::new(".env"))? })
     }
 
-    fn with_file(path: &Path) -> Result<Self, Failure> {
+    /// The same with the secrets that `serve --dev` has made up in this data folder, for
+    /// what is set nowhere else.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read or understood.
+    pub fn or_made_up(mut self, data: &Path) -> Result<Self, Failure> {
+        for (name, value) in Self::read(&data.join(MADE_UP))? {
+            if self.env(&name).is_none() {
+                self.beneath.insert(name, value);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The variables of a file; none when it is not there.
+    fn read(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
         let shown = path.display();
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
+                return Ok(BTreeMap::new());
             }
             Err(error) => return Err(Failure::new(format!("cannot read {shown}: {error}"))),
         };
@@ -43,7 +61,7 @@ impl Environment {
             // As in a shell, the last line of a name counts.
             beneath.insert(name, value);
         }
-        Ok(Self { beneath })
+        Ok(beneath)
     }
 }
 
@@ -96,7 +114,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(".env");
         std::fs::write(&path, text).expect("a file");
-        Environment::with_file(&path)
+        Environment::read(&path).map(|beneath| Environment { beneath })
     }
 
     #[test]
@@ -118,8 +136,19 @@ mod tests {
     }
 
     #[test]
+    fn made_up_secrets_stand_in_for_what_is_missing_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(MADE_UP), "RULERUN_T_A=made\nRULERUN_T_B=made\n")
+            .expect("a file");
+        let found = environment("RULERUN_T_A=own\nRULERUN_T_B=\n").expect("a good file");
+        let found = found.or_made_up(folder.path()).expect("a good file");
+        assert_eq!(found.env("RULERUN_T_A").as_deref(), Some("own"));
+        assert_eq!(found.env("RULERUN_T_B").as_deref(), Some("made"));
+    }
+
+    #[test]
     fn no_file_is_fine() {
-        let found = Environment::with_file(Path::new("no/such/.env")).expect("an empty one");
-        assert!(found.beneath.is_empty());
+        let found = Environment::read(Path::new("no/such/.env")).expect("nothing");
+        assert!(found.is_empty());
     }
 }

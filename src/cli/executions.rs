@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::client::{self, Client, Remote};
+use super::client::{self, Client, Page, Remote};
 use super::outcome::Outcome;
 use super::{Global, out, table};
 use crate::serve::curl::escape;
@@ -52,9 +52,8 @@ struct ListArgs {
     /// Only those that mention this, such as an e-mail address.
     #[arg(long, short = 'q', value_name = "TEXT")]
     search: Option<String>,
-    /// How many.
-    #[arg(long, value_name = "N")]
-    size: Option<u32>,
+    #[command(flatten)]
+    page: Page,
 }
 
 pub(super) fn run(global: &Global, args: &ExecutionsArgs) -> Outcome {
@@ -73,13 +72,13 @@ pub(super) fn run(global: &Global, args: &ExecutionsArgs) -> Outcome {
 }
 
 fn list(client: &Client, remote: &Remote, filter: &ListArgs) -> Outcome {
-    let query = client::query(&[
+    let filters = [
         // Endpoints are `group/name` here and `group.name` there.
         ("flowId", filter.flow.as_ref().map(|flow| flow.replace('/', "."))),
         ("state", filter.state.as_ref().map(|state| state.to_uppercase())),
         ("q", filter.search.clone()),
-        ("size", filter.size.map(|size| size.to_string())),
-    ]);
+    ];
+    let query = client::query(filters.into_iter().chain(filter.page.parameters()));
     client.get(&format!("/executions{query}"))?.print(remote.format, |body| {
         client::listing(body, &["ID", "FLOW", "STATE", "STARTED"], "no executions", row)
     })

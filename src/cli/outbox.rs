@@ -3,9 +3,14 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::client::{self, Client, Remote};
-use super::outcome::{Failure, Outcome};
+use super::client::{self, Answer, Client, Page, Remote};
+use super::outcome::{Exit, Failure, Outcome};
 use super::{Format, Global, out, table};
+
+/// E-mails that are asked for at a time.
+const PAGE_SIZE: u32 = 200;
+/// Pages that are looked through for one e-mail.
+const MAX_PAGES: u32 = 100;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +30,7 @@ pub(super) struct OutboxArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List them, newest first.
-    List,
+    List(Page),
     /// Show one with its text.
     Show {
         /// Its id.
@@ -36,31 +41,53 @@ enum Action {
 pub(super) fn run(global: &Global, args: &OutboxArgs) -> Outcome {
     let client = Client::open(global, &args.remote)?;
     let format = args.remote.format;
-    let answer = client.get("/outbox")?;
-    match &args.action {
-        Some(Action::Show { id }) if answer.is_good() => {
-            let mail = client::results(&answer.body).iter().find(|mail| mail["id"] == id.as_str());
-            let mail = mail.ok_or_else(|| {
-                Failure::new(format!("the outbox has no e-mail `{id}`"))
-                    .help("`rulerun outbox` lists them with their ids")
-            })?;
+    let answer = match &args.action {
+        None => list(&client, &Page::default())?,
+        Some(Action::List(page)) => list(&client, page)?,
+        Some(Action::Show { id }) => return show(&client, id, format),
+    };
+    answer.print(format, |body| {
+        let headings = ["ID", "TO", "SUBJECT", "STEP", "AT"];
+        client::listing(body, &headings, "the outbox is empty", row)
+    })
+}
+
+fn list(client: &Client, page: &Page) -> Result<Answer, Failure> {
+    client.get(&format!("/outbox{}", client::query(page.parameters())))
+}
+
+/// Goes through the pages until the e-mail is found.
+fn show(client: &Client, id: &str, format: Format) -> Outcome {
+    for page in 1..=MAX_PAGES {
+        let answer = list(client, &Page { size: Some(PAGE_SIZE), page: Some(page) })?;
+        if !answer.is_good() {
+            return answer.print(format, |_| String::new());
+        }
+        let mails = client::results(&answer.body);
+        if let Some(mail) = mails.iter().find(|mail| mail["id"] == id) {
             match format {
                 Format::Json => out::json(mail)?,
                 Format::Human => out::data(&letter(mail))?,
             }
-            Ok(super::Exit::Fine)
+            return Ok(Exit::Fine);
         }
-        _ => answer.print(format, |body| {
-            let headings = ["ID", "TO", "SUBJECT", "STEP", "AT"];
-            client::listing(body, &headings, "the outbox is empty", row)
-        }),
+        if mails.len() < PAGE_SIZE as usize {
+            break;
+        }
     }
+    out::note(&format!("the outbox has no e-mail `{id}`; `rulerun outbox` lists them"));
+    Ok(Exit::Problems)
 }
 
 fn row(mail: &Value) -> Vec<String> {
     let text = |name: &str| table::cell(&mail[name]);
     let step = format!("{}/{}", text("sequence"), text("name"));
-    vec![text("id"), text("to"), text("subject"), step, table::moment(&mail["at"])]
+    vec![text("id"), text("to"), text("subject"), step, table::moment(captured_at(mail))]
+}
+
+/// When it was captured.
+fn captured_at(mail: &Value) -> &Value {
+    mail.get("at").unwrap_or(&mail["captured_at"])
 }
 
 /// The e-mail as a reader knows one: who, what, text.
@@ -72,7 +99,7 @@ fn letter(mail: &Value) -> String {
         "To:      {}\nSubject: {}\nDate:    {}\n\n{}\n",
         text("to"),
         text("subject"),
-        table::moment(&mail["at"]),
+        table::moment(captured_at(mail)),
         body.join("\n")
     )
 }

@@ -3,13 +3,14 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::client::{self, Client, Remote};
+use super::client::{self, Client, Page, Remote};
 use super::outcome::Outcome;
-use super::{Global, table};
+use super::{Format, Global, table};
 use crate::serve::curl::escape;
 
 const EXAMPLES: &str = "\
 Examples:
+  rulerun queue                           what waits and what was sent
   rulerun queue list --status failed      what was given up, and why
   rulerun queue show ID                   one delivery with every attempt
   rulerun queue retry ID                  try that one again
@@ -21,7 +22,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct QueueArgs {
     #[command(subcommand)]
-    action: Action,
+    action: Option<Action>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -32,9 +33,8 @@ enum Action {
     List {
         #[command(flatten)]
         filter: Filter,
-        /// How many.
-        #[arg(long, value_name = "N")]
-        size: Option<u32>,
+        #[command(flatten)]
+        page: Page,
     },
     /// Show one with its attempts.
     Show {
@@ -68,7 +68,7 @@ enum Action {
     Resume,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 struct Filter {
     /// Only in this status: pending, sending, sent, failed or cancelled.
     #[arg(long, value_name = "STATUS")]
@@ -94,23 +94,18 @@ impl Filter {
 pub(super) fn run(global: &Global, args: &QueueArgs) -> Outcome {
     let client = Client::open(global, &args.remote)?;
     let format = args.remote.format;
-    let answer = match &args.action {
-        Action::List { filter, size } => {
-            let [status, event, url] = filter.parameters();
-            let size = ("size", size.map(|size| size.to_string()));
-            let query = client::query(&[status, event, url, size]);
-            let answer = client.get(&format!("/queue{query}"))?;
-            return answer.print(format, |body| {
-                client::listing(body, &HEADINGS, "the queue holds nothing that matches", row)
-            });
-        }
+    let Some(action) = &args.action else {
+        return list(&client, format, &Filter::default(), &Page::default());
+    };
+    let answer = match action {
+        Action::List { filter, page } => return list(&client, format, filter, page),
         Action::Show { id } => client.get(&format!("/queue/{}", escape(id)))?,
         Action::Stats => client.get("/queue/stats")?,
         Action::Retry { id: Some(id), .. } => {
             client.post(&format!("/queue/{}/retry", escape(id)), None)?
         }
         Action::Retry { id: None, filter } => {
-            client.post(&format!("/queue/retry{}", client::query(&filter.parameters())), None)?
+            client.post(&format!("/queue/retry{}", client::query(filter.parameters())), None)?
         }
         Action::Cancel { id } => client.delete(&format!("/queue/{}", escape(id)))?,
         Action::Cleanup { days } => client.post(&format!("/queue/cleanup?days={days}"), None)?,
@@ -118,6 +113,13 @@ pub(super) fn run(global: &Global, args: &QueueArgs) -> Outcome {
         Action::Resume => client.post("/queue/resume", None)?,
     };
     answer.print_facts(format)
+}
+
+fn list(client: &Client, format: Format, filter: &Filter, page: &Page) -> Outcome {
+    let query = client::query(filter.parameters().into_iter().chain(page.parameters()));
+    client.get(&format!("/queue{query}"))?.print(format, |body| {
+        client::listing(body, &HEADINGS, "the queue holds nothing that matches", row)
+    })
 }
 
 const HEADINGS: [&str; 7] = ["ID", "EVENT", "ABOUT", "STATUS", "RETRIES", "NEXT ATTEMPT", "WHY"];

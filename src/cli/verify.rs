@@ -19,6 +19,9 @@ Examples:
 
 Give the body exactly as it arrived, byte for byte. Ends with 1 when the server would refuse.";
 
+/// What a mismatch without a cause is answered with.
+const TRIED: &str = "tried without success: the body with and without a newline at its end, with other line ends, as compact, spaced and indented JSON, the secret without spaces around it, and every other scheme. Most likely the secret is another one, or the body was changed on its way";
+
 /// What `verify` is told.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -169,11 +172,10 @@ impl Check<'_> {
                     ),
                 ),
             },
-            Err(why) => self.cause(scheme).unwrap_or_else(|| {
-                Finding::bad(
-                    why,
-                    "tried without success: the body with and without a newline at its end, with other line ends, as compact, spaced and indented JSON, the secret without spaces around it, and every other scheme. Most likely the secret is another one, or the body was changed on its way",
-                )
+            Err(why) => self.cause(scheme).unwrap_or_else(|| Finding {
+                matches: false,
+                help: why.contains("does not match").then(|| String::from(TRIED)),
+                message: why,
             }),
         }
     }
