@@ -6,7 +6,7 @@
 //!
 //! | storey | modules | what it is |
 //! |---|---|---|
-//! | 5 | `cli` | one file per verb |
+//! | 5 | [`cli`] | one file per verb |
 //! | 4 | [`serve`] | the only place with sockets, tasks, the clock and the environment |
 //! | 3 | [`store`] | state, in memory or on disk |
 //! | 2 | [`language`], [`engine`], [`mail`] | text to rules, calls to decisions, e-mails to messages |
@@ -16,6 +16,7 @@
 //! Storeys 0 to 2 are pure. That is what makes rules testable on a simulated clock.
 
 pub mod base;
+pub mod cli;
 pub mod engine;
 pub mod guard;
 pub mod language;

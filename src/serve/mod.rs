@@ -6,6 +6,7 @@ pub mod api;
 pub mod app;
 pub mod checks;
 pub mod clock;
+pub mod curl;
 pub mod deliver;
 pub mod dev;
 pub mod ingress;

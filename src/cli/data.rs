@@ -1,0 +1,61 @@
+//! The payload of a verb that sends one: written out, from a file, or from the pipe.
+
+use std::io::Read as _;
+
+use clap::Args;
+
+use super::outcome::Failure;
+
+/// The largest payload that is read, in bytes; a server takes less by default.
+const MAX: u64 = 16 * 1024 * 1024;
+
+/// Where the payload comes from.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(super) struct Data {
+    /// The payload as JSON, @FILE to read it from a file, or - for the pipe.
+    #[arg(long, short, value_name = "JSON|@FILE|-")]
+    data: Option<String>,
+    /// The example payload that the schema describes.
+    #[arg(long)]
+    example: bool,
+}
+
+impl Data {
+    /// The bytes that were given; none means the example.
+    pub(super) fn given(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(data) = &self.data else { return Ok(None) };
+        let body = match data.strip_prefix('@') {
+            _ if data == "-" => pipe()?,
+            Some(path) => file(path)?,
+            None => data.clone().into_bytes(),
+        };
+        if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
+            return Err(Failure::new(format!("the payload is not JSON: {error}")));
+        }
+        Ok(Some(body))
+    }
+}
+
+/// The bytes of a file.
+pub(super) fn file(path: &str) -> Result<Vec<u8>, Failure> {
+    let fault = |error: std::io::Error| Failure::new(format!("cannot read {path}: {error}"));
+    read(std::fs::File::open(path).map_err(fault)?, path)
+}
+
+/// The bytes of standard input.
+pub(super) fn pipe() -> Result<Vec<u8>, Failure> {
+    read(std::io::stdin().lock(), "the pipe")
+}
+
+fn read(source: impl std::io::Read, name: &str) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    source
+        .take(MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::new(format!("cannot read {name}: {error}")))?;
+    if bytes.len() as u64 > MAX {
+        return Err(Failure::new(format!("{name} holds more than {MAX} bytes")));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,70 @@
+//! `rulerun init`: a small project that works as it is, to be changed from there.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::out;
+use super::outcome::{Exit, Failure, Outcome};
+
+/// Every file with its text.
+const FILES: [(&str, &str); 7] = [
+    ("README.md", include_str!("init/README.md")),
+    (".env.example", include_str!("init/env.example")),
+    (".gitignore", include_str!("init/gitignore")),
+    ("rules/hello.kdl", include_str!("init/rules.kdl")),
+    ("rules/emails/welcome-1.md", include_str!("init/welcome-1.md")),
+    ("rules/emails/welcome-2.md", include_str!("init/welcome-2.md")),
+    ("schemas/hello.kdl", include_str!("init/schemas.kdl")),
+];
+
+/// What `init` is told.
+#[derive(Args, Debug)]
+pub(super) struct InitArgs {
+    /// The folder, which is made if it is not there.
+    #[arg(value_name = "DIR", default_value = ".")]
+    folder: PathBuf,
+}
+
+pub(super) fn run(args: &InitArgs) -> Outcome {
+    let folder = &args.folder;
+    let taken: Vec<&str> = FILES
+        .iter()
+        .map(|(path, _)| *path)
+        .filter(|path| folder.join(path).symlink_metadata().is_ok())
+        .collect();
+    if !taken.is_empty() {
+        return Err(Failure::new(format!(
+            "{} already holds {}; nothing was written",
+            folder.display(),
+            taken.join(", ")
+        ))
+        .help("choose another folder: `rulerun init my-project`"));
+    }
+    for (path, text) in FILES {
+        write(&folder.join(path), text)?;
+    }
+    let enter = if folder == Path::new(".") {
+        String::new()
+    } else {
+        format!("  cd {}\n", folder.display())
+    };
+    out::note(&format!(
+        "made {} in {}. Next:\n{enter}  rulerun validate        look the rules over\n  rulerun serve --dev     run them, with made-up secrets and captured e-mail",
+        out::count(FILES.len(), "file"),
+        folder.display(),
+    ));
+    Ok(Exit::Fine)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let fault =
+        |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(fault)?;
+    }
+    // Never over a file that has come to be there in the meantime.
+    let mut file = std::fs::File::create_new(path).map_err(fault)?;
+    file.write_all(text.as_bytes()).map_err(fault)
+}

@@ -1,0 +1,164 @@
+//! The command line: `rulerun [--rules PATH]… VERB`, one file per verb. Data goes to
+//! standard output and everything else to standard error, so that output can be piped.
+//! A command ends with 0 when all is fine, 1 when it found problems, and 2 when it was
+//! used wrongly or could not read or write.
+
+mod call;
+mod client;
+mod completions;
+mod data;
+mod environment;
+mod executions;
+mod init;
+mod list;
+mod out;
+mod outbox;
+mod outcome;
+mod queue;
+mod rules;
+mod secret;
+mod send;
+mod serve;
+mod sign;
+mod summary;
+mod table;
+mod urls;
+mod validate;
+mod variants;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+pub use environment::Environment;
+pub use outcome::{Exit, Failure, Outcome};
+
+/// Verbs that are promised and not there yet. They are known, so that whoever types one is
+/// told so instead of being offered another word.
+const LATER: [&str; 20] = [
+    "backtest", "backup", "docs", "doctor", "explain", "fmt", "graph", "lsp", "n8n", "openapi",
+    "plan", "preview", "records", "restore", "schedule", "schema", "stats", "tail", "test", "why",
+];
+
+const EXAMPLES: &str = "\
+Examples:
+  rulerun init shop                  a small working project in the folder shop
+  rulerun validate                   every mistake in ./rules and ./schemas
+  rulerun serve --dev                run, with made-up secrets and captured e-mail
+  rulerun urls --format env          the addresses that the website needs
+  rulerun call signup --example      try an endpoint of the running server";
+
+/// Runs webhooks, e-mail sequences and n8n events from rule files.
+#[derive(Debug, Parser)]
+#[command(name = "rulerun", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// Rule files or folders; may be given several times [default: rules and schemas].
+    #[arg(long = "rules", value_name = "PATH", global = true)]
+    pub rules: Vec<PathBuf>,
+}
+
+/// How a verb prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a small working project.
+    Init(init::InitArgs),
+    /// Report every mistake in the rules, and what they declare and need.
+    Validate(validate::ValidateArgs),
+    /// Run the rules.
+    Serve(serve::ServeArgs),
+    /// Show what is declared, and where it is reached.
+    List(list::ListArgs),
+    /// Print the addresses of the endpoints.
+    Urls(urls::UrlsArgs),
+    /// Call an endpoint of a running server.
+    Call(call::CallArgs),
+    /// Hand an event to a running server, which delivers it.
+    Send(send::SendArgs),
+    /// Show the calls that a running server has accepted and refused.
+    Executions(executions::ExecutionsArgs),
+    /// Show and steer what a running server is delivering.
+    Queue(queue::QueueArgs),
+    /// Show the e-mails that were captured instead of sent.
+    Outbox(outbox::OutboxArgs),
+    /// Make a secret.
+    Secret(secret::SecretArgs),
+    /// Sign a body as a webhook sender does.
+    Sign(sign::SignArgs),
+    /// Check a signature, and say why it does not match.
+    Verify(verify::VerifyArgs),
+    /// Print the completions of a shell.
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let matches = match with_later(Cli::command()).try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
+    };
+    if let Some(name) = matches.subcommand_name().filter(|name| LATER.contains(name)) {
+        return Failure::later(&format!("`rulerun {name}`")).report();
+    }
+    match Cli::from_arg_matches(&matches) {
+        Ok(cli) => run(&cli).map_or_else(|failure| failure.report(), Exit::code),
+        Err(error) => usage(&error),
+    }
+}
+
+fn run(cli: &Cli) -> Outcome {
+    let global = &cli.global;
+    match &cli.verb {
+        Verb::Init(args) => init::run(args),
+        Verb::Validate(args) => validate::run(global, args),
+        Verb::Serve(args) => serve::run(global, args),
+        Verb::List(args) => list::run(global, args),
+        Verb::Urls(args) => urls::run(global, args),
+        Verb::Call(args) => call::run(global, args),
+        Verb::Send(args) => send::run(global, args),
+        Verb::Executions(args) => executions::run(global, args),
+        Verb::Queue(args) => queue::run(global, args),
+        Verb::Outbox(args) => outbox::run(global, args),
+        Verb::Secret(args) => secret::run(args),
+        Verb::Sign(args) => sign::run(args),
+        Verb::Verify(args) => verify::run(args),
+        Verb::Completions(args) => completions::run(args),
+    }
+}
+
+/// The command with the verbs that come later, hidden from the help.
+fn with_later(command: clap::Command) -> clap::Command {
+    LATER.into_iter().fold(command, |command, name| {
+        let rest = clap::Arg::new("rest")
+            .num_args(0..)
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true)
+            .value_parser(clap::value_parser!(std::ffi::OsString));
+        command.subcommand(clap::Command::new(name).hide(true).disable_help_flag(true).arg(rest))
+    })
+}
+
+/// Shows what clap has to say: help and version as data, everything else as a mistake.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Whoever closed the pipe does not want to read the rest.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}

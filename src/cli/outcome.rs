@@ -1,0 +1,89 @@
+//! How a command ends: fine, with problems found, or unable to do its work.
+
+use std::process::ExitCode;
+
+use super::out;
+
+/// How a verb that did its work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing is wrong: 0.
+    Fine,
+    /// It found problems and has shown them: 1.
+    Problems,
+}
+
+impl Exit {
+    /// Fine, unless there are problems.
+    #[must_use]
+    pub fn problems_if(found: bool) -> Self {
+        if found { Self::Problems } else { Self::Fine }
+    }
+
+    /// The process's exit code.
+    #[must_use]
+    pub fn code(self) -> ExitCode {
+        match self {
+            Self::Fine => ExitCode::SUCCESS,
+            Self::Problems => ExitCode::from(1),
+        }
+    }
+}
+
+/// Why a verb could not do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The rules have problems, which were shown already: 1.
+    Rules,
+    /// Wrong usage, or something could not be read or written: 2.
+    Trouble {
+        /// What is wrong, as one sentence without a full stop.
+        message: String,
+        /// How to mend it.
+        help: Option<String>,
+    },
+}
+
+/// What every verb answers.
+pub type Outcome = Result<Exit, Failure>;
+
+impl Failure {
+    /// Trouble without advice.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self::Trouble { message: message.into(), help: None }
+    }
+
+    /// The same trouble with advice.
+    #[must_use]
+    pub fn help(self, text: impl Into<String>) -> Self {
+        self.maybe_help(Some(text.into()))
+    }
+
+    /// The same trouble, where there may be no advice.
+    #[must_use]
+    pub fn maybe_help(self, text: Option<String>) -> Self {
+        match self {
+            Self::Trouble { message, help } => Self::Trouble { message, help: text.or(help) },
+            Self::Rules => Self::Rules,
+        }
+    }
+
+    /// A word that is promised and not there yet.
+    #[must_use]
+    pub fn later(what: &str) -> Self {
+        Self::new(format!("{what} comes later"))
+            .help("`rulerun --help` lists what is there already")
+    }
+
+    /// Tells it to the person, and gives the process's exit code.
+    #[must_use]
+    pub fn report(&self) -> ExitCode {
+        let Self::Trouble { message, help } = self else { return ExitCode::from(1) };
+        let ink = out::Ink::for_notes();
+        out::note(&format!("{} {message}", ink.red("error:")));
+        if let Some(help) = help {
+            out::note(&format!("{}  {help}", ink.dim("help:")));
+        }
+        ExitCode::from(2)
+    }
+}

@@ -1,0 +1,134 @@
+//! Reading the rule set for a verb that needs one.
+
+use std::path::PathBuf;
+
+use super::Global;
+use super::out;
+use super::outcome::Failure;
+use crate::base::report::{self, Style};
+use crate::base::{Diagnostic, Severity, SourceMap};
+use crate::language;
+use crate::model::rules::{Endpoint, RuleSet};
+use crate::model::{FromText, Lookup, Setting};
+use crate::serve::sources::{self, SourceError};
+
+/// A rule set that was read, good or not.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// Every file.
+    pub(super) sources: SourceMap,
+    /// The rules, unless they have errors.
+    pub(super) rules: Option<RuleSet>,
+    /// What is wrong.
+    pub(super) found: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// Reads the rules below the paths, or below the default ones when there are none.
+    pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let sources = sources::load(paths).map_err(|error| {
+            let help = matches!(error, SourceError::Empty(_)).then(|| {
+                String::from(
+                    "run `rulerun init` to make a small project, or name your rules: `rulerun --rules PATH …`",
+                )
+            });
+            Failure::new(error.to_string()).maybe_help(help)
+        })?;
+        let (rules, found) = language::analyze(&sources);
+        Ok(Self { sources, rules, found })
+    }
+
+    /// How many errors and warnings there are.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let errors = self.found.iter().filter(|found| found.severity == Severity::Error).count();
+        (errors, self.found.len() - errors)
+    }
+
+    /// Draws every mistake on standard error.
+    pub(super) fn show(&self) {
+        if !self.found.is_empty() {
+            let style = Style { colour: out::Ink::for_notes().on, width: out::notes_width() };
+            out::note(report::human(&self.sources, &self.found, style).trim_end());
+        }
+    }
+}
+
+/// The rules of a verb that works only with good ones. Warnings are `validate`'s business.
+pub(super) fn sound(global: &Global) -> Result<RuleSet, Failure> {
+    let loaded = Loaded::read(&global.rules)?;
+    if loaded.counts().0 > 0 {
+        loaded.show();
+        return Err(Failure::Rules);
+    }
+    loaded.rules.ok_or(Failure::Rules)
+}
+
+/// The rules, if they are here and good; says nothing when they are not.
+pub(super) fn quiet(global: &Global) -> Option<RuleSet> {
+    Loaded::read(&global.rules).ok()?.rules
+}
+
+/// The address that the outside uses, without a trailing slash.
+pub(super) fn public_url(rules: &RuleSet, lookup: &dyn Lookup) -> Result<String, Failure> {
+    let url = setting(&rules.server.public_url, lookup)?;
+    Ok(match url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => listen_url(rules, lookup)?,
+    })
+}
+
+/// The address under which this machine reaches the server that these rules start.
+pub(super) fn listen_url(rules: &RuleSet, lookup: &dyn Lookup) -> Result<String, Failure> {
+    let listen = setting(&rules.server.listen, lookup)?.unwrap_or_default();
+    Ok(match listen.parse::<std::net::SocketAddr>() {
+        // "All addresses" is a place to listen on, not one to call.
+        Ok(mut address) if address.ip().is_unspecified() => {
+            address.set_ip(if address.is_ipv4() {
+                std::net::Ipv4Addr::LOCALHOST.into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            });
+            format!("http://{address}")
+        }
+        _ => format!("http://{listen}"),
+    })
+}
+
+/// Looks a setting up.
+pub(super) fn setting<T: FromText + Clone>(
+    setting: &Setting<T>,
+    lookup: &dyn Lookup,
+) -> Result<Option<T>, Failure> {
+    setting.resolve(lookup).map_err(|error| Failure::new(error.message))
+}
+
+/// The endpoint of that name: `group/endpoint`, or the endpoint alone where only one group
+/// has it.
+pub(super) fn endpoint<'a>(rules: &'a RuleSet, name: &str) -> Result<&'a Endpoint, Failure> {
+    let fits = |endpoint: &&Endpoint| endpoint.full_name() == name || endpoint.name == name;
+    let found: Vec<&Endpoint> = rules.endpoints.iter().map(AsRef::as_ref).filter(fits).collect();
+    let exact = found.iter().find(|endpoint| endpoint.full_name() == name);
+    match (exact, found.as_slice()) {
+        (Some(endpoint), _) | (None, [endpoint]) => Ok(endpoint),
+        (None, []) => Err(unknown("endpoint", name, &endpoint_names(rules))),
+        (None, several) => {
+            let names: Vec<String> = several.iter().map(|found| found.full_name()).collect();
+            Err(Failure::new(format!("several endpoints are called `{name}`"))
+                .help(format!("say which: {}", names.join(", "))))
+        }
+    }
+}
+
+/// An unknown name, with the closest one or all of them.
+pub(super) fn unknown(what: &str, name: &str, known: &[String]) -> Failure {
+    let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let short: Vec<String> = known.iter().map(|name| last(name)).collect();
+    let words = known.iter().chain(&short).map(String::as_str);
+    let help = crate::base::diagnostic::did_you_mean(name, words)
+        .or_else(|| (!known.is_empty()).then(|| format!("the rules declare {}", known.join(", "))));
+    Failure::new(format!("there is no {what} `{name}`")).maybe_help(help)
+}
+
+fn endpoint_names(rules: &RuleSet) -> Vec<String> {
+    rules.endpoints.iter().map(|endpoint| endpoint.full_name()).collect()
+}

@@ -1,0 +1,40 @@
+//! `rulerun secret`: makes a secret that nobody can guess.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+
+use super::out;
+use super::outcome::{Exit, Failure, Outcome};
+use crate::serve::clock;
+
+/// Bytes of a Standard Webhooks secret.
+const STANDARD_BYTES: usize = 24;
+
+const EXAMPLES: &str = "\
+Examples:
+  rulerun secret                                   for a key, a token or a signature
+  echo \"WEBHOOK_SECRET=$(rulerun secret)\" >> .env
+  rulerun secret --standard                        whsec_…, for Standard Webhooks";
+
+/// What `secret` is told.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct SecretArgs {
+    /// Make it in the form of Standard Webhooks.
+    #[arg(long)]
+    standard: bool,
+}
+
+pub(super) fn run(args: &SecretArgs) -> Outcome {
+    let digits = clock::new_secret();
+    let secret = if args.standard {
+        let bytes = hex::decode(&digits).unwrap_or_default();
+        let bytes = bytes.get(..STANDARD_BYTES).ok_or_else(|| Failure::new("no randomness"))?;
+        format!("whsec_{}", STANDARD.encode(bytes))
+    } else {
+        digits
+    };
+    out::data(&format!("{secret}\n"))?;
+    Ok(Exit::Fine)
+}

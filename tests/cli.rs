@@ -1,0 +1,351 @@
+//! The command line as its users meet it: the real binary, its output and its exit codes.
+
+#![expect(clippy::expect_used, reason = "a test stops where something is not as it must be")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread::JoinHandle;
+
+use serde_json::{Value, json};
+
+/// A command that sees nothing of the developer's own environment.
+fn rulerun(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rulerun"));
+    command.env_clear().current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    rulerun(folder).args(args).output().expect("rulerun runs")
+}
+
+/// Runs anywhere: the verb needs no rules.
+fn here(args: &[&str]) -> Output {
+    run(Path::new(env!("CARGO_MANIFEST_DIR")), args)
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("an exit code")
+}
+
+/// A fresh project.
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(code(&run(folder.path(), &["init"])), 0);
+    folder
+}
+
+#[test]
+fn help_is_data_and_wrong_usage_is_two() {
+    let help = here(&["--help"]);
+    assert_eq!((code(&help), stderr(&help).as_str()), (0, ""));
+    assert!(stdout(&help).contains("validate") && stdout(&help).contains("Examples:"));
+    assert!(!stdout(&help).contains("backtest"), "what comes later is not offered");
+    for wrong in [&[][..], &["tset"], &["secret", "--loud"], &["queue", "retry"]] {
+        let output = here(wrong);
+        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_comes_later_says_so() {
+    for verb in ["test", "fmt", "explain", "lsp", "preview", "why", "graph", "n8n", "tail"] {
+        let output = here(&[verb, "--some", "argument"]);
+        assert_eq!(code(&output), 2, "{verb}");
+        assert!(stderr(&output).contains(&format!("`rulerun {verb}` comes later")), "{verb}");
+    }
+    for flag in [&["--fix"][..], &["--watch"], &["--format", "github"]] {
+        let output = here(&[&["validate"], flag].concat());
+        assert_eq!(code(&output), 2, "{flag:?}");
+        assert!(stderr(&output).contains("comes later"), "{flag:?}");
+    }
+}
+
+#[test]
+fn secrets_have_their_form_and_differ() {
+    let (one, two) = (stdout(&here(&["secret"])), stdout(&here(&["secret"])));
+    assert_ne!(one, two);
+    assert!(one.trim().len() == 64 && one.trim().bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let standard = stdout(&here(&["secret", "--standard"]));
+    assert_eq!(standard.trim().strip_prefix("whsec_").expect("the prefix").len(), 32);
+}
+
+#[test]
+fn completions_know_the_verbs() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = stdout(&here(&["completions", shell]));
+        assert!(script.contains("validate") && !script.contains("backtest"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_fault() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = rulerun(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .args(["completions", "zsh"])
+        .stdout(writer)
+        .output()
+        .expect("rulerun runs");
+    assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
+}
+
+/// The headers that `sign` makes, as arguments for `verify`.
+fn signed(args: &[&str]) -> Vec<String> {
+    let output = here(&[&["sign", "--secret", "s3cret", "--format", "json"], args].concat());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let headers: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let headers = headers.as_object().expect("an object").clone();
+    headers
+        .into_iter()
+        .map(|(name, value)| format!("-H{name}: {}", value.as_str().expect("text")))
+        .collect()
+}
+
+fn verify(headers: &[String], args: &[&str]) -> Output {
+    let mut all = vec!["verify"];
+    all.extend(headers.iter().map(String::as_str));
+    all.extend(args);
+    here(&all)
+}
+
+#[test]
+fn what_is_signed_verifies_with_every_scheme() {
+    for scheme in ["body", "timestamped", "standard", "github", "stripe"] {
+        let headers = signed(&["--scheme", scheme, "--data", r#"{"a":1}"#]);
+        let given = ["--scheme", scheme, "--secret", "s3cret", "--data", r#"{"a":1}"#];
+        let output = verify(&headers, &given);
+        assert_eq!(code(&output), 0, "{scheme}: {}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_mismatch_names_its_likely_cause() {
+    let headers = signed(&["--data", r#"{"a": 1, "b": 2}"#]);
+    for (args, cause) in [
+        (["--secret", "s3cret", "--data", "{\"a\": 1, \"b\": 2}\n"], "without the newline"),
+        (["--secret", "s3cret", "--data", r#"{"a":1,"b":2}"#], "Python"),
+        (["--secret", " s3cret", "--data", r#"{"a": 1, "b": 2}"#], "spaces or line end"),
+        (["--secret", "another", "--data", r#"{"a": 1, "b": 2}"#], "secret is another one"),
+    ] {
+        let output = verify(&headers, &args);
+        assert_eq!(code(&output), 1, "{cause}");
+        assert!(stdout(&output).contains(cause), "{cause}: {}", stdout(&output));
+    }
+    let headers = signed(&["--scheme", "timestamped", "--data", "x"]);
+    let output = verify(&headers, &["--scheme", "body", "--secret", "s3cret", "--data", "x"]);
+    assert!(stdout(&output).contains("it matches with `timestamped`"), "{}", stdout(&output));
+    let headers = signed(&["--timestamp", "1764583800", "--data", "x"]);
+    let output = verify(&headers, &["--secret", "s3cret", "--data", "x"]);
+    assert_eq!(code(&output), 1);
+    assert!(stdout(&output).contains("too old"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_secret_may_come_from_env_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join(".env"), "HOOK_SECRET=s3cret\n").expect("a file");
+    let args = ["sign", "--scheme", "github", "--data", "x", "--secret-env"];
+    let from_file = run(folder.path(), &[&args[..], &["HOOK_SECRET"]].concat());
+    let given = here(&["sign", "--scheme", "github", "--data", "x", "--secret", "s3cret"]);
+    assert_eq!(stdout(&from_file), stdout(&given));
+    let missing = run(folder.path(), &[&args[..], &["NO_SUCH_SECRET"]].concat());
+    assert_eq!(code(&missing), 2);
+    assert!(stderr(&missing).contains("NO_SUCH_SECRET is not set"));
+}
+
+#[test]
+fn init_makes_a_project_without_any_mistake() {
+    let folder = project();
+    let output = run(folder.path(), &["validate", "--deny-warnings", "--format", "json"]);
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(report["diagnostics"], json!([]));
+    assert_eq!(report["summary"]["errors"], 0);
+    assert_eq!(
+        report["summary"]["declared"]["sequences"],
+        json!([{"name": "welcome", "emails": 2}])
+    );
+    let key = report["summary"]["environment"].as_array().expect("a list");
+    let key = key.iter().find(|found| found["name"] == "SIGNUP_KEY").expect("the key");
+    let expected = json!({"name": "SIGNUP_KEY", "required": true, "secret": true, "set": false});
+    assert_eq!(*key, expected);
+
+    let human = stdout(&run(folder.path(), &["validate"]));
+    assert!(human.starts_with("Rules are fine: 2 endpoints, 1 sequence with 2 e-mails"), "{human}");
+    assert!(human.contains("missing    PURCHASE_KEY, SIGNUP_KEY"), "{human}");
+    assert!(!human.contains('\u{1b}'), "no colour outside of a terminal");
+}
+
+#[test]
+fn init_overwrites_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("README.md"), "mine").expect("a file");
+    let output = run(folder.path(), &["init", "."]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("already holds README.md"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+}
+
+#[test]
+fn mistakes_are_one_and_unreadable_rules_are_two() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let nothing = run(folder.path(), &["validate"]);
+    assert_eq!(code(&nothing), 2);
+    assert!(stderr(&nothing).contains("rulerun init"), "{}", stderr(&nothing));
+
+    std::fs::write(folder.path().join("bad.kdl"), "webhoks \"a\"\n").expect("a file");
+    let human = run(folder.path(), &["validate", "bad.kdl"]);
+    assert_eq!((code(&human), stdout(&human).as_str()), (1, ""));
+    assert!(stderr(&human).contains("bad.kdl") && stderr(&human).contains("1 error"));
+    let json = run(folder.path(), &["validate", "bad.kdl", "--format", "json"]);
+    assert_eq!(code(&json), 1);
+    let report: Value = serde_json::from_str(&stdout(&json)).expect("JSON");
+    assert_eq!(report["diagnostics"][0]["line"], 1);
+    let list = run(folder.path(), &["--rules", "bad.kdl", "list"]);
+    assert_eq!((code(&list), stdout(&list).as_str()), (1, ""));
+}
+
+#[test]
+fn the_guides_addresses_come_out_as_variables() {
+    let output = rulerun(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .args(["urls", "--format", "env"])
+        .env("SIGNUP_WEBHOOK_KEY", "signup-webhook-key")
+        .output()
+        .expect("rulerun runs");
+    let lines = stdout(&output);
+    let base = "http://localhost:8080/api/v1/executions/webhook/christmas";
+    assert!(lines.starts_with("KESTRA_BASE_URL=http://localhost:8080\n"), "{lines}");
+    let signup = format!("KESTRA_WEBHOOK_SIGNUP={base}/signup-handler/signup-webhook-key\n");
+    assert!(lines.contains(&signup), "{lines}");
+    let missing = format!("{base}/noshow-recovery-handler/<NOSHOW_WEBHOOK_KEY>\n");
+    assert!(lines.contains(&missing), "{lines}");
+    assert!(stderr(&output).contains("NOSHOW_WEBHOOK_KEY"));
+}
+
+#[test]
+fn a_curl_line_survives_the_shell() {
+    let output = rulerun(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .args(["urls", "--format", "curl"])
+        .env("N8N_WEBHOOK_SECRET", "s3cret")
+        .output()
+        .expect("rulerun runs");
+    let lines = stdout(&output);
+    assert!(lines.contains(r"Sarah'\''s Salon"), "{lines}");
+    assert!(!lines.contains("2025-12-01T10:30:00Z"), "sequences count from the present");
+    // The shell itself says which words it reads; `curl` is a function that prints them.
+    let script = format!("curl() {{ printf '%s\\n' \"$@\"; }}\n{lines}");
+    let read = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+    assert!(stdout(&read).contains("\"business_name\":\"Sarah's Salon\""), "{}", stderr(&read));
+}
+
+/// A server that takes one call, answers it, and gives back what it was asked.
+fn server(status: &'static str, answer: &Value) -> (String, JoinHandle<(String, Vec<u8>)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let answer = answer.to_string();
+    let seen = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a call");
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(reader.read_line(&mut head).expect("a line"), 0);
+        }
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        reader.read_exact(&mut body).expect("the body");
+        let length = answer.len();
+        let reply = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{answer}"
+        );
+        reader.get_mut().write_all(reply.as_bytes()).expect("the reply");
+        (head, body)
+    });
+    (format!("http://{address}"), seen)
+}
+
+#[test]
+fn call_adds_the_key_and_tells_a_refusal_by_its_exit_code() {
+    let folder = project();
+    std::fs::write(folder.path().join(".env"), "SIGNUP_KEY=k-1\n").expect("a file");
+    let (url, seen) = server("200 OK", &json!({"id": "x", "state": "CREATED"}));
+    let output = run(folder.path(), &["call", "signup", "--example", "--server", &url]);
+    let (head, body) = seen.join().expect("a call");
+    assert!(head.starts_with("POST /hello/signup/k-1 HTTP/1.1\r\n"), "{head}");
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(body, json!({"email": "sarah@example.com", "first_name": "Sarah"}));
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let answer: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    assert_eq!(answer["state"], "CREATED");
+
+    let (url, seen) = server("422 Unprocessable Entity", &json!({"detail": "no"}));
+    let args = ["call", "hello/signup", "--data", "{}", "--server", &url];
+    assert_eq!(code(&run(folder.path(), &args)), 1);
+    assert_eq!(seen.join().expect("a call").1, b"{}");
+
+    let misspelt = run(folder.path(), &["call", "singup", "--example", "--server", &url]);
+    assert_eq!(code(&misspelt), 2);
+    assert!(stderr(&misspelt).contains("did you mean `signup`?"), "{}", stderr(&misspelt));
+    let keyless = run(folder.path(), &["call", "purchase", "--example", "--server", &url]);
+    assert_eq!(code(&keyless), 2);
+    assert!(stderr(&keyless).contains("PURCHASE_KEY is not set"), "{}", stderr(&keyless));
+}
+
+#[test]
+fn lists_of_a_server_become_tables_or_json() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rows = json!({"results": [{
+        "id": "a1", "event_type": "lead_scraped", "entity_type": "lead", "entity_id": "123",
+        "status": "failed", "retry_count": 3, "max_retries": 3, "last_error": "HTTP\u{1b} 503",
+        "next_attempt_at": null, "reason": "retries used up",
+    }], "total": 1});
+    let (url, seen) = server("200 OK", &rows);
+    let args = ["queue", "list", "--status", "failed", "--size", "5", "--server", &url];
+    let table = stdout(&run(folder.path(), &args));
+    let (head, _) = seen.join().expect("a call");
+    assert!(head.starts_with("GET /api/v1/queue?status=failed&size=5 HTTP/1.1\r\n"), "{head}");
+    assert_eq!(
+        table,
+        "ID  EVENT         ABOUT     STATUS  RETRIES  NEXT ATTEMPT  WHY\n\
+         a1  lead_scraped  lead 123  failed  3/3                    retries used up: HTTP  503\n"
+    );
+    let (url, _seen) = server("200 OK", &rows);
+    let json = stdout(&run(folder.path(), &["queue", "--format", "json", "--server", &url]));
+    assert_eq!(serde_json::from_str::<Value>(&json).expect("JSON"), rows);
+    let (url, _seen) = server("404 Not Found", &json!({"message": "There is no job `b2`."}));
+    let missing = run(folder.path(), &["queue", "show", "b2", "--server", &url]);
+    assert_eq!((code(&missing), stdout(&missing).as_str()), (1, ""));
+    assert!(stderr(&missing).contains("There is no job `b2`."), "{}", stderr(&missing));
+}
+
+#[test]
+fn a_server_that_is_not_running_gets_a_helpful_sentence() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = rulerun(folder.path())
+        .args(["executions"])
+        .env("RULERUN_URL", &url)
+        .output()
+        .expect("rulerun runs");
+    assert_eq!(code(&output), 2);
+    let told = stderr(&output);
+    assert!(
+        told.contains(&format!("no rulerun answers at {url}: nothing listens there")),
+        "{told}"
+    );
+    assert!(told.contains("rulerun serve"), "{told}");
+}
