@@ -18,7 +18,9 @@ fn read(folder: &Path) -> SourceMap {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "kdl" || end == "md" || end == "json")
+            } else if path
+                .extension()
+                .is_some_and(|end| end == "kdl" || end == "md" || end == "json")
             {
                 paths.push(path);
             }

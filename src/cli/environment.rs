@@ -8,9 +8,6 @@ use std::path::Path;
 use super::outcome::Failure;
 use crate::model::Lookup;
 
-/// The file in the data folder that keeps the secrets of `serve --dev`.
-const MADE_UP: &str = "dev-secrets.env";
-
 /// The largest secret file that is read, in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
@@ -35,7 +32,7 @@ impl Environment {
     /// # Errors
     /// The file is there and cannot be read or understood.
     pub fn or_made_up(mut self, data: &Path) -> Result<Self, Failure> {
-        for (name, value) in Self::read(&data.join(MADE_UP))? {
+        for (name, value) in Self::read(&data.join(crate::serve::dev::FILE))? {
             if self.env(&name).is_none() {
                 self.beneath.insert(name, value);
             }

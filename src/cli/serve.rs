@@ -1,11 +1,21 @@
 //! `rulerun serve`: runs the rules.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::Global;
-use super::outcome::{Failure, Outcome};
+use super::outcome::{Exit, Failure, Outcome};
+use super::rules::Loaded;
+use super::{Environment, Global, out};
+use crate::base::report::{self, Style};
+use crate::model::Lookup;
+use crate::serve::app::Options;
+use crate::serve::journal::{Kind, Voice};
+use crate::serve::reload::{self, SharedLookup};
+use crate::serve::server::{self, Config, Server, StartError};
+use crate::serve::{curl, dev};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +54,143 @@ pub(super) struct ServeArgs {
 /// # Errors
 /// The rules cannot be read, a setting is missing, or the address or data folder is taken.
 pub(super) fn run(global: &Global, args: &ServeArgs) -> Outcome {
-    let _ = (global, args);
-    Err(Failure::new("`rulerun serve` is not built in yet"))
+    let paths = if args.paths.is_empty() { global.rules.clone() } else { args.paths.clone() };
+    let colour = out::Ink::for_notes().on;
+    let real: SharedLookup = Arc::new(Environment::load()?);
+    let (lookup, made) = if args.dev { made_up(&paths, args, real)? } else { (real, Vec::new()) };
+    let mut config = Config::new(paths, Arc::clone(&lookup));
+    config.listen.clone_from(&args.listen);
+    config.data = args.data.as_ref().map(PathBuf::from);
+    config.options = Options { speed: args.speed, dev: args.dev, jitter: true };
+    config.voice = Voice { every: args.dev, colour, silent: false };
+    config.style = Style { colour, width: out::notes_width() };
+    config.really_send = args.yes_really_send;
+    config.roots = lookup.env("SSL_CERT_FILE").map(PathBuf::from);
+    config.on_fatal = Arc::new(stop_at_once);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    runtime.block_on(serve(config, args, &made, &*lookup))
+}
+
+/// The disk has failed: what sled believes and what is written may differ from now on, so
+/// nothing more may be answered. The next start reads what is really there.
+#[expect(clippy::exit, reason = "no destructor may write after the disk has failed")]
+fn stop_at_once(why: String) {
+    out::note(&format!(
+        "error: the data folder cannot be written any more, so rulerun stops: {why}"
+    ));
+    std::process::exit(server::EXIT_IO);
+}
+
+/// The environment with made-up secrets for what the rules need, and their names.
+fn made_up(
+    paths: &[PathBuf],
+    args: &ServeArgs,
+    real: SharedLookup,
+) -> Result<(SharedLookup, Vec<String>), Failure> {
+    let loaded = Loaded::read(paths)?;
+    let data = args.data.clone().or_else(|| {
+        let rules = loaded.rules.as_ref()?;
+        rules.data.resolve(&*real).ok().flatten()
+    });
+    let data = PathBuf::from(data.unwrap_or_else(|| String::from("data")));
+    let (lookup, made) = dev::lookup(real, &loaded.sources, &data).map_err(|error| {
+        Failure::new(format!("cannot keep made-up secrets in {}: {error}", data.display()))
+    })?;
+    Ok((Arc::new(lookup), made))
+}
+
+async fn serve(config: Config, args: &ServeArgs, made: &[String], lookup: &dyn Lookup) -> Outcome {
+    let style = config.style;
+    let mut server = match Server::start(config).await {
+        Ok(server) => server,
+        Err(StartError::Rules(sources, found)) => {
+            out::note(report::human(&sources, &found, style).trim_end());
+            out::note("rulerun does not start until this is mended.");
+            return Err(Failure::Rules);
+        }
+        Err(error) => return Err(Failure::new(error.to_string())),
+    };
+    if !server.warnings.is_empty() {
+        out::note(report::human(&server.sources, &server.warnings, style).trim_end());
+    }
+    greet(&server, args, made, lookup);
+    let ended = wait(&mut server).await;
+    // A second signal does not wait for anything.
+    tokio::spawn(async {
+        told_to_stop().await;
+        stop_now();
+    });
+    server.app.journal.say(Kind::Rules, "stopping: open calls are finished, everything is kept");
+    server.stop().await;
+    ended.map_or(Ok(Exit::Fine), |why| Err(Failure::new(why)))
+}
+
+#[expect(clippy::exit, reason = "the person has asked twice")]
+fn stop_now() {
+    std::process::exit(130);
+}
+
+/// Serves until a signal asks to stop, or a part has failed; then says why.
+async fn wait(server: &mut Server) -> Option<String> {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return Some(String::from("signals cannot be received"));
+    };
+    loop {
+        tokio::select! {
+            () = told_to_stop() => return None,
+            _ = hangup.recv() => server.reload(),
+            why = server.failed() => return Some(why),
+        }
+    }
+}
+
+/// Resolves when a signal asks to stop.
+async fn told_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// What a person sees first: where it is, what runs, and how to try it.
+fn greet(server: &Server, args: &ServeArgs, made: &[String], lookup: &dyn Lookup) {
+    let ink = out::Ink::for_notes();
+    let live = server.app.live.load_full();
+    let base = format!("http://{}", server.address);
+    let mode = if args.dev { ", for development" } else { "" };
+    out::note(&format!(
+        "{} {} at {base}{mode}: {}",
+        ink.bold("rulerun"),
+        env!("CARGO_PKG_VERSION"),
+        reload::counts(&live.rules)
+    ));
+    if args.speed > 1 {
+        out::note(&format!("The waits of sequences pass {} times faster.", args.speed));
+    }
+    if !args.dev {
+        return;
+    }
+    if !made.is_empty() {
+        let count = made.len();
+        let noun = if count == 1 { "secret was" } else { "secrets were" };
+        let folder = args.data.clone().unwrap_or_else(|| live.data.clone());
+        out::note(&format!("{count} missing {noun} made up and kept in {folder}/{}.", dev::FILE));
+    }
+    out::note("E-mails are captured; `rulerun outbox` shows them. Ready to try:\n");
+    let now = server.app.now();
+    for endpoint in &live.rules.endpoints {
+        let about = endpoint.about.as_deref().unwrap_or_default();
+        out::note(&ink.dim(&format!("# {}  {about}", endpoint.full_name())));
+        let body = curl::example(&live.rules, endpoint, now).to_string().into_bytes();
+        out::note(&format!("{}\n", curl::ready(endpoint, &base, lookup, body, now).line()));
+    }
+    out::note("What happens is shown here. Ctrl-C stops.\n");
 }
