@@ -2,6 +2,8 @@
 //! `case.stderr`, what a person sees. `UPDATE=1 cargo test --test diagnostics` writes the
 //! expected texts anew; read the difference before you commit it.
 
+#![allow(clippy::expect_used, reason = "a test that cannot read its files has failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -48,13 +50,14 @@ fn cases() -> Vec<PathBuf> {
 
 #[test]
 fn every_mistake_is_told_as_written_down() {
+    #[expect(clippy::disallowed_methods, reason = "the person who runs the tests decides")]
     let update = std::env::var_os("UPDATE").is_some();
     let mut different = Vec::new();
     for case in cases() {
         let sources = read(&case);
         let (rules, found) = analyze(&sources);
         let told = human(&sources, &found, Style { colour: false, width: 100 });
-        let told = told.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
+        let told = told.lines().flat_map(|line| [line.trim_end(), "\n"]).collect::<String>();
         assert_eq!(
             rules.is_some(),
             found.iter().all(|found| found.severity != Severity::Error),

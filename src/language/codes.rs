@@ -5,9 +5,13 @@ macro_rules! codes {
     ($($(#[doc = $about:literal])+ $name:ident = $word:literal;)+) => {
         $($(#[doc = $about])+ pub const $name: &str = $word;)+
 
-        /// Every code of the language with what it means, in one sentence.
-        pub const ALL: &[(&str, &str)] = &[$(($word, concat!($($about),+))),+];
+        const ALL: &[(&str, &str)] = &[$(($word, concat!($($about),+))),+];
     };
+}
+
+/// Every code of the language with what it means, in one sentence.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.iter().map(|(code, about)| (*code, about.trim()))
 }
 
 codes! {

@@ -96,9 +96,9 @@ fn text(
     let place = |range: &Range<usize>| Span::new(file, range.clone());
     match Template::compile(&source, Format::Markdown) {
         Ok(template) => {
-            let found = check_template(&template, situations, false, &place);
-            let clean = found.is_empty();
-            for diagnostic in found {
+            let faults = check_template(&template, situations, false);
+            let clean = faults.is_empty();
+            for diagnostic in faults.told(place) {
                 let used = format!("used by {sequence}");
                 reading.push(diagnostic.also(named.span, used));
             }

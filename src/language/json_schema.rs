@@ -32,7 +32,7 @@ pub(super) fn from_file(
             .sources
             .iter()
             .map(|(_, source)| source.path.clone())
-            .filter(|path| path.ends_with(".json"))
+            .filter(|path| super::has_ending(path, "json"))
             .collect();
         let help = did_you_mean(&path, known.iter().map(String::as_str));
         reading.push(

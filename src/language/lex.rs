@@ -182,7 +182,7 @@ impl Scanner<'_> {
             self.at += 2;
         } else {
             let end = self.word_end();
-            self.report(&hints::path(&self.text[self.at..end]), end);
+            self.report(hints::path(&self.text[self.at..end]).as_ref(), end);
         }
     }
 
@@ -286,7 +286,7 @@ impl Scanner<'_> {
 
     fn operator(&mut self, length: usize) {
         let range = self.at..self.at + length;
-        self.report(&Some(hints::guard()), range.end);
+        self.report(Some(&hints::guard()), range.end);
     }
 
     fn bare(&mut self) {
@@ -306,11 +306,11 @@ impl Scanner<'_> {
         if let Some(found) = found {
             let to = if found.whole { long } else { end };
             self.at = start;
-            self.report(&Some(found), to);
+            self.report(Some(&found), to);
         }
     }
 
-    fn report(&mut self, hint: &Option<Bare>, end: usize) {
+    fn report(&mut self, hint: Option<&Bare>, end: usize) {
         let start = self.at;
         self.at = end.max(start + 1);
         if let Some(hint) = hint {

@@ -66,7 +66,7 @@ pub(super) fn sequence(
             format!("nothing ends the marketing sequence `{name}` early"),
             node.title_span(),
         )
-        .label(format!("{} e-mails, whatever happens", steps.len()))
+        .label(format!("{} steps, whatever happens", steps.len()))
         .help(format!(
             "write stop \"{name}\" for=\"{{{{email}}}}\" where somebody becomes a customer, or \
              `stop-when` in the sequence"
@@ -81,7 +81,7 @@ pub(super) fn endpoints(
     endpoints: &[std::sync::Arc<Endpoint>],
 ) {
     let Some(listen) = server.listen.fallback.as_deref() else { return };
-    if is_loopback(listen) {
+    if is_loopback(listen) || !super::values::is_listen(listen) {
         return;
     }
     for endpoint in endpoints {

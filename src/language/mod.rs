@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::base::{Diagnostic, SourceMap, Span};
+use crate::base::{Diagnostic, Sink, SourceMap};
 use crate::model::rules::RecordRules;
 use crate::model::{Kind, RuleSet, Scope, Shape};
 use names::Thing;
@@ -65,19 +65,23 @@ pub fn analyze(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
     (complete.then_some(rules), reading.sink.finish())
 }
 
+/// Whether a path has an ending; endings are written in small letters.
+fn has_ending(path: &str, ending: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, found)| found == ending)
+}
+
 /// Parses every rule file; the ones that cannot be read are left out.
 fn parse(reading: &mut Reading<'_>) -> Vec<Vec<Node>> {
     let mut files = Vec::new();
     for (id, file) in reading.sources.iter() {
-        if !file.path.ends_with(".kdl") || file.path.ends_with(".test.kdl") {
+        if !has_ending(&file.path, "kdl") || file.path.ends_with(".test.kdl") {
             continue;
         }
-        match syntax::parse(id, &file.text, &mut reading.sink) {
-            Some(nodes) => files.push(nodes),
-            None => {
-                let line = file.text.find('\n').unwrap_or(file.text.len());
-                reading.unread = reading.unread.or(Some(Span::new(id, 0..line)));
-            }
+        let mut own = Sink::new();
+        files.extend(syntax::parse(id, &file.text, &mut own));
+        for found in own.finish() {
+            reading.unread = reading.unread.or(Some(found.span));
+            reading.push(found);
         }
     }
     files

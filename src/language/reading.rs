@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use super::codes;
 use super::names::{Names, Thing};
-use super::situation::Situation;
+use super::situation::{Fault, Faults, Situation, told};
 use super::tree::{Node, Value};
 use crate::base::diagnostic::did_you_mean;
 use crate::base::{Diagnostic, Sink, SourceMap, Span, Zone};
-use crate::guard::Guard;
+use crate::guard::{Guard, GuardFault};
 use crate::model::rules::{EnvironmentName, Schema, Service};
 use crate::model::setting::{FromText, Setting, Source};
 use crate::model::{Context, Scope};
-use crate::template::{Format, Template};
+use crate::template::{Format, Template, TemplateFault};
 
 /// The state of reading one rule set.
 pub(super) struct Reading<'a> {
@@ -192,6 +192,7 @@ impl<'a> Reading<'a> {
             );
         }
         let mut compiled = None;
+        let mut faults = Faults::default();
         for situation in situations {
             match Guard::compile(text, &situation.scope) {
                 Ok(guard) => {
@@ -201,16 +202,16 @@ impl<'a> Reading<'a> {
                     }
                     compiled = compiled.or(Some(guard));
                 }
-                Err(faults) => {
-                    for fault in faults {
-                        let span = value.place(self.sources, &fault.range);
-                        self.push(
-                            Diagnostic::error(fault.code, situation.told(&fault.message), span)
-                                .maybe_help(fault.help),
-                        );
+                Err(found) => {
+                    for fault in found.into_iter().filter(|_| !situation.unknown) {
+                        let GuardFault { code, message, range, help } = fault;
+                        faults.add(situation, Fault { code, message, range, help });
                     }
                 }
             }
+        }
+        for found in faults.told(|range| value.place(self.sources, range)) {
+            self.push(found);
         }
         compiled
     }
@@ -231,10 +232,11 @@ impl<'a> Reading<'a> {
         let text = value.text()?;
         match Template::compile(text, Format::Text) {
             Ok(template) => {
-                let place = |range: &std::ops::Range<usize>| value.place(self.sources, range);
-                let found = check_template(&template, situations, keeps_type, &place);
-                let clean = found.is_empty();
-                found.into_iter().for_each(|found| self.push(found));
+                let faults = check_template(&template, situations, keeps_type);
+                let clean = faults.is_empty();
+                for found in faults.told(|range| value.place(self.sources, range)) {
+                    self.push(found);
+                }
                 if clean {
                     self.render(&template, situations, keeps_type, value.span);
                 }
@@ -280,7 +282,10 @@ impl<'a> Reading<'a> {
         self.push(
             Diagnostic::warning(
                 codes::EXAMPLE_FAILS,
-                situation.told(&format!("this {what} fails with the example values: {why}")),
+                told(
+                    &format!("this {what} fails with the example values: {why}"),
+                    std::slice::from_ref(&situation.label),
+                ),
                 span,
             )
             .help("give the fields an `example=` in the schema, or mend what stands here"),
@@ -288,23 +293,20 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Every mistake of a template's tags, placed.
+/// Every mistake of a template's tags.
 pub(super) fn check_template(
     template: &Template,
     situations: &[&Situation],
     keeps_type: bool,
-    place: &dyn Fn(&std::ops::Range<usize>) -> Span,
-) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for situation in situations {
+) -> Faults {
+    let mut faults = Faults::default();
+    for situation in situations.iter().filter(|situation| !situation.unknown) {
         for fault in template.check(&situation.scope, keeps_type) {
-            found.push(
-                Diagnostic::error(fault.code, situation.told(&fault.message), place(&fault.range))
-                    .maybe_help(fault.help),
-            );
+            let TemplateFault { code, message, range, help } = fault;
+            faults.add(situation, Fault { code, message, range, help });
         }
     }
-    found
+    faults
 }
 
 fn yes_or_no(text: &str) -> &'static str {

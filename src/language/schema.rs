@@ -74,7 +74,7 @@ pub(super) fn from_fields(reading: &mut Reading<'_>, name: &str, node: &Node) ->
                     format!("this schema cannot be used: {why}"),
                     node.head(),
                 )
-                .help("look at `pattern=`: it is a regular expression without look-around"),
+                .help("look at what its fields say"),
             );
             return None;
         }
@@ -111,7 +111,11 @@ pub(super) fn from_fields(reading: &mut Reading<'_>, name: &str, node: &Node) ->
 fn example_span(node: &Node, path: &str) -> Option<Span> {
     let mut at = node;
     for part in path.split('.') {
-        at = at.child(part)?;
+        let (name, items) = part.split_once('[').unwrap_or((part, ""));
+        at = at.child(name)?;
+        for _ in items.split('[').filter(|item| !item.is_empty()) {
+            at = at.child("of")?;
+        }
     }
     at.prop("example").map(|value| value.span)
 }
@@ -123,6 +127,9 @@ fn object(reading: &mut Reading<'_>, node: &Node) -> Field {
     let mut example = Map::new();
     let mut written = false;
     for child in node.nodes().iter().filter(|child| child.name != "one-of") {
+        if names.contains_key(&child.name) {
+            continue;
+        }
         let Some(field) = field(reading, child) else { continue };
         if field.required {
             required.push(json!(child.name));
@@ -288,6 +295,8 @@ fn options(reading: &mut Reading<'_>, node: &Node, word: &str, json: &mut Json) 
                 )
                 .help(format!("it fits {}", types.join(", "))),
             );
+        } else if name == "pattern" {
+            pattern(reading, value, json);
         } else if name != "closed" {
             json[key] = value.json();
         }
@@ -312,6 +321,24 @@ fn options(reading: &mut Reading<'_>, node: &Node, word: &str, json: &mut Json) 
             );
         }
     }
+}
+
+/// A regular expression; one that cannot be used is left out, so that the rest is checked.
+fn pattern(reading: &mut Reading<'_>, value: &Value, json: &mut Json) {
+    let alone = json!({ "type": "string", "pattern": value.json() });
+    if value.text().is_none() || Checker::compile(&alone).is_ok() {
+        json["pattern"] = value.json();
+        return;
+    }
+    reading.push(
+        Diagnostic::error(
+            codes::FIELD_OPTION,
+            "this pattern is not a regular expression that can be used",
+            value.span,
+        )
+        .label("not a pattern")
+        .help("close every bracket, write `\\` twice or use #\"…\"#, and do without look-around"),
+    );
 }
 
 /// The values of `one-of`.

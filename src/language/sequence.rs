@@ -9,7 +9,7 @@ use super::codes;
 use super::email;
 use super::reading::Reading;
 use super::settings::delay;
-use super::situation::{Situation, all_optional, example_of_fields, lone_tag};
+use super::situation::{Fault, Faults, Situation, all_optional, example_of_fields, lone_tag};
 use super::steps;
 use super::tree::{Node, Value};
 use crate::base::{Delay, Diagnostic};
@@ -29,7 +29,13 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         starts.iter().map(|start| add_contact(reading, start.clone())).collect();
     let asked: Vec<&Situation> = with_contact.iter().collect();
 
-    let to = node.prop("to").and_then(|value| reading.template(value, &payload, false));
+    let to = node.prop("to").and_then(|value| {
+        let why = "name the field that holds the e-mail address";
+        of_kind(reading, value, &payload, "an e-mail address", why, |kind| {
+            matches!(kind, Kind::Text | Kind::Any)
+        });
+        reading.template(value, &payload, false)
+    });
     let zone = node.prop("zone").and_then(|value| reading.template(value, &payload, false));
     let counts_from = node.prop("counts-from").and_then(|value| moment(reading, value, &payload));
     let once = node.child("once-per");
@@ -135,10 +141,35 @@ fn again(reading: &mut Reading<'_>, once: Option<&Node>) -> Again {
     }
 }
 
+/// A lone tag whose field must be of some kind, in every situation.
+fn of_kind(
+    reading: &mut Reading<'_>,
+    value: &Value,
+    situations: &[&Situation],
+    wanted: &str,
+    help: &str,
+    fits: impl Fn(&Kind) -> bool,
+) {
+    let Some(path) = value.text().and_then(lone_tag) else { return };
+    let mut faults = Faults::default();
+    for situation in situations {
+        if let Ok(shape) = situation.scope.resolve(&path)
+            && !fits(&shape.kind)
+        {
+            let message = format!("`{}` is not {wanted} but {}", path.join("."), shape.kind.word());
+            let help = Some(help.to_owned());
+            faults.add(situation, Fault { code: codes::FIELD_TYPE, message, range: 0..0, help });
+        }
+    }
+    for found in faults.told(|_| value.span) {
+        reading.push(found);
+    }
+}
+
 /// A template that gives a point in time: one tag, of type time, that is always there.
 fn moment(reading: &mut Reading<'_>, value: &Value, situations: &[&Situation]) -> Option<Template> {
     let text = value.text()?;
-    let Some(path) = lone_tag(text) else {
+    if lone_tag(text).is_none() {
         reading.push(
             Diagnostic::error(
                 codes::FIELD_TYPE,
@@ -148,26 +179,11 @@ fn moment(reading: &mut Reading<'_>, value: &Value, situations: &[&Situation]) -
             .help("write it like counts-from=\"{{email_1_sent_at}}\""),
         );
         return None;
-    };
-    for situation in situations {
-        if let Ok(shape) = situation.scope.resolve(&path)
-            && !matches!(shape.kind, Kind::Time | Kind::Any)
-        {
-            reading.push(
-                Diagnostic::error(
-                    codes::FIELD_TYPE,
-                    situation.told(&format!(
-                        "`{}` is not a time but {}",
-                        path.join("."),
-                        shape.kind.word()
-                    )),
-                    value.span,
-                )
-                .label(shape.kind.word())
-                .help("give the field the type `time` in the schema, or name another"),
-            );
-        }
     }
+    let why = "give the field the type `time` in the schema, or name another";
+    of_kind(reading, value, situations, "a time", why, |kind| {
+        matches!(kind, Kind::Time | Kind::Any)
+    });
     reading.template(value, situations, false)
 }
 

@@ -34,8 +34,7 @@ pub(super) fn server(reading: &mut Reading<'_>, node: Option<&Node>) -> Server {
     Server {
         listen: node
             .prop("listen")
-            .map(|value| reading.setting(node, std::slice::from_ref(value), false))
-            .unwrap_or_else(listen),
+            .map_or_else(listen, |value| reading.setting(node, std::slice::from_ref(value), false)),
         public_url: reading.child_setting(node, "public-url", false).unwrap_or_else(public_url),
         trusted_proxies: node
             .all("trusted-proxies")

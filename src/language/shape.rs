@@ -31,19 +31,20 @@ pub(super) fn check(nodes: &[Node], place: Place, sink: &mut Sink) {
             );
             continue;
         }
-        if word.once && place != Place::File {
-            if let Some(other) = first.get(word.name) {
-                sink.push(
-                    Diagnostic::error(
-                        codes::DUPLICATE,
-                        format!("`{}` stands twice {}", word.name, place.word()),
-                        node.name_span,
-                    )
-                    .label("once more")
-                    .also(other.name_span, "first here")
-                    .help("keep one of them"),
-                );
-            }
+        if word.once
+            && place != Place::File
+            && let Some(other) = first.get(word.name)
+        {
+            sink.push(
+                Diagnostic::error(
+                    codes::DUPLICATE,
+                    format!("`{}` stands twice {}", word.name, place.word()),
+                    node.name_span,
+                )
+                .label("once more")
+                .also(other.name_span, "first here")
+                .help("keep one of them"),
+            );
         }
         first.entry(word.name).or_insert(node);
         one(node, word, sink);
@@ -226,7 +227,9 @@ fn arguments(node: &Node, word: &Word, sink: &mut Sink) {
         if argument.setting {
             setting(node, argument, mine, sink);
         } else {
-            mine.iter().for_each(|value| plain(value, argument.kind, sink));
+            for value in mine {
+                plain(value, argument.kind, sink);
+            }
         }
     }
     if let Some(surplus) = rest.first() {

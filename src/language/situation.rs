@@ -2,10 +2,11 @@
 //! example values for them, so that both can be tried before the first real call.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::Span;
+use crate::base::{Diagnostic, Span};
 use crate::model::rules::Schema;
 use crate::model::{Kind, Scope, Shape};
 
@@ -23,6 +24,8 @@ pub(super) struct Situation {
     pub(super) scope: Scope,
     /// A value for each name.
     pub(super) example: Map<String, Value>,
+    /// Whether a mistake elsewhere hides what the names are: nothing is held against them.
+    pub(super) unknown: bool,
 }
 
 impl Situation {
@@ -33,7 +36,7 @@ impl Situation {
             Some(Value::Object(fields)) => fields.clone(),
             _ => Map::new(),
         };
-        Self { label: String::new(), span, scope, example }.with(
+        Self { label: String::new(), span, scope, example, unknown: false }.with(
             "now",
             Shape::required(Kind::Time),
             json!(NOW),
@@ -44,6 +47,7 @@ impl Situation {
     pub(super) fn open(span: Span) -> Self {
         let mut open = Self::of_schema(None, span);
         open.scope.open = true;
+        open.unknown = true;
         open
     }
 
@@ -68,14 +72,77 @@ impl Situation {
         self
     }
 
-    /// A message that names who is asking, where that is not plain from its place.
-    pub(super) fn told(&self, message: &str) -> String {
-        if self.label.is_empty() {
-            message.to_owned()
+    /// The help of a mistake; where no field is known at all, that is the mistake.
+    pub(super) fn help(&self, help: Option<String>) -> Option<String> {
+        if !self.scope.open && self.scope.names.keys().all(|name| name == "now") {
+            return Some(String::from(
+                "no fields are known here: an endpoint needs a `payload`, an event a schema that \
+                 has its name",
+            ));
+        }
+        help
+    }
+}
+
+/// One mistake as several situations have it.
+pub(super) struct Fault {
+    /// Its code.
+    pub(super) code: &'static str,
+    /// What is wrong.
+    pub(super) message: String,
+    /// Where, in bytes of the guard's or template's own text.
+    pub(super) range: Range<usize>,
+    /// How to mend it.
+    pub(super) help: Option<String>,
+}
+
+/// The mistakes of a guard or text over all its situations, each told once, with the names
+/// of those who are asking where there are such names.
+#[derive(Default)]
+pub(super) struct Faults {
+    found: Vec<(Fault, Vec<String>)>,
+}
+
+impl Faults {
+    /// Adds a mistake that one situation has.
+    pub(super) fn add(&mut self, situation: &Situation, fault: Fault) {
+        let same = self.found.iter_mut().find(|(known, _)| {
+            known.code == fault.code && known.message == fault.message && known.range == fault.range
+        });
+        if let Some((_, askers)) = same {
+            askers.push(situation.label.clone());
         } else {
-            format!("{message} (when `{}` starts it)", self.label)
+            let help = situation.help(fault.help);
+            self.found.push((Fault { help, ..fault }, vec![situation.label.clone()]));
         }
     }
+
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The mistakes at their places.
+    pub(super) fn told(self, place: impl Fn(&Range<usize>) -> Span) -> Vec<Diagnostic> {
+        self.found
+            .into_iter()
+            .map(|(fault, askers)| {
+                let message = told(&fault.message, &askers);
+                Diagnostic::error(fault.code, message, place(&fault.range)).maybe_help(fault.help)
+            })
+            .collect()
+    }
+}
+
+/// A message that names who is asking, where that is not plain from its place.
+pub(super) fn told(message: &str, askers: &[String]) -> String {
+    let mut names: Vec<String> =
+        askers.iter().filter(|name| !name.is_empty()).map(|name| format!("`{name}`")).collect();
+    names.dedup();
+    if names.is_empty() {
+        return message.to_owned();
+    }
+    format!("{message} (when {} starts it)", names.join(" or "))
 }
 
 /// The same fields, each of which may be missing.
@@ -127,13 +194,15 @@ pub(super) fn kind_of_text(text: &str, scope: &Scope) -> Kind {
 
 /// Whether a value of one kind can stand where another is wanted, as far as can be told.
 pub(super) fn fits(given: &Kind, wanted: &Kind) -> bool {
+    use Kind::{Any, Date, Integer, List, Number, Object, Text, Time};
     match (given, wanted) {
-        (Kind::Any, _) | (_, Kind::Any) | (Kind::Integer, Kind::Number) => true,
         // A number may be whole, and a text may hold a time: only the value can tell.
-        (Kind::Number, Kind::Integer) | (Kind::Text, Kind::Time | Kind::Date) => true,
-        (Kind::Time | Kind::Date, Kind::Text) => true,
-        (Kind::List(given), Kind::List(wanted)) => fits(given, wanted),
-        (Kind::Object(_), Kind::Object(_)) => true,
+        (Any, _)
+        | (_, Any)
+        | (Integer | Number, Integer | Number)
+        | (Text | Time | Date, Text | Time | Date)
+        | (Object(_), Object(_)) => true,
+        (List(given), List(wanted)) => fits(given, wanted),
         (given, wanted) => given == wanted,
     }
 }

@@ -8,7 +8,10 @@ use super::reading::Reading;
 use super::situation::Situation;
 use super::tree::{Node, Value};
 use crate::base::{Diagnostic, Span};
-use crate::model::rules::{Action, ServiceType, Step};
+use crate::model::rules::{Action, Fill, ServiceType, Step};
+
+/// Fields with what fills them.
+type Filled = Vec<(String, Fill)>;
 
 /// What surrounds the steps.
 pub(super) struct Surroundings {
@@ -32,19 +35,26 @@ pub(super) fn steps(
         if node.name == "reply" {
             unreachable(reading, node, &mut answered);
         }
-        let Some(action) = action(reading, node, around) else { continue };
+        let action = action(reading, node, around);
         let when = reading.when(node, &[&around.situation]);
-        if let Action::Find { record, .. } | Action::Save { record, .. } = &action {
-            let scope = reading.records.get(record).cloned().unwrap_or_default();
-            let known = around.situation.scope.names.contains_key(record);
-            if !known || when.is_none() {
-                around.situation =
-                    around.situation.clone().with_record(record, &scope, when.is_some());
-            }
+        if let ("find" | "save", Some(record)) = (node.name.as_str(), node.title()) {
+            bring(reading, around, record, node.prop("when").is_some());
         }
-        steps.push(Step { when, action, span: node.head() });
+        steps.extend(action.map(|action| Step { when, action, span: node.head() }));
     }
     steps
+}
+
+/// Brings a record into scope for the steps below; `maybe` says that its step has a `when`.
+fn bring(reading: &Reading<'_>, around: &mut Surroundings, record: &str, maybe: bool) {
+    match reading.records.get(record) {
+        Some(scope) if !maybe || !around.situation.scope.names.contains_key(record) => {
+            around.situation = around.situation.clone().with_record(record, scope, maybe);
+        }
+        Some(_) => {}
+        // The mistake is reported; what the record would have brought is unknown.
+        None => around.situation.unknown = true,
+    }
 }
 
 /// A reply below one that always answers is never given.
@@ -157,7 +167,7 @@ pub(super) fn send(
     situations: &[&Situation],
     payloads: &[&Situation],
     owner: &str,
-) -> Option<(String, Option<Vec<(String, crate::model::rules::Fill)>>)> {
+) -> Option<(String, Option<Filled>)> {
     let event = reading.resolve(Thing::Event, node.first()?)?.to_owned();
     let fields =
         node.children.as_ref().map(|children| fields::fills(reading, children, situations));

@@ -1,5 +1,7 @@
 //! The one door to the KDL parser: limits first, then parsing, then our own tree.
 
+use std::collections::BTreeSet;
+
 use kdl::{KdlDocument, KdlEntry, KdlIdentifier, KdlNode, KdlValue};
 
 use super::codes;
@@ -9,6 +11,9 @@ use crate::base::{Diagnostic, FileId, Sink, Span};
 
 /// Longest rule file in bytes.
 const MAX_FILE: usize = 256 * 1024;
+
+/// So many of the parser's own mistakes are told, one a line: most follow from the first.
+const MAX_FOREIGN: usize = 5;
 
 /// The nodes of a file; none after a mistake, which is then in the sink.
 pub(super) fn parse(file: FileId, text: &str, sink: &mut Sink) -> Option<Vec<Node>> {
@@ -28,7 +33,12 @@ pub(super) fn parse(file: FileId, text: &str, sink: &mut Sink) -> Option<Vec<Nod
         return match KdlDocument::parse_v2(text) {
             Ok(document) => Some(nodes(&document, file, text)),
             Err(error) => {
-                for fault in &error.diagnostics {
+                let mut lines = BTreeSet::new();
+                let first_of_line = |fault: &&kdl::KdlDiagnostic| {
+                    let at = floor(text, fault.span.offset());
+                    lines.insert(text[..at].rfind('\n'))
+                };
+                for fault in error.diagnostics.iter().filter(first_of_line).take(MAX_FOREIGN) {
                     sink.push(foreign(fault, file, text));
                 }
                 None

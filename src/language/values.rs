@@ -356,7 +356,8 @@ fn is_host(text: &str) -> bool {
         )
 }
 
-fn is_listen(text: &str) -> bool {
+/// Whether a text is an address with a port.
+pub(super) fn is_listen(text: &str) -> bool {
     text.parse::<std::net::SocketAddr>().is_ok()
         || text.rsplit_once(':').is_some_and(|(host, port)| {
             is_host(host) && !host.contains(':') && port.parse::<u16>().is_ok()

@@ -31,6 +31,18 @@ pub(super) fn webhooks(
     node: &Node,
 ) -> Option<(Arc<Webhooks>, Vec<Arc<Endpoint>>)> {
     let name = node.title()?;
+    for value in node.all("path").flat_map(|path| &path.args) {
+        if value.text().is_some_and(|path| path.contains(['{', '}', '*'])) {
+            reading.push(
+                Diagnostic::error(
+                    codes::TAG_NOT_ALLOWED,
+                    "the path of webhooks is written out, without tags or stars",
+                    value.span,
+                )
+                .help("what changes from call to call belongs in the body, or in `key=`"),
+            );
+        }
+    }
     let paths: Vec<String> = node
         .all("path")
         .flat_map(|path| path.args.iter().filter_map(Value::text))
