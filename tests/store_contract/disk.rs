@@ -2,7 +2,7 @@
 
 use rulerun::model::commit::{Commit, Write};
 use rulerun::model::queue::JobState;
-use rulerun::store::{Committed, OpenError, SledStore, Store};
+use rulerun::store::{Committed, ExecutionFilter, OpenError, SledStore, Store};
 
 use crate::help::*;
 
@@ -60,7 +60,7 @@ async fn many_callers_share_one_sync() {
     for caller in callers {
         caller.await.unwrap();
     }
-    assert_eq!(store.executions(Default::default(), 0, 1).await.unwrap().total, 320);
+    assert_eq!(store.executions(ExecutionFilter::default(), 0, 1).await.unwrap().total, 320);
 }
 
 #[test]

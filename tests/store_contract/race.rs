@@ -3,7 +3,6 @@
 //! its stop was answered, and none lost.
 
 use std::collections::{HashMap, HashSet};
-use std::future::Future as _;
 use std::task::Poll;
 
 use rulerun::base::Id;
@@ -31,8 +30,11 @@ impl Dice {
 
 /// Starts a sequence: looks, decides, commits, and decides again when that was in vain.
 #[derive(Default)]
-struct Starter {
-    seen: Option<Option<(Id, bool)>>,
+enum Starter {
+    #[default]
+    Looks,
+    /// It saw this (or no) enrolment, which has ended.
+    Saw(Option<(Id, bool)>),
 }
 
 /// Stops both sequences, and waits until what was in flight has landed.
@@ -65,10 +67,12 @@ struct World<'s> {
 
 impl<'s> World<'s> {
     async fn start(&mut self, starter: &mut Starter, sequence: &str) {
-        let Some(seen) = starter.seen.take() else {
+        let Starter::Saw(seen) = std::mem::take(starter) else {
             let found = self.store.enrolment(sequence, "ann@example.com").await.unwrap();
             let seen = found.map(|one| (one.id, one.state == EnrolmentState::Active));
-            starter.seen = seen.is_none_or(|(_, active)| !active).then_some(seen);
+            if seen.is_none_or(|(_, active)| !active) {
+                *starter = Starter::Saw(seen);
+            }
             return;
         };
         self.calls += 1;
@@ -159,8 +163,7 @@ async fn interleave(store: &dyn Store, seed: u64) {
         sent: HashSet::new(),
         over: HashSet::new(),
     };
-    let (mut starters, mut stopper) =
-        ([Starter::default(), Starter::default()], Stopper::default());
+    let (mut starters, mut stopper) = ([Starter::Looks, Starter::Looks], Stopper::default());
     let mut workers = [Worker::Idle, Worker::Idle];
     for _ in 0..36 {
         world.now += 1;
@@ -197,6 +200,7 @@ async fn interleave(store: &dyn Store, seed: u64) {
 struct Seed(u64);
 
 impl Drop for Seed {
+    #[expect(clippy::print_stderr, reason = "without the seed a failure cannot be repeated")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the seed was {}", self.0);

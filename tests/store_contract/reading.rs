@@ -201,7 +201,8 @@ async fn a_purge_takes_what_is_over_and_leaves_the_rest(store: &dyn Store) {
     assert!(store.execution(id(3)).await.unwrap().is_some());
     assert_eq!(store.webhook_logs(0, 99).await.unwrap().len(), 1, "only the open execution");
     assert!(store.enrolment("welcome", "ann@example.com").await.unwrap().is_some());
-    let person = ExecutionFilter { person: Some("ann@example.com".into()), ..Default::default() };
+    let person =
+        ExecutionFilter { person: Some("ann@example.com".into()), ..ExecutionFilter::default() };
     assert_eq!(store.executions(person, 0, 9).await.unwrap().total, 1);
     check_stats(store).await;
 }
