@@ -63,12 +63,15 @@ const WHOLE: u8 = 1;
 /// First byte of a value that lies in chunks; their number follows.
 const CHUNKED: u8 = 0x81;
 
+/// What becomes of a row: its new value, or none to remove it.
+pub(super) type Change = Option<Vec<u8>>;
+
 /// Changes over a map: what will be written at once.
 pub(super) struct Batch<'k> {
     base: &'k dyn Kv,
-    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    changes: BTreeMap<Vec<u8>, Change>,
     bytes: usize,
-    undo: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    undo: Vec<(Vec<u8>, Option<Change>)>,
 }
 
 impl<'k> Batch<'k> {
@@ -82,8 +85,8 @@ impl<'k> Batch<'k> {
         self.bytes
     }
 
-    /// The changes: a value, or none for a row to remove.
-    pub(super) fn into_changes(self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+    /// The changes by key.
+    pub(super) fn into_changes(self) -> BTreeMap<Vec<u8>, Change> {
         self.changes
     }
 
@@ -149,7 +152,7 @@ impl<'k> Batch<'k> {
         Ok(())
     }
 
-    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+    fn set(&mut self, key: Vec<u8>, value: Change) {
         self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
         let before = self.changes.insert(key.clone(), value);
         self.undo.push((key, before));
@@ -202,7 +205,7 @@ impl Kv for Batch<'_> {
     }
 }
 
-type Changes<'a> = Box<dyn Iterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)> + 'a>;
+type Changes<'a> = Box<dyn Iterator<Item = (&'a Vec<u8>, &'a Change)> + 'a>;
 
 /// Two walks as one; where both have a key, the change wins.
 struct Merged<'a> {

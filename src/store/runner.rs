@@ -170,7 +170,7 @@ impl<R: Runner> Store for R {
         Box::pin(async move {
             let mut purge = Purge::new(before, now);
             loop {
-                let step = self.write(false, |ledger, batch| ledger.purge(batch, purge));
+                let step = self.write(false, |_, batch| Ledger::purge(batch, purge));
                 let last;
                 (purge, last) = step.await?;
                 if last {

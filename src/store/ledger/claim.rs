@@ -74,11 +74,14 @@ impl Ledger {
             }
         }
         self.settle(batch, claim.now)?;
-        for held in self.claims.all().values() {
+        let all = self.claims.all();
+        for held in all.values().chain(self.effects.iter().filter_map(|(_, held)| held.as_ref())) {
+            // Its job is due again when its lease runs out.
             if held.lease.until > claim.now && *places.of(&keys::lane(&held.lane)) > 0 {
                 places.next_due = places.next_due.min(held.lease.until);
             }
         }
+        drop(all);
         self.reported = places.next_due;
         // Whoever claims need not be told what the answer says.
         self.ring = false;

@@ -37,7 +37,6 @@ impl Purge {
 impl Ledger {
     /// Takes one step of a purge; true when it was the last.
     pub(in crate::store) fn purge(
-        &mut self,
         batch: &mut Batch<'_>,
         mut purge: Purge,
     ) -> Result<(Purge, bool), StoreError> {
