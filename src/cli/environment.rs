@@ -135,8 +135,11 @@ mod tests {
     #[test]
     fn made_up_secrets_stand_in_for_what_is_missing_alone() {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join(MADE_UP), "RULERUN_T_A=made\nRULERUN_T_B=made\n")
-            .expect("a file");
+        std::fs::write(
+            folder.path().join(crate::serve::dev::FILE),
+            "RULERUN_T_A=made\nRULERUN_T_B=made\n",
+        )
+        .expect("a file");
         let found = environment("RULERUN_T_A=own\nRULERUN_T_B=\n").expect("a good file");
         let found = found.or_made_up(folder.path()).expect("a good file");
         assert_eq!(found.env("RULERUN_T_A").as_deref(), Some("own"));

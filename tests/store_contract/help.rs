@@ -63,6 +63,7 @@ pub(crate) fn job(number: u32, name: &str, lane: &str, due: i64) -> Job {
         entity_id: None,
         target: format!("https://{lane}.example.com"),
         enrolment: None,
+        by_hand: false,
         order: None,
         attempts: 0,
         retries: 0,
