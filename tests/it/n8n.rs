@@ -198,7 +198,7 @@ async fn three_failures_are_retried_with_the_same_bytes_then_a_person_sends_it()
     let stats = || async { server.get("/api/v1/queue/stats").await.json()["sent"] == 1 };
     eventually("the counts agree", stats).await;
     let shown = server.get(&format!("/api/v1/queue/{id}")).await.json();
-    assert_eq!(shown["attempts"].as_array().map(Vec::len), Some(5), "{shown}");
+    assert_eq!(shown["retry_history"].as_array().map(Vec::len), Some(5), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -226,9 +226,12 @@ fn opens(endpoint: &LiveEndpoint, key: Option<&str>) -> bool {
     }
 }
 
-/// Addresses of the API and the probes.
+/// Addresses of the API and the probes. Below the two webhook prefixes there are endpoints
+/// alone, so what is not found there must look like every other unknown address.
 fn is_fixed(path: &str) -> bool {
-    path.starts_with("/api/v1/") || matches!(path, "/livez" | "/readyz" | "/metrics")
+    const ENDPOINTS: [&str; 2] = ["/api/v1/executions/webhook/", "/api/v1/webhooks/"];
+    let is_api = path.starts_with("/api/v1/") && !ENDPOINTS.iter().any(|at| path.starts_with(at));
+    is_api || matches!(path, "/livez" | "/readyz" | "/metrics")
 }
 
 /// A path segment without percent escapes; what is not UTF-8 then fits no key.
