@@ -1,31 +1,36 @@
 //! Text that must never be printed: keys, tokens, passwords.
 
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 /// A secret. Printing it in any way shows `***`; only [`Secret::expose`] gives the text.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(String);
+pub struct Secret {
+    text: String,
+    /// SHA-256 of the text, so that a comparison hashes only what was given.
+    digest: [u8; 32],
+}
 
 impl Secret {
     /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        let text = text.into();
+        let digest = Sha256::digest(text.as_bytes()).into();
+        Self { text, digest }
     }
 
     /// The text itself, for the one place that signs or sends it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether `given` is this secret, in time that does not tell how much of it fits.
     /// Digests of equal length are compared, so the length stays hidden as well.
     #[must_use]
     pub fn matches(&self, given: &str) -> bool {
-        use sha2::Digest as _;
-        let ours = sha2::Sha256::digest(self.0.as_bytes());
-        let theirs = sha2::Sha256::digest(given.as_bytes());
-        ours.as_slice().ct_eq(theirs.as_slice()).into()
+        let given = Sha256::digest(given.as_bytes());
+        self.digest.ct_eq(given.as_slice()).into()
     }
 }
 

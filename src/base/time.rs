@@ -41,5 +41,51 @@ pub fn parse_time(text: &str) -> Result<Timestamp, String> {
 /// How times are written outwards: UTC, whole milliseconds, `Z`.
 #[must_use]
 pub fn format_time(at: Timestamp) -> String {
-    from_millis(millis(at)).strftime("%Y-%m-%dT%H:%M:%S%.fZ").to_string()
+    use std::fmt::Write as _;
+    let civil = Zone::UTC.to_datetime(at);
+    let (date, time) = (civil.date(), civil.time());
+    let mut text = String::with_capacity(24);
+    // Written by hand because every call does it several times; writing to a string cannot
+    // fail.
+    let _ = write!(text, "{:04}-", date.year());
+    for (number, after) in [
+        (date.month(), '-'),
+        (date.day(), 'T'),
+        (time.hour(), ':'),
+        (time.minute(), ':'),
+        (time.second(), '.'),
+    ] {
+        let number = number.unsigned_abs();
+        text.extend([char::from(b'0' + number / 10), char::from(b'0' + number % 10), after]);
+    }
+    match time.millisecond() {
+        0 => {
+            text.pop();
+        }
+        millis => {
+            let _ = write!(text, "{millis:03}");
+            text.truncate(text.trim_end_matches('0').len());
+        }
+    }
+    text.push('Z');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds_where_there_are_any() {
+        for (given, written) in [
+            ("2025-12-01T10:30:00Z", "2025-12-01T10:30:00Z"),
+            ("2025-12-01T10:30:05.120999+01:00", "2025-12-01T09:30:05.12Z"),
+            ("0099-01-02T03:04:05.007Z", "0099-01-02T03:04:05.007Z"),
+            ("2025-12-01T10:30:00.0009Z", "2025-12-01T10:30:00Z"),
+        ] {
+            let at = parse_time(given).expect("a time");
+            assert_eq!(format_time(at), written);
+            assert_eq!(millis(parse_time(written).expect("a time")), millis(at));
+        }
+    }
 }

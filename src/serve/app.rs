@@ -184,11 +184,9 @@ impl App {
 
     /// Keeps a refused call in the list of executions, without making the caller wait.
     fn note_refused(&self, decision: Decision, body: Bytes) {
-        if !self.metrics.may_note_refusal(
-            &decision.execution.namespace,
-            &decision.execution.flow,
-            self.millis(),
-        ) {
+        let execution = &decision.execution;
+        let endpoint = format!("{}/{}", execution.namespace, execution.flow);
+        if !self.metrics.may_note_refusal(&endpoint, self.millis()) {
             return;
         }
         let store = Arc::clone(&self.store);

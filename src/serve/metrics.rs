@@ -33,7 +33,7 @@ pub struct Metrics {
     call_seconds: Histogram,
     attempts: Family<AttemptLabels, Counter>,
     reloads: Counter,
-    refusals: Mutex<HashMap<(String, String), (i64, u32)>>,
+    refusals: Mutex<HashMap<String, (i64, u32)>>,
 }
 
 impl Default for Metrics {
@@ -73,10 +73,13 @@ impl Metrics {
 
     /// Whether one more refused call of this endpoint may be kept this minute: a caller must
     /// not be able to fill the disk with refusals.
-    pub fn may_note_refusal(&self, namespace: &str, flow: &str, now: i64) -> bool {
+    pub fn may_note_refusal(&self, endpoint: &str, now: i64) -> bool {
         let minute = now / 60_000;
         let Ok(mut kept) = self.refusals.lock() else { return false };
-        let entry = kept.entry((namespace.to_owned(), flow.to_owned())).or_insert((minute, 0));
+        let Some(entry) = kept.get_mut(endpoint) else {
+            kept.insert(endpoint.to_owned(), (minute, 1));
+            return true;
+        };
         if entry.0 != minute {
             *entry = (minute, 0);
         }

@@ -70,7 +70,9 @@ struct Key(Vec<u8>);
 
 impl Key {
     fn new(kind: u8) -> Self {
-        Self(vec![kind])
+        let mut key = Vec::with_capacity(96);
+        key.push(kind);
+        Self(key)
     }
 
     fn id(mut self, id: Id) -> Self {
@@ -92,11 +94,11 @@ impl Key {
             hashed = [&text.as_bytes()[..200], &[0xff], &Sha256::digest(text)[..]].concat();
             &hashed
         };
-        for byte in bytes {
-            self.0.push(*byte);
-            if *byte == 0 {
-                self.0.push(0xff);
+        for (number, part) in bytes.split(|byte| *byte == 0).enumerate() {
+            if number > 0 {
+                self.0.extend([0, 0xff]);
             }
+            self.0.extend(part);
         }
         self.0.extend([0, 0]);
         self

@@ -108,6 +108,11 @@ impl<'k> Batch<'k> {
     /// Writes a row of any length, in chunks if it is long.
     pub(super) fn put(&mut self, key: Vec<u8>, payload: &[u8]) -> Result<(), StoreError> {
         self.drop_chunks(&key)?;
+        self.put_new(key, payload)
+    }
+
+    /// Writes a row of any length where none was before.
+    pub(super) fn put_new(&mut self, key: Vec<u8>, payload: &[u8]) -> Result<(), StoreError> {
         if payload.len() <= CHUNK {
             self.put_small(key, payload);
             return Ok(());

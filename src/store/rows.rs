@@ -182,9 +182,13 @@ pub(super) struct Counter {
     pub(super) stat: Stat,
 }
 
+/// What most rows fit into.
+const USUAL: usize = 512;
+
 /// A row as bytes.
 pub(super) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, StoreError> {
-    postcard::to_stdvec(row).map_err(|error| StoreError::Damaged(error.to_string()))
+    postcard::to_extend(row, Vec::with_capacity(USUAL))
+        .map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
 /// The row behind a raw value.
@@ -249,11 +253,12 @@ pub(super) fn head(kv: &dyn Kv, id: Id) -> Result<Option<Head>, StoreError> {
     read(kv, &keys::by_id(keys::EXECUTION, id))
 }
 
-/// Writes an execution with its body.
+/// Writes an execution with its body. `fresh` says that it was never written before.
 pub(super) fn write_head(
     batch: &mut Batch<'_>,
     mut head: Head,
     body: &[u8],
+    fresh: bool,
 ) -> Result<(), StoreError> {
     let id = head.execution.id;
     head.inline = body.len() <= INLINE;
@@ -263,7 +268,8 @@ pub(super) fn write_head(
     } else {
         batch.put(keys::body(id), body)?;
     }
-    batch.put(keys::by_id(keys::EXECUTION, id), &row)
+    let key = keys::by_id(keys::EXECUTION, id);
+    if fresh { batch.put_new(key, &row) } else { batch.put(key, &row) }
 }
 
 /// The raw body of an execution's call.

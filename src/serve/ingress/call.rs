@@ -49,15 +49,18 @@ pub(super) struct Ended {
     pub(super) note: String,
     /// Whether it was a repetition.
     pub(super) repeated: bool,
+    /// Whether a rule refused it; then it is kept as an execution.
+    pub(super) by_rule: bool,
 }
 
 impl Ended {
-    fn refused(answer: Answer, note: impl Into<String>) -> Self {
-        Self { answer, note: note.into(), repeated: false }
+    /// An answer with what to tell about it.
+    fn of(answer: Answer, note: impl Into<String>) -> Self {
+        Self { answer, note: note.into(), repeated: false, by_rule: false }
     }
 
     fn error(status: u16, text: &str) -> Self {
-        Self::refused(answer::error(status, text), text)
+        Self::of(answer::error(status, text), text)
     }
 }
 
@@ -80,17 +83,17 @@ impl Incall<'_> {
     fn before_body(&self, method: &Method, headers: &HeaderMap) -> Result<(), Box<Ended>> {
         let rule = &self.endpoint.rule;
         if method == Method::OPTIONS {
-            return Err(Box::new(Ended::refused(answer::preflight(rule, headers), "preflight")));
+            return Err(Box::new(Ended::of(answer::preflight(rule, headers), "preflight")));
         }
         if !rule.methods.iter().any(|allowed| allowed == method.as_str()) {
             let answer = answer::wrong_method(&rule.methods);
-            return Err(Box::new(Ended::refused(answer, format!("{method} is not declared"))));
+            return Err(Box::new(Ended::of(answer, format!("{method} is not declared"))));
         }
         if !self.endpoint.enabled {
             return Err(Box::new(Ended::error(409, "This endpoint is switched off.")));
         }
         if let Some(trouble) = self.app.trouble() {
-            return Err(Box::new(Ended::refused(answer::busy(503, &trouble), trouble)));
+            return Err(Box::new(Ended::of(answer::busy(503, &trouble), trouble)));
         }
         self.within_rates()?;
         access::check_caller(self.endpoint, self.client, headers)
@@ -107,7 +110,7 @@ impl Incall<'_> {
                 let text = format!("Too many calls: this endpoint takes {rate}.");
                 let mut answer = answer::busy(429, &text);
                 answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-                return Err(Box::new(Ended::refused(answer, text)));
+                return Err(Box::new(Ended::of(answer, text)));
             }
         }
         Ok(())
@@ -184,7 +187,7 @@ impl Incall<'_> {
             if !problems.is_empty() {
                 let note = problems.iter().map(|problem| problem.message.as_str());
                 let note = note.collect::<Vec<_>>().join("; ");
-                return Err(Box::new(Ended::refused(answer::misfit(&problems), note)));
+                return Err(Box::new(Ended::of(answer::misfit(&problems), note)));
             }
         }
         match value {
@@ -204,11 +207,11 @@ impl Incall<'_> {
         body: &[u8],
     ) -> Result<Vec<IdempotencyKey>, Box<Ended>> {
         let now = self.app.millis();
-        let digest: [u8; 32] = Sha256::digest(body).into();
+        // Most calls bring no key: then the body need not be hashed.
         let key = |key: String, expires: i64| IdempotencyKey {
             endpoint: self.endpoint.rule.full_name(),
             key,
-            body: digest,
+            body: Sha256::digest(body).into(),
             expires,
         };
         let mut keys = Vec::new();
@@ -238,17 +241,15 @@ impl Incall<'_> {
 /// The answer to a call that was decided.
 fn settled(accepted: Accepted) -> Ended {
     match accepted {
-        Accepted::Done(reply, id) => {
-            Ended { answer: answer::reply(&reply), note: id.to_string(), repeated: false }
-        }
+        Accepted::Done(reply, id) => Ended::of(answer::reply(&reply), id.to_string()),
         Accepted::Refused(reply) => {
             let why = reply.body["message"].as_str().unwrap_or("refused silently").to_owned();
-            Ended::refused(answer::reply(&reply), why)
+            Ended { by_rule: true, ..Ended::of(answer::reply(&reply), why) }
         }
         Accepted::Replayed(reply, id) => {
             let mut answer = answer::reply(&reply);
             answer.headers_mut().insert("idempotent-replay", HeaderValue::from_static("true"));
-            Ended { answer, note: id.to_string(), repeated: true }
+            Ended { repeated: true, ..Ended::of(answer, id.to_string()) }
         }
         Accepted::KeyReused => {
             Ended::error(409, "This idempotency key was used before, with another body.")
@@ -262,7 +263,7 @@ pub(super) fn unavailable(error: &StoreError) -> Ended {
         StoreError::Full => "The server is busy; please try again.",
         _ => "The server cannot store calls at the moment; please try again.",
     };
-    Ended::refused(answer::busy(503, text), error.to_string())
+    Ended::of(answer::busy(503, text), error.to_string())
 }
 
 fn has_no_body(method: &Method) -> bool {

@@ -188,7 +188,7 @@ impl Ingress {
             app.journal.say(kind, &format!("{status} {name}  {}", ended.note));
         }
         // What a rule refused is an execution already; what was turned away is noted here.
-        if matches!(status, 400 | 401 | 403 | 405 | 408 | 409 | 413 | 415 | 422 | 429 | 503) {
+        if !ended.by_rule && status >= 400 && app.metrics.may_note_refusal(&name, app.millis()) {
             app.store.note_refusals(vec![Refusal {
                 id: app.new_id(),
                 endpoint: name,

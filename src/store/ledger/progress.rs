@@ -58,7 +58,7 @@ impl Ledger {
             if !delta.enrolled.is_empty() {
                 let body = rows::body(batch, id)?.unwrap_or_default();
                 head.enrolled.extend(delta.enrolled.iter().cloned());
-                rows::write_head(batch, head.clone(), &body)?;
+                rows::write_head(batch, head.clone(), &body, false)?;
             }
             let mut progress = rows::progress(batch, &head)?;
             advance(&mut progress, &delta, now);
@@ -90,7 +90,7 @@ impl Ledger {
             waits: delta.open > 0 && delta.first_due.is_some_and(|due| due > now),
             inline: true,
         };
-        rows::write_head(batch, head, body)
+        rows::write_head(batch, head, body, true)
     }
 
     /// Moves the counter of a job's kind.
