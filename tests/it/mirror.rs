@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::notion::Notion as StandIn;
 use crate::support::notion::{DATABASE, Instead, SOURCE, TOKEN, error};
+use crate::support::server::{CAMPAIGN, Make, eventually};
 use rulerun::base::{Secret, Timestamp};
 use rulerun::model::{AttemptError, Tried};
 use rulerun::serve::deliver::http::HttpClient;
@@ -30,6 +31,36 @@ async fn put(mirror: &Notion, id: &str, fields: Value) -> Tried {
 async fn put_within(mirror: &Notion, id: &str, fields: Value, timeout: Duration) -> Tried {
     let now: Timestamp = "2025-12-01T10:00:00Z".parse().unwrap();
     mirror.mirror("contact", id, fields.as_object().unwrap(), now, timeout).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_up_becomes_a_page_and_ten_more_of_the_same_person_stay_one() {
+    let stand_in = StandIn::start(COLUMNS).await;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let settings = std::fs::read_to_string(root.join("rules/settings.kdl")).unwrap();
+    let settings = settings.replace("rate \"3/s\"", "url (env)\"NOTION_URL\"\n    rate \"1000/s\"");
+    let make = Make::campaigns()
+        .file("rules/settings.kdl", &settings)
+        .env("NOTION_TOKEN", TOKEN)
+        .env("NOTION_DATABASE_ID", DATABASE)
+        .env("NOTION_URL", &stand_in.url);
+    let server = make.start().await;
+    let path = format!("{CAMPAIGN}/signup-handler/signup-webhook-key");
+    for number in 0..11 {
+        let body = json!({
+            "email": "s@example.com", "first_name": format!("Sarah {number}"), "business_name": "Salon",
+        });
+        assert_eq!(server.post(&path, &body).await.status, 200);
+    }
+    let newest = || async {
+        let world = stand_in.world.lock().unwrap();
+        let page = world.pages.first().map(|page| page.1.clone()).unwrap_or_default();
+        page["First Name"]["rich_text"][0]["text"]["content"] == "Sarah 10"
+    };
+    eventually("the newest value is mirrored", newest).await;
+    assert_eq!(stand_in.world.lock().unwrap().pages.len(), 1);
+    let idle = || async { server.get("/api/v1/queue/stats").await.json()["pending"] == 0 };
+    eventually("nothing is left to mirror", idle).await;
 }
 
 #[tokio::test]
