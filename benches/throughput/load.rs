@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -19,23 +19,23 @@ type Body = Arc<dyn Fn(u64) -> String + Send + Sync>;
 
 /// Where to send, over how many connections.
 #[derive(Clone)]
-pub struct Load {
-    pub port: u16,
-    pub path: String,
-    pub connections: usize,
+pub(crate) struct Load {
+    pub(crate) port: u16,
+    pub(crate) path: String,
+    pub(crate) connections: usize,
 }
 
 /// What came back.
 #[derive(Default)]
-pub struct Measured {
-    pub answers: u64,
-    pub took: Duration,
-    pub statuses: BTreeMap<u16, u64>,
+pub(crate) struct Measured {
+    pub(crate) answers: u64,
+    pub(crate) took: Duration,
+    pub(crate) statuses: BTreeMap<u16, u64>,
     micros: Vec<u32>,
 }
 
 impl Measured {
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.answers as f64 / self.took.as_secs_f64()
     }
 
@@ -48,7 +48,7 @@ impl Measured {
     }
 
     /// A percentile in milliseconds.
-    pub fn percentile(&self, share: f64) -> f64 {
+    pub(crate) fn percentile(&self, share: f64) -> f64 {
         let index = ((self.micros.len().max(1) - 1) as f64 * share) as usize;
         self.micros.get(index).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
     }
@@ -56,25 +56,25 @@ impl Measured {
 
 impl Load {
     /// Sends for a while; `body` makes the body of the n-th request.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         time: Duration,
         body: impl Fn(u64) -> String + Send + Sync + 'static,
     ) -> Measured {
-        self.send(u64::MAX, time, Arc::new(body))
+        self.send(u64::MAX, time, &(Arc::new(body) as Body))
     }
 
     /// Sends so many requests; answers how many were answered with 200.
-    pub fn run_count(
+    pub(crate) fn run_count(
         &self,
         count: u64,
         body: impl Fn(u64) -> String + Send + Sync + 'static,
     ) -> u64 {
-        let measured = self.send(count, Duration::from_secs(120), Arc::new(body));
+        let measured = self.send(count, Duration::from_mins(2), &(Arc::new(body) as Body));
         measured.statuses.get(&200).copied().unwrap_or(0)
     }
 
-    fn send(&self, count: u64, time: Duration, body: Body) -> Measured {
+    fn send(&self, count: u64, time: Duration, body: &Body) -> Measured {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let next = Arc::new(AtomicU64::new(0));
@@ -82,7 +82,7 @@ impl Load {
         let mut total = runtime.block_on(async {
             let mut clients = tokio::task::JoinSet::new();
             for _ in 0..self.connections {
-                let (load, next, body) = (self.clone(), Arc::clone(&next), Arc::clone(&body));
+                let (load, next, body) = (self.clone(), Arc::clone(&next), Arc::clone(body));
                 clients.spawn(async move { load.client(&next, count, began + time, &body).await });
             }
             let mut total = Measured::default();
@@ -145,7 +145,7 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> u16 {
 }
 
 /// Runs as a server: `echo` answers the body, `sink` counts and answers 200.
-pub fn serve(kind: &str) {
+pub(crate) fn serve(kind: &str) {
     let echo = kind == "echo";
     let count = Arc::new(AtomicU64::new(0));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -178,7 +178,7 @@ async fn one(request: Request<Incoming>, echo: bool, count: &AtomicU64) -> Respo
     if request.method() == Method::GET {
         return Response::new(Full::new(Bytes::from(count.load(Ordering::SeqCst).to_string())));
     }
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
     count.fetch_add(1, Ordering::SeqCst);
     Response::new(Full::new(if echo { body } else { Bytes::from_static(b"ok") }))
 }

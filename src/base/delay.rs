@@ -11,6 +11,8 @@ use super::time::{Timestamp, Zone};
 
 /// Longest wait that is accepted: about ten years.
 const MAX_DAYS: i64 = 3660;
+/// The same in milliseconds.
+const MAX_MILLIS: f64 = 3660.0 * 86_400_000.0;
 
 /// A wait of whole calendar days plus an exact rest. Never negative.
 #[derive(
@@ -24,12 +26,6 @@ pub struct Delay {
 }
 
 impl Delay {
-    /// An exact wait.
-    #[must_use]
-    pub const fn exact(duration: Duration) -> Self {
-        Self { days: 0, millis: duration.as_millis() as u64 }
-    }
-
     /// Reads what a person wrote.
     ///
     /// # Errors
@@ -59,7 +55,7 @@ impl Delay {
         }
         let days = i64::from(span.get_weeks()) * 7 + i64::from(span.get_days());
         let rest = span.weeks(0).days(0).total(Unit::Millisecond).map_err(|_| String::from(HOW))?;
-        if days > MAX_DAYS || rest > MAX_DAYS as f64 * 86_400_000.0 {
+        if days > MAX_DAYS || rest > MAX_MILLIS {
             return Err(String::from("that is longer than ten years"));
         }
         #[expect(

@@ -1,6 +1,8 @@
 //! How mistakes look: drawn with their source lines for a person, or as JSON for a
 //! program. Both are made from the same [`Diagnostic`]s, so they never disagree.
 
+use std::fmt::Write as _;
+
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 use serde_json::{Value, json};
 
@@ -36,7 +38,7 @@ pub fn human(sources: &SourceMap, found: &[Diagnostic], style: Style) -> String 
         }
     }
     if found.len() > SHOWN {
-        out.push_str(&format!("… and {} more.\n", found.len() - SHOWN));
+        let _ = writeln!(out, "… and {} more.", found.len() - SHOWN);
     }
     out
 }

@@ -82,12 +82,7 @@ fn show(client: &Client, id: &str, format: Format) -> Outcome {
 fn row(mail: &Value) -> Vec<String> {
     let text = |name: &str| table::cell(&mail[name]);
     let step = format!("{}/{}", text("sequence"), text("name"));
-    vec![text("id"), text("to"), text("subject"), step, table::moment(captured_at(mail))]
-}
-
-/// When it was captured.
-fn captured_at(mail: &Value) -> &Value {
-    mail.get("at").unwrap_or(&mail["captured_at"])
+    vec![text("id"), text("to"), text("subject"), step, table::moment(&mail["captured_at"])]
 }
 
 /// The e-mail as a reader knows one: who, what, text.
@@ -99,7 +94,7 @@ fn letter(mail: &Value) -> String {
         "To:      {}\nSubject: {}\nDate:    {}\n\n{}\n",
         text("to"),
         text("subject"),
-        table::moment(captured_at(mail)),
+        table::moment(&mail["captured_at"]),
         body.join("\n")
     )
 }

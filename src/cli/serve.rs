@@ -77,7 +77,7 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Outcome {
 /// The disk has failed: what sled believes and what is written may differ from now on, so
 /// nothing more may be answered. The next start reads what is really there.
 #[expect(clippy::exit, reason = "no destructor may write after the disk has failed")]
-fn stop_at_once(why: String) {
+fn stop_at_once(why: &str) {
     out::note(&format!(
         "error: the data folder cannot be written any more, so rulerun stops: {why}"
     ));

@@ -119,8 +119,11 @@ fn address(origin: &Origin) -> (String, String) {
     }
 }
 
+/// The answer where no rule gives one. The API answers 202 to a backend's event: it is queued,
+/// and nothing of it has been done yet.
 fn accepted(call: &Call) -> Reply {
-    Reply { status: 200, body: json!({ "id": call.id.to_string(), "state": "CREATED" }) }
+    let status = if matches!(call.origin, Origin::Event { .. }) { 202 } else { 200 };
+    Reply { status, body: json!({ "id": call.id.to_string(), "state": "CREATED" }) }
 }
 
 fn opens_work(writes: &[Write]) -> bool {

@@ -16,4 +16,4 @@ pub use decide::{Decided, Decision, decide};
 pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;
 pub use step::{Due, StepDecision, step};
-pub use world::{Need, OUTBOX, Outlet, View, World};
+pub use world::{Need, OUTBOX, Outlet, Seen, View, World};

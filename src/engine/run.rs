@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::refusal::{Halt, Reply};
 use super::world::{Need, View, World};
-use crate::base::time;
+use crate::base::{Id, time};
 use crate::guard::Guard;
 use crate::model::commit::{Assumption, Write};
 use crate::model::queue::{Job, JobState, Level, LogLine, Record, Task};
@@ -264,9 +264,11 @@ impl<'a> Run<'a> {
     }
 
     fn envelope(&self, name: &str, payload: Map<String, Value>) -> Value {
-        serde_json::json!({
-            "event": name, "timestamp": time::format_time(self.call.at), "data": payload,
-        })
+        let mut whole = Map::new();
+        whole.insert("event".into(), name.into());
+        whole.insert("timestamp".into(), time::format_time(self.call.at).into());
+        whole.insert("data".into(), Value::Object(payload));
+        Value::Object(whole)
     }
 
     fn mirror(&mut self, record: &str, id: &str, service: &str) {
@@ -283,7 +285,7 @@ impl<'a> Run<'a> {
     }
 
     /// A job of this call that is due at once.
-    fn job(&self, id: crate::base::Id, lane: &str, event: &str, target: String, task: Task) -> Job {
+    fn job(&self, id: Id, lane: &str, event: &str, target: String, task: Task) -> Job {
         let now = time::millis(self.call.at);
         Job {
             id,

@@ -77,12 +77,15 @@ pub enum Need {
     Enrolment(String, String),
 }
 
+/// A record as it was when the decision looked: its fields and its version.
+pub type Seen = (Map<String, Value>, u64);
+
 /// What has been fetched from the store for a decision. What is not in it was not looked
 /// at; what is in it as none does not exist.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// Records with their versions.
-    pub records: HashMap<(String, String), Option<(Map<String, Value>, u64)>>,
-    /// Newest enrolments.
+    /// Records, by name and id.
+    pub records: HashMap<(String, String), Option<Seen>>,
+    /// Newest enrolments, by sequence and key.
     pub enrolments: HashMap<(String, String), Option<Enrolment>>,
 }

@@ -1,3 +1,5 @@
+//! What guards may say, what they answer, and what is refused at load.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -12,6 +12,7 @@ use crate::model::rules::{Endpoint, Webhooks};
 const API: &[&str] = &[
     "executions",
     "flows",
+    "status",
     "queue",
     "webhook-logs",
     "events",
@@ -25,7 +26,7 @@ const API: &[&str] = &[
     "openapi.json",
 ];
 /// Fixed addresses of the whole server.
-const ROOT: &[&str] = &["livez", "readyz", "metrics"];
+const ROOT: &[&str] = &["livez", "readyz", "metrics", "unsubscribe"];
 
 /// Whether a name can stand between two slashes.
 pub(super) fn is_segment(name: &str) -> bool {

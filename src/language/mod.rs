@@ -65,6 +65,12 @@ pub fn analyze(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
     (complete.then_some(rules), reading.sink.finish())
 }
 
+/// Whether a path names a rule file; `.test.kdl` files are for tests of rules.
+#[must_use]
+pub fn is_rule_file(path: &str) -> bool {
+    has_ending(path, "kdl") && !path.ends_with(".test.kdl")
+}
+
 /// Whether a path has an ending; endings are written in small letters.
 fn has_ending(path: &str, ending: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, found)| found == ending)
@@ -74,7 +80,7 @@ fn has_ending(path: &str, ending: &str) -> bool {
 fn parse(reading: &mut Reading<'_>) -> Vec<Vec<Node>> {
     let mut files = Vec::new();
     for (id, file) in reading.sources.iter() {
-        if !has_ending(&file.path, "kdl") || file.path.ends_with(".test.kdl") {
+        if !is_rule_file(&file.path) {
             continue;
         }
         let mut own = Sink::new();

@@ -1,3 +1,5 @@
+//! What payload checks accept, refuse and say, with the sentences that callers read.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! The real clock and real randomness: the only module that asks the machine for either.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::base::{Clock, Id, Timestamp, time};
 
 /// The wall clock.
@@ -29,8 +31,7 @@ pub fn new_id(at: Timestamp) -> Id {
 pub fn new_secret() -> String {
     let random = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
     // Three version 4 UUIDs hold 366 random bits; hashing them leaves 256 even ones.
-    use sha2::Digest as _;
-    let mut hash = sha2::Sha256::new();
+    let mut hash = Sha256::new();
     for part in &random {
         hash.update(part.as_bytes());
     }

@@ -3,6 +3,7 @@
 //! the printed `curl` lines stay valid.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::clock;
@@ -79,7 +80,7 @@ fn write(file: &PathBuf, made: &BTreeMap<String, String>) -> std::io::Result<()>
     let mut text =
         String::from("# Made by `rulerun serve --dev`. Delete this file to get new ones.\n");
     for (name, value) in made {
-        text.push_str(&format!("{name}={value}\n"));
+        let _ = writeln!(text, "{name}={value}");
     }
     let mut options = std::fs::OpenOptions::new();
     options

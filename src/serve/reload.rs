@@ -84,6 +84,9 @@ enum Woken {
     Sweep,
 }
 
+/// Looks for what only resolved settings show to be wrong.
+pub type Check = Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync>;
+
 /// Watches rule files and swaps them in.
 #[derive(Clone)]
 pub struct Reloader {
@@ -94,7 +97,7 @@ pub struct Reloader {
     /// Settings.
     pub lookup: SharedLookup,
     /// Checks that need resolved settings.
-    pub check: Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync>,
+    pub check: Check,
     /// How diagnostics are drawn.
     pub style: Style,
 }

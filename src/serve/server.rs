@@ -19,7 +19,7 @@ use super::deliver::{Deliver, Gates};
 use super::ingress::Ingress;
 use super::journal::{Journal, Kind, Voice};
 use super::metrics::Metrics;
-use super::reload::{self, Reloader, SharedLookup};
+use super::reload::{self, Check, Reloader, SharedLookup};
 use super::settings::Live;
 use super::sources::SourceError;
 use crate::base::report::Style;
@@ -31,7 +31,7 @@ pub const EXIT_IO: i32 = 74;
 /// How long open calls may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(9);
 /// How often finished work is cleaned away.
-const CLEANUP: Duration = Duration::from_secs(3600);
+const CLEANUP: Duration = Duration::from_hours(1);
 
 /// How to start.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ pub struct Config {
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Called when the disk has failed and nothing can be trusted any more.
-    pub on_fatal: Arc<dyn Fn(String) + Send + Sync>,
+    pub on_fatal: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
 impl std::fmt::Debug for Config {
@@ -223,7 +223,7 @@ impl Server {
 }
 
 /// Checks that need resolved settings, for the start and for every reload.
-fn checker(config: &Config) -> Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync> {
+fn checker(config: &Config) -> Check {
     let dev = config.options.dev;
     Arc::new(move |live| if dev { Vec::new() } else { checks::real_mail(live) })
 }

@@ -111,6 +111,7 @@ pub fn resolve(
     let data = desk.get(&rules.data).unwrap_or_else(|| String::from("data"));
     if desk.faults.is_empty() {
         Ok(Live {
+            rules,
             revision,
             listen,
             public_url,
@@ -121,7 +122,6 @@ pub fn resolve(
             outlets,
             endpoints,
             router,
-            rules,
         })
     } else {
         Err(desk.faults)

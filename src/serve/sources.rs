@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::SourceMap;
+use crate::language;
 
 /// The largest file that is read; larger ones are left for `analyze` to refuse by size.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -75,16 +76,11 @@ pub fn load(given: &[PathBuf]) -> Result<SourceMap, SourceError> {
         let text = read(&file)?;
         sources.add(shown(&file), text);
     }
-    if !sources.iter().any(|(_, file)| is_rule_file(&file.path)) {
+    if !sources.iter().any(|(_, file)| language::is_rule_file(&file.path)) {
         let names: Vec<String> = named.iter().map(|path| shown(path)).collect();
         return Err(SourceError::Empty(names.join(" or ")));
     }
     Ok(sources)
-}
-
-/// Whether a path is a rule file (tests are not).
-fn is_rule_file(path: &str) -> bool {
-    path.ends_with(".kdl") && !path.ends_with(".test.kdl")
 }
 
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), SourceError> {
@@ -101,11 +97,16 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
         }
         if path.is_dir() {
             collect(&path, depth + 1, files)?;
-        } else if name.ends_with(".kdl") || name.ends_with(".md") || name.ends_with(".json") {
+        } else if is_read(&path) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether rules may be made of a file, by its ending: rules, e-mail texts, schemas.
+fn is_read(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "kdl" || ending == "md" || ending == "json")
 }
 
 fn read(path: &Path) -> Result<String, SourceError> {

@@ -1,3 +1,5 @@
+//! Signatures of every scheme: made, verified, and refused.
+
 use super::{Presented, Scheme, sign, standard_key_is_ambiguous, verify};
 use crate::base::Secret;
 

@@ -194,9 +194,14 @@ pub(super) fn enrolment(sequence: &str, key: &str) -> Vec<u8> {
     Key(self::sequence(sequence)).text(key).0
 }
 
+/// A person's enrolments.
+pub(super) fn person_enrolments(person: &str) -> Vec<u8> {
+    Key::new(PERSON_ENROLMENT).text(person).0
+}
+
 /// A person's enrolments in a sequence.
 pub(super) fn person_sequence(person: &str, sequence: &str) -> Vec<u8> {
-    Key::new(PERSON_ENROLMENT).text(person).text(sequence).0
+    Key(person_enrolments(person)).text(sequence).0
 }
 
 /// A person's enrolment.

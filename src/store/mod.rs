@@ -254,6 +254,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         skip: usize,
         take: usize,
     ) -> Answer<'_, Page<Enrolment>>;
+    /// A person's newest enrolment of each sequence and key, by sequence and key.
+    fn enrolments_of(&self, person: &str) -> Answer<'_, Vec<Enrolment>>;
 
     /// Queues failed or cancelled jobs again at `now`, with their retries back; answers how
     /// many.

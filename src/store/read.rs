@@ -322,6 +322,19 @@ pub(super) fn enrolments(
     Ok(Page { rows, total: page.total })
 }
 
+/// A person's enrolments, by sequence and key. The index may be a moment behind a row that
+/// is being replaced, so each row is asked whom it is about.
+pub(super) fn enrolments_of(kv: &dyn Kv, person: &str) -> Result<Vec<crate::model::Enrolment>> {
+    let mut found = Vec::new();
+    for row in kv.prefix(&keys::person_enrolments(person), Way::Up).take(COUNTED) {
+        let key = row?.1.split_off(1);
+        let stored: Option<StoredEnrolment> = rows::read(kv, &key)?;
+        let enrolment = stored.map(|stored| stored.enrolment);
+        found.extend(enrolment.filter(|enrolment| enrolment.person == person));
+    }
+    Ok(found)
+}
+
 /// Everything below a prefix, in order of the keys.
 fn list<T: serde::de::DeserializeOwned>(
     kv: &dyn Kv,

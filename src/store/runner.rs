@@ -153,6 +153,11 @@ impl<R: Runner> Store for R {
         self.walk(move |kv, _| read::enrolments(kv, sequence.as_deref(), skip, take))
     }
 
+    fn enrolments_of(&self, person: &str) -> Answer<'_, Vec<Enrolment>> {
+        let person = person.to_owned();
+        self.walk(move |kv, _| read::enrolments_of(kv, &person))
+    }
+
     fn retry(&self, jobs: Vec<Id>, now: i64) -> Answer<'_, usize> {
         self.write(false, move |ledger, batch| ledger.retry(batch, &jobs, now))
     }

@@ -1,3 +1,5 @@
+//! What tags may say, what they become, and what is refused at load.
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

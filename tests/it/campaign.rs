@@ -234,8 +234,7 @@ async fn the_documents_jq_lines_print_something_sensible() {
     assert!(execution["state"]["current"].is_string());
     // curl …/executions?flowId=christmas.handlers.… | jq '.results[0].id'
     let id = execution["id"].as_str().expect("an id");
-    let one =
-        server.get(&format!("/api/v1/executions?flowId=christmas.noshow-recovery-handler")).await;
+    let one = server.get("/api/v1/executions?flowId=christmas.noshow-recovery-handler").await;
     assert_eq!(one.json()["results"][0]["id"], id);
     assert_eq!(server.get(&format!("/api/v1/executions/{id}")).await.json()["id"], id);
     // curl …/logs | jq '.[]'

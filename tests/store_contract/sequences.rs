@@ -1,7 +1,7 @@
 //! Sequences: steps that come due, become e-mails, move on, and are stopped.
 
 use rulerun::model::commit::Write;
-use rulerun::model::queue::{EnrolmentState, ExecutionState, JobState, Task, Transition};
+use rulerun::model::queue::{EnrolmentState, ExecutionState, JobState, KILLED, Task, Transition};
 use rulerun::store::{Finish, JobFilter, Store};
 
 use crate::help::*;
@@ -18,6 +18,9 @@ crate::on_every_store!(
     people_can_skip_a_step,
     a_step_can_be_put_off,
     a_sequence_can_start_again_after_its_end,
+    a_kill_ends_in_killed,
+    a_kill_holds_while_an_email_is_in_flight,
+    enrolments_are_found_by_person,
 );
 
 const STEPS: [(&str, i64); 2] = [("hello", NOW), ("more", NOW + DAY)];
@@ -189,4 +192,70 @@ async fn a_sequence_can_start_again_after_its_end(store: &dyn Store) {
     assert_eq!(new.job.execution, id(2));
     assert_eq!(finish(store, &new, rendered(&new.job)).await, Finish::Done);
     check_stats(store).await;
+}
+
+fn kill(sequence: &str) -> Write {
+    match stop(sequence) {
+        Write::Stop { sequence, person, key, .. } => {
+            Write::Stop { sequence, person, key, reason: KILLED.into() }
+        }
+        other => other,
+    }
+}
+
+async fn a_kill_ends_in_killed(store: &dyn Store) {
+    let ping = job(1, "ping", "n8n", NOW + DAY);
+    let ping_id = ping.id;
+    let writes = vec![enrol(enrolment(1, "welcome", &STEPS)), Write::Enqueue(ping)];
+    accept(store, call(1, writes)).await;
+    accept(store, call(2, vec![kill("welcome")])).await;
+    assert_eq!(store.cancel(vec![ping_id], KILLED, NOW + 5).await.unwrap(), 1);
+    assert_eq!(execution_state(store, 1).await, ExecutionState::Killed);
+    let history = store.execution(id(1)).await.unwrap().unwrap().progress.history;
+    let killed = history.iter().filter(|(state, _)| *state == ExecutionState::Killed);
+    assert_eq!(killed.count(), 1);
+    assert!(claim(store, NOW + 9 * DAY).await.is_empty());
+    // A job that a person queues again takes the execution up again.
+    assert_eq!(store.retry(vec![ping_id], NOW + 9).await.unwrap(), 1);
+    assert_eq!(execution_state(store, 1).await, ExecutionState::Paused);
+    let again = claim_one(store, NOW + 9).await;
+    finish(store, &again, Transition::Sent).await;
+    assert_eq!(execution_state(store, 1).await, ExecutionState::Warning);
+    check_stats(store).await;
+}
+
+async fn a_kill_holds_while_an_email_is_in_flight(store: &dyn Store) {
+    for (number, end) in
+        [(1, Transition::Sent), (3, Transition::Retry { due: NOW + DAY, spend: true })]
+    {
+        let ping = queue(store, number, job(number, "ping", "n8n", NOW)).await;
+        let leased = claim_one(store, NOW).await;
+        assert_eq!(store.cancel(vec![ping], KILLED, NOW + 5).await.unwrap(), 0);
+        assert_eq!(execution_state(store, number).await, ExecutionState::Killed);
+        finish(store, &leased, end).await;
+        assert_eq!(execution_state(store, number).await, ExecutionState::Killed);
+        assert!(claim(store, NOW + 9 * DAY).await.is_empty());
+    }
+    check_stats(store).await;
+}
+
+async fn enrolments_are_found_by_person(store: &dyn Store) {
+    let mut writes = vec![];
+    for (sequence, person) in [
+        ("welcome", "ann@example.com"),
+        ("reminder", "ann@example.com"),
+        ("welcome", "ann@example.company"),
+    ] {
+        let mut one = enrolment(1, sequence, &STEPS);
+        one.id = id(1).derive(&format!("{sequence} {person}"));
+        (one.person, one.key) = (person.into(), person.into());
+        writes.push(enrol(one));
+    }
+    accept(store, call(1, writes)).await;
+    accept(store, call(2, vec![stop("reminder")])).await;
+    let found = store.enrolments_of("ann@example.com").await.unwrap();
+    let told: Vec<_> =
+        found.iter().map(|one| (&one.sequence[..], one.state == EnrolmentState::Active)).collect();
+    assert_eq!(told, [("reminder", false), ("welcome", true)]);
+    assert!(store.enrolments_of("bob@example.com").await.unwrap().is_empty());
 }

@@ -1,5 +1,5 @@
 //! Every word of the rule language in one static table: where it may stand, what it takes,
-//! what it means, and an example. The checks of [`super::shape`], "did you mean" and the
+//! what it means, and an example. The checks of `shape`, "did you mean" and the
 //! reference page are driven by it, so that a word exists exactly when it stands here.
 
 mod rules;

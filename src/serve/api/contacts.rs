@@ -1,17 +1,15 @@
 //! One person: what is known of them, which sequences they are in, and everything that was
 //! received, decided, scheduled, sent or left out because of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, At, Fault, ok};
-use super::executions::{enrolments_of, jobs_of, log_lines};
+use super::executions::{jobs_of, log_lines};
 use super::shapes;
-use crate::base::Id;
-use crate::model::{Enrolment, Job, JobState, Record};
+use crate::model::{Job, JobState, Record};
 use crate::serve::app::{App, object};
 use crate::store::{ExecutionFilter, ExecutionRow, StoreError};
 
@@ -25,13 +23,11 @@ pub(super) async fn one(State(app): State<Arc<App>>, At(email): At<String>) -> A
     let person = email.trim().to_lowercase();
     let contact = contact(&app, &person, email.trim()).await?;
     let suppressions = app.store.suppressions(&person).await?;
-    let (executions, total) = executions(&app, &person).await?;
-    let enrolments = enrolments(&app, &person, &executions).await?;
-    if contact.is_none()
-        && suppressions.is_empty()
-        && executions.is_empty()
-        && enrolments.is_empty()
-    {
+    let filter = ExecutionFilter { person: Some(person.clone()), ..ExecutionFilter::default() };
+    let executions = app.store.executions(filter, 0, 0).await?.total;
+    let mut enrolments = app.store.enrolments_of(&person).await?;
+    enrolments.sort_by_key(|enrolment| enrolment.id);
+    if contact.is_none() && suppressions.is_empty() && executions == 0 && enrolments.is_empty() {
         return Err(unknown(&person));
     }
     ok(&json!({
@@ -39,7 +35,7 @@ pub(super) async fn one(State(app): State<Arc<App>>, At(email): At<String>) -> A
         "contact": contact.map(|record| Value::Object(object(&record.fields))),
         "suppressions": suppressions.iter().map(shapes::suppression).collect::<Value>(),
         "enrolments": enrolments.iter().map(shapes::enrolment).collect::<Value>(),
-        "executions": total,
+        "executions": executions,
     }))
 }
 
@@ -88,22 +84,6 @@ async fn executions(app: &App, person: &str) -> Result<(Vec<ExecutionRow>, usize
     let mut page = app.store.executions(filter, 0, MAX_EXECUTIONS).await?;
     page.rows.reverse();
     Ok((page.rows, page.total))
-}
-
-/// A person's enrolments, oldest first.
-async fn enrolments(
-    app: &App,
-    person: &str,
-    executions: &[ExecutionRow],
-) -> Result<Vec<Enrolment>, StoreError> {
-    let mut found: BTreeMap<Id, Enrolment> = BTreeMap::new();
-    for row in executions {
-        let jobs = jobs_of(app, row.execution.id).await?;
-        let of = enrolments_of(app, row, &jobs).await?;
-        found.extend(of.into_iter().map(|enrolment| (enrolment.id, enrolment)));
-    }
-    found.retain(|_, enrolment| enrolment.person == person);
-    Ok(found.into_values().collect())
 }
 
 fn received(row: &ExecutionRow) -> Value {

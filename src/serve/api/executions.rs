@@ -143,18 +143,17 @@ pub(super) async fn kill(State(app): State<Arc<App>>, At(id): At<String>, asked:
         return Err(Fault::conflict(format!("The execution `{id}` is already finished.")));
     }
     if !ended {
-        stop_all(&app, &row).await?;
+        stop_all(&app, row.execution.id).await?;
     }
     let row = find(&app, &id).await?;
     Ok(json_response(StatusCode::ACCEPTED, &shapes::execution(&row)))
 }
 
 /// Ends everything that an execution still has to do.
-async fn stop_all(app: &App, row: &ExecutionRow) -> Result<(), Fault> {
-    let id = row.execution.id;
+async fn stop_all(app: &App, id: Id) -> Result<(), Fault> {
     for _ in 0..MAX_TRIES {
         let jobs = jobs_of(app, id).await?;
-        let enrolled = enrolments_of(app, row, &jobs).await?;
+        let enrolled = enrolments_of(app, &jobs).await?;
         let active = enrolled.iter().filter(|enrolment| enrolment.state == EnrolmentState::Active);
         let mut commit = Commit { now: app.millis(), ..Commit::default() };
         for enrolment in active.filter(|enrolment| enrolment.execution == id) {
@@ -200,19 +199,10 @@ pub(super) async fn jobs_of(app: &App, execution: Id) -> Result<Vec<Job>, StoreE
     Ok(app.store.jobs(filter, 0, MAX_JOBS).await?.rows)
 }
 
-/// The enrolments that an execution's jobs belong to, and those that its person has under
-/// their own address.
-pub(super) async fn enrolments_of(
-    app: &App,
-    row: &ExecutionRow,
-    jobs: &[Job],
-) -> Result<Vec<Enrolment>, StoreError> {
-    let mut keys: BTreeSet<(String, String)> =
-        jobs.iter().filter_map(|job| job.enrolment.clone()).collect();
-    if let Some(person) = &row.execution.person {
-        let live = app.live.load();
-        keys.extend(live.rules.sequences.keys().map(|name| (name.clone(), person.clone())));
-    }
+/// The enrolments that jobs belong to. An active one always has a job: its next step, or an
+/// e-mail that is not sent yet.
+async fn enrolments_of(app: &App, jobs: &[Job]) -> Result<Vec<Enrolment>, StoreError> {
+    let keys: BTreeSet<_> = jobs.iter().filter_map(|job| job.enrolment.clone()).collect();
     let mut found = Vec::new();
     for (sequence, key) in keys {
         found.extend(app.store.enrolment(&sequence, &key).await?);

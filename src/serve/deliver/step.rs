@@ -170,12 +170,11 @@ impl Deliver {
         if let EnrolmentState::Stopped(why) = &enrolment.state {
             return Ok(Err(format!("stopped: {why}")));
         }
-        let payload = match &enrolment.payload {
-            Some(payload) => object(payload),
-            None => {
-                let body = store.body(enrolment.execution).await?.unwrap_or_default();
-                object(&String::from_utf8_lossy(&body))
-            }
+        let payload = if let Some(payload) = &enrolment.payload {
+            object(payload)
+        } else {
+            let body = store.body(enrolment.execution).await?.unwrap_or_default();
+            object(&String::from_utf8_lossy(&body))
         };
         let mut contact = store.record("contact", &enrolment.to).await?;
         if contact.is_none() && enrolment.to != enrolment.person {

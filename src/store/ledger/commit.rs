@@ -3,7 +3,9 @@
 use super::Ledger;
 use crate::base::Id;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey, NextStep, Write};
-use crate::model::queue::{Enrolment, EnrolmentState, JobState, Level, LogLine, Record, Refusal};
+use crate::model::queue::{
+    Enrolment, EnrolmentState, JobState, KILLED, Level, LogLine, Record, Refusal,
+};
 use crate::store::kv::{Batch, Kv as _, Way};
 use crate::store::rows::{self, StoredEnrolment, StoredJob, UsedKey};
 use crate::store::{Committed, StoreError, Suppression, keys};
@@ -219,7 +221,9 @@ impl Ledger {
             message: format!("the sequence `{}` was stopped: {reason}", enrolment.sequence),
         };
         self.write_enrolment(batch, StoredEnrolment { enrolment, ..stored }, now)?;
-        self.delta(execution).open -= 1;
+        let delta = self.delta(execution);
+        delta.open -= 1;
+        delta.killed |= reason == KILLED;
         self.log(batch, execution, &line)?;
 
         let mut in_flight = Vec::new();

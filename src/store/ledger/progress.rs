@@ -15,6 +15,9 @@ pub(super) struct Delta {
     pub(super) done: i64,
     pub(super) failed: i64,
     pub(super) cancelled: i64,
+    /// Whether a person killed it: it is KILLED from then on, even if something of it is
+    /// being sent at that moment.
+    pub(super) killed: bool,
     /// When the first thing that it opened is due.
     pub(super) first_due: Option<i64>,
     /// Sequence and key of enrolments that it started.
@@ -50,7 +53,7 @@ impl Ledger {
     pub(super) fn settle(&mut self, batch: &mut Batch<'_>, now: i64) -> Result<(), StoreError> {
         for (id, delta) in std::mem::take(&mut self.deltas) {
             let changed = [delta.open, delta.done, delta.failed, delta.cancelled] != [0; 4];
-            if !changed && delta.enrolled.is_empty() {
+            if !changed && !delta.killed && delta.enrolled.is_empty() {
                 continue;
             }
             // Jobs may belong to no execution that is kept.
@@ -129,7 +132,10 @@ fn advance(progress: &mut Progress, delta: &Delta, now: i64) {
     progress.failed = add(progress.failed, delta.failed);
     progress.cancelled = add(progress.cancelled, delta.cancelled);
     let current = progress.history.last().map(|(state, _)| *state);
-    let state = if progress.open > 0 {
+    let killed = delta.killed || (current == Some(ExecutionState::Killed) && delta.open <= 0);
+    let state = if killed {
+        ExecutionState::Killed
+    } else if progress.open > 0 {
         ExecutionState::Paused
     } else if progress.failed > 0 {
         ExecutionState::Failed

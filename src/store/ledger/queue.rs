@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::progress::shift;
-use crate::model::queue::{EnrolmentState, JobState};
+use crate::model::queue::{EnrolmentState, JobState, KILLED};
 use crate::store::kv::{Batch, Kv as _, Way};
 use crate::store::rows::{self, Due, StoredEnrolment, StoredJob};
 use crate::store::{StoreError, keys};
@@ -139,6 +139,7 @@ impl Ledger {
             batch.delete_small(keys::in_group(&group, id));
             self.promote(batch, &group)?;
         }
+        self.delta(stored.job.execution).killed |= reason.as_deref() == Some(KILLED);
         stored.job.state = state;
         stored.job.reason = reason;
         stored.job.updated = now;

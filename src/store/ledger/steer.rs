@@ -3,7 +3,7 @@
 use super::Ledger;
 use super::progress::shift;
 use crate::base::Id;
-use crate::model::queue::JobState;
+use crate::model::queue::{JobState, KILLED};
 use crate::store::kv::Batch;
 use crate::store::rows::{self, StoredJob};
 use crate::store::{StoreError, keys};
@@ -73,6 +73,7 @@ impl Ledger {
                     count += usize::from(!held && self.skip(batch, *id, reason, now)?);
                 }
                 Some(mut stored) if held => {
+                    self.delta(stored.job.execution).killed |= reason == KILLED;
                     stored.cancel = Some(reason.to_owned());
                     rows::write(batch, keys::by_id(keys::JOB, *id), &stored)?;
                 }

@@ -65,7 +65,7 @@ impl Committer {
             let fatal = end.unwrap_or_else(|_| Err("the store failed inside".into()));
             if let Err(why) = fatal {
                 note(&worker.stopped, &why);
-                on_fatal(why);
+                on_fatal(&why);
             }
         })?;
         Ok(Self { queue, waiting, stopped, thread: Mutex::new(Some(thread)) })

@@ -21,7 +21,7 @@ use super::{Answer, StoreError};
 
 /// What is called, once, when the disk has failed and nothing can be written any more. The
 /// process should end: what sled holds in memory is no longer what the disk holds.
-pub type OnFatal = Box<dyn Fn(String) + Send + Sync>;
+pub type OnFatal = Box<dyn Fn(&str) + Send + Sync>;
 
 /// A store in a folder.
 pub struct SledStore {

@@ -122,6 +122,8 @@ async fn an_event_is_queued_once_it_fits_its_schema() {
     let sent = call(&router, "POST", "/api/v1/events/lead_scraped", lead()).await;
     assert_eq!(sent.status, StatusCode::ACCEPTED, "{}", sent.text);
     assert_eq!(sent.body["state"], "CREATED");
+    let logged = get(&router, "/api/v1/webhook-logs?direction=incoming").await.body;
+    assert_eq!(logged["results"][0]["response_status"], 202, "{logged}");
 
     let queue = get(&router, "/api/v1/queue?status=pending&event_type=lead_scraped").await.body;
     assert_eq!(queue["total"], 1);
@@ -247,6 +249,7 @@ async fn a_killed_execution_sends_nothing_more() {
     let path = format!("/api/v1/executions/{id}/kill");
     let killed = call(&router, "DELETE", &path, Value::Null).await;
     assert_eq!(killed.status, StatusCode::ACCEPTED, "{}", killed.text);
+    assert_eq!(killed.body["state"]["current"], "KILLED");
     assert_eq!(get(&router, "/api/v1/schedule").await.body["total"], 0);
     assert_eq!(get(&router, "/api/v1/sequences").await.body["results"][0]["state"], "stopped");
     let again = call(&router, "DELETE", &path, Value::Null).await;

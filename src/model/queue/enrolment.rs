@@ -1,0 +1,69 @@
+//! Enrolments: one person in one sequence.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Id;
+
+/// Where an enrolment stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnrolmentState {
+    /// Steps are left.
+    Active,
+    /// Every step was reached.
+    Finished,
+    /// Ended early, for this reason.
+    Stopped(String),
+}
+
+/// One person in one sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// Its id.
+    pub id: Id,
+    /// The sequence.
+    pub sequence: String,
+    /// What makes two starts the same: `once-per`, or the address; trimmed, addresses
+    /// lower-cased.
+    pub key: String,
+    /// The address, lower-cased.
+    pub person: String,
+    /// The address as it came.
+    pub to: String,
+    /// Time zone name.
+    pub zone: String,
+    /// The execution that started it.
+    pub execution: Id,
+    /// The frozen payload as JSON text; none means the execution's body.
+    pub payload: Option<String>,
+    /// When it was started.
+    pub started: i64,
+    /// Hash of the rule set that started it.
+    pub rules: String,
+    /// Each step's name with the moment it is due, fixed at the start.
+    pub plan: Vec<(String, i64)>,
+    /// Index of the next step in the plan.
+    pub next: u32,
+    /// Jobs of earlier steps that are not finished.
+    pub live: Vec<Id>,
+    /// Where it stands.
+    pub state: EnrolmentState,
+    /// When it last changed.
+    pub updated: i64,
+}
+
+impl Enrolment {
+    /// The next step's name and due time while it is active.
+    #[must_use]
+    pub fn upcoming(&self) -> Option<&(String, i64)> {
+        match self.state {
+            EnrolmentState::Active => self.plan.get(self.next as usize),
+            _ => None,
+        }
+    }
+
+    /// The id of a step's job.
+    #[must_use]
+    pub fn job_id(&self, step: &str) -> Id {
+        self.id.derive(step)
+    }
+}

@@ -1,0 +1,193 @@
+//! Jobs: one thing to do at one time, and the lease under which it is done.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Id;
+
+/// States of a job, in the guide's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum JobState {
+    /// Waiting for its time, its first or its next attempt.
+    Pending,
+    /// Under a lease.
+    Sending,
+    /// Done.
+    Sent,
+    /// Refused for good, retries used up, bounced or unknown.
+    Failed,
+    /// Stopped, skipped, captured or cancelled by a person.
+    Cancelled,
+}
+
+impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Sending, Self::Sent, Self::Failed, Self::Cancelled];
+
+    /// The guide's spelling.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of that spelling.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// What a job does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    /// Deliver an event: these bytes, on every attempt.
+    Event {
+        /// The event's name.
+        event: String,
+        /// Path on the service.
+        path: String,
+        /// The body, serialised once.
+        body: Vec<u8>,
+    },
+    /// Send an e-mail that has been rendered.
+    Email(Email),
+    /// A step of a sequence that is not due yet; it becomes one of the other tasks (under
+    /// the same id and lease) right before it happens.
+    Step {
+        /// The sequence.
+        sequence: String,
+        /// The enrolment's key within it.
+        key: String,
+        /// The enrolment.
+        enrolment: Id,
+        /// Name of the step.
+        step: String,
+    },
+    /// Mirror a record to a service. The record is read when the attempt begins, so the
+    /// newest value wins.
+    Mirror {
+        /// Record name.
+        record: String,
+        /// Its id.
+        id: String,
+    },
+}
+
+/// A rendered e-mail: the same on every attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// The sequence.
+    pub sequence: String,
+    /// The step's name.
+    pub name: String,
+    /// Envelope sender.
+    pub from: String,
+    /// The one recipient.
+    pub to: String,
+    /// Subject, for lists.
+    pub subject: String,
+    /// Plain text, for lists and the outbox.
+    pub text: String,
+    /// Whether it obeys unsubscribes.
+    pub marketing: bool,
+    /// The whole message as it goes over the wire (RFC 5322).
+    pub message: Vec<u8>,
+}
+
+/// One thing to do at one time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id: the `webhook-id` of a delivery, the source of a `Message-ID`.
+    pub id: Id,
+    /// The execution it belongs to.
+    pub execution: Id,
+    /// The service it goes to: its lane in the queue.
+    pub lane: String,
+    /// Higher leaves first.
+    pub priority: i64,
+    /// When it was first due.
+    pub planned: i64,
+    /// When it is due now (after a retry, later than planned).
+    pub due: i64,
+    /// Not after this: then it is skipped.
+    pub expires: Option<i64>,
+    /// When it was queued.
+    pub created: i64,
+    /// When it last changed.
+    pub updated: i64,
+    /// Its state. Stored rows never say `Sending`: claims live in memory.
+    pub state: JobState,
+    /// Why it ended the way it did.
+    pub reason: Option<String>,
+    /// What it does.
+    pub task: Task,
+    /// The event's or e-mail's name: the guide's `event_type`.
+    pub event_type: String,
+    /// What it is about: the guide's `entity_type`.
+    pub entity_type: Option<String>,
+    /// The guide's `entity_id`.
+    pub entity_id: Option<String>,
+    /// Where it goes, for people: an address or a recipient.
+    pub target: String,
+    /// The enrolment it belongs to: sequence and key.
+    pub enrolment: Option<(String, String)>,
+    /// Whether a person asked for it again by hand: then it is never too late.
+    pub by_hand: bool,
+    /// One at a time per value of this within the lane, in order of id.
+    pub order: Option<String>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Retries spent: attempts that failed through the receiver's fault.
+    pub retries: u32,
+    /// The last error.
+    pub last_error: Option<String>,
+    /// The last status.
+    pub last_status: Option<u16>,
+}
+
+/// The right to do a job for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The job.
+    pub job: Id,
+    /// Grows with every claim; a completion with an older one is refused.
+    pub fence: u64,
+    /// When the lease runs out.
+    pub until: i64,
+}
+
+/// A claimed job.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The job.
+    pub job: Job,
+    /// The lease on it.
+    pub lease: Lease,
+}
+
+/// What becomes of a job after an attempt, as the engine decides it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// Done.
+    Sent,
+    /// Try again then; `spend` counts it against the service's retries.
+    Retry {
+        /// When.
+        due: i64,
+        /// Whether the receiver's fault spent a retry.
+        spend: bool,
+    },
+    /// Given up, for this reason.
+    Failed(String),
+    /// Not done, for this reason.
+    Cancelled(String),
+    /// The job becomes this one and stays under its lease: a due step that has been
+    /// rendered and is about to be sent.
+    Become(Box<Job>),
+}

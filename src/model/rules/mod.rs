@@ -1,0 +1,55 @@
+//! What the rule files say, compiled: the [`RuleSet`] and everything in it. It is built by
+//! `language::analyze`, never changes afterwards, and is shared behind an `Arc` and swapped
+//! as a whole when a file changes.
+
+mod event;
+mod schema;
+mod sequence;
+mod server;
+mod service;
+mod webhook;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use self::event::Event;
+pub use self::schema::{RecordRules, Schema};
+pub use self::sequence::{
+    Again, CountsFrom, EmailText, MailKind, Sequence, SequenceAction, SequenceStep,
+};
+pub use self::server::{EnvironmentName, Limits, QueueRules, Sender, Server};
+pub use self::service::{Service, ServiceType, Sign};
+pub use self::webhook::{Access, Action, Endpoint, Fill, SignatureRule, Step, Webhooks};
+use super::setting::Setting;
+
+/// A whole rule set.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// A hash over every source text, 16 hex digits: the version that is running.
+    pub hash: String,
+    /// Where rulerun listens.
+    pub server: Server,
+    /// The folder of the embedded store (`store "sled" path=`).
+    pub data: Setting<String>,
+    /// How the queue works.
+    pub queue: QueueRules,
+    /// Who sends e-mail.
+    pub sender: Option<Sender>,
+    /// Systems we call, by name.
+    pub services: BTreeMap<String, Arc<Service>>,
+    /// Payload shapes, by name.
+    pub schemas: BTreeMap<String, Arc<Schema>>,
+    /// What happens when remembered data changes, by record name. Records that rules only
+    /// save and find are listed too, without reactions.
+    pub records: BTreeMap<String, Arc<RecordRules>>,
+    /// Groups of incoming addresses.
+    pub webhooks: Vec<Arc<Webhooks>>,
+    /// Every endpoint of every group.
+    pub endpoints: Vec<Arc<Endpoint>>,
+    /// Outgoing messages, by name.
+    pub events: BTreeMap<String, Arc<Event>>,
+    /// Timed e-mails, by name.
+    pub sequences: BTreeMap<String, Arc<Sequence>>,
+    /// Every environment name with whether rulerun cannot start without it, and its place.
+    pub environment: Vec<EnvironmentName>,
+}

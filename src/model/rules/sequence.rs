@@ -1,0 +1,116 @@
+//! E-mail sequences.
+
+use std::sync::Arc;
+
+use super::Fill;
+use crate::base::{Delay, Span};
+use crate::guard::Guard;
+use crate::template::Template;
+
+/// Marketing e-mail carries unsubscribe links and obeys the suppression list's
+/// unsubscribes; transactional does neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailKind {
+    /// News and nurture.
+    Marketing,
+    /// What the person is owed: receipts, onboarding.
+    Transactional,
+}
+
+/// Who may be in a sequence twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Nobody, ever, per key.
+    Never,
+    /// Whoever is not in it now.
+    AfterFinish,
+    /// Whoever entered at least this long ago and is not in it now.
+    After(Delay),
+    /// Everyone: the running one ends and a new one begins.
+    Restart,
+}
+
+/// `sequence`: timed e-mails and events for one person.
+#[derive(Debug)]
+pub struct Sequence {
+    /// Its name.
+    pub name: String,
+    /// The person's address.
+    pub to: Template,
+    /// The person's time zone, if the payload knows it.
+    pub zone: Option<Template>,
+    /// The moment `after` counts from; none is the start.
+    pub counts_from: Option<Template>,
+    /// Marketing or transactional.
+    pub kind: MailKind,
+    /// What makes two starts the same.
+    pub once_per: Option<Template>,
+    /// Who may be in it twice.
+    pub again: Again,
+    /// Looked at right before every send.
+    pub stop_when: Option<Guard>,
+    /// The steps in order.
+    pub steps: Vec<SequenceStep>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// From which moment a step's wait counts.
+#[derive(Debug)]
+pub enum CountsFrom {
+    /// The sequence's own moment.
+    Sequence,
+    /// The moment when the step before was due.
+    Previous,
+    /// A time in the payload.
+    Field(Template),
+}
+
+/// One timed step.
+#[derive(Debug)]
+pub struct SequenceStep {
+    /// Its name (an e-mail's, or the event's).
+    pub name: String,
+    /// How long after.
+    pub after: Delay,
+    /// After what.
+    pub counts_from: CountsFrom,
+    /// Only when this holds, looked at right before it happens.
+    pub when: Option<Guard>,
+    /// What is later than that is skipped.
+    pub max_late: Delay,
+    /// What happens.
+    pub action: SequenceAction,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What a timed step does.
+#[derive(Debug)]
+pub enum SequenceAction {
+    /// Send an e-mail.
+    Email {
+        /// Subject line.
+        subject: Template,
+        /// The service that sends it; none when no mail service is declared.
+        via: Option<String>,
+        /// The Markdown text.
+        body: Arc<EmailText>,
+    },
+    /// Queue an outgoing event.
+    Send {
+        /// Its name.
+        event: String,
+        /// Its payload; none sends the frozen payload.
+        fields: Option<Vec<(String, Fill)>>,
+    },
+}
+
+/// The text of an e-mail.
+#[derive(Debug)]
+pub struct EmailText {
+    /// The file it stands in.
+    pub path: String,
+    /// The Markdown template.
+    pub template: Template,
+}

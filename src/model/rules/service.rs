@@ -1,0 +1,63 @@
+//! Services: where events, e-mails and mirrored records go.
+
+use crate::base::{Delay, Secret, Span};
+use crate::model::setting::{Rate, Setting};
+
+/// The kinds of systems that rulerun calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServiceType {
+    /// n8n: signed twice, `body` and `standard`.
+    N8n,
+    /// Any HTTP receiver.
+    Http,
+    /// A Notion database that mirrors records.
+    Notion,
+    /// An SMTP relay.
+    Smtp,
+}
+
+/// `service`: a system that rulerun calls.
+#[derive(Debug)]
+pub struct Service {
+    /// Its name, which is also its lane in the queue.
+    pub name: String,
+    /// Its kind.
+    pub kind: ServiceType,
+    /// What it is, for people.
+    pub about: Option<String>,
+    /// Off: its jobs end `cancelled` with that reason.
+    pub enabled: Setting<bool>,
+    /// Base address.
+    pub url: Setting<String>,
+    /// Bearer token.
+    pub token: Setting<Secret>,
+    /// Notion's database.
+    pub database: Setting<String>,
+    /// Extra headers of every request.
+    pub headers: Vec<(String, Setting<Secret>)>,
+    /// How requests are signed.
+    pub sign: Option<Sign>,
+    /// Waits between attempts: N waits are N retries.
+    pub retry: Setting<Vec<Delay>>,
+    /// Deadline of one attempt.
+    pub timeout: Setting<Delay>,
+    /// Attempts per time.
+    pub rate: Option<Rate>,
+    /// Attempts at once.
+    pub in_flight: usize,
+    /// Whether a private address other than loopback is fine.
+    pub allow_private: bool,
+    /// What happens to an e-mail whose fate is unknown: sent again (true) or held.
+    pub resend_unknown: bool,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// How requests to a service are signed.
+#[derive(Debug)]
+pub struct Sign {
+    /// Every scheme whose headers are sent.
+    pub schemes: Vec<crate::signature::Scheme>,
+    /// Current secret first.
+    pub secrets: Vec<Setting<Secret>>,
+}
