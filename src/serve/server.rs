@@ -165,6 +165,7 @@ impl Server {
             options: config.options,
             draining: AtomicBool::new(false),
             gates: Gates::default(),
+            unsubscribe_key: tokio::sync::OnceCell::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let reload = Arc::new(Notify::new());
