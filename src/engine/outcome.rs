@@ -29,7 +29,7 @@ pub fn outcome(
     retries: Retries<'_>,
     now: i64,
 ) -> (Transition, Vec<Write>) {
-    let Some(error) = tried.error else { return (Transition::Sent, Vec::new()) };
+    let Some(error) = tried.error else { return (Transition::Sent, after_success(job)) };
     let message = tried.message.clone().unwrap_or_else(|| error.word().to_owned());
     let fail = |text: String| Transition::Failed(text);
     let transition = match (error, &job.task) {
@@ -66,6 +66,16 @@ pub fn outcome(
         _ => again(job, tried, retries, now, &message),
     };
     (transition, Vec::new())
+}
+
+/// An address that takes a delivery which someone tried again by hand is not gone any more.
+fn after_success(job: &Job) -> Vec<Write> {
+    match job.task {
+        Task::Event { .. } if job.by_hand => {
+            vec![Write::Flag { name: gone_flag(job), value: None }]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The flag that stops an event for an address that answered 410 Gone.

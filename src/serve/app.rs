@@ -17,7 +17,7 @@ use super::settings::Live;
 use crate::base::{Clock, Id, Timestamp, time};
 use crate::engine::{self, Decided, Decision, Need, Reply, View, World};
 use crate::model::Call;
-use crate::model::commit::IdempotencyKey;
+use crate::model::commit::{Assumption, IdempotencyKey};
 use crate::model::queue::{Execution, Level};
 use crate::store::{Committed, Store, StoreError};
 
@@ -74,6 +74,8 @@ pub struct App {
     pub draining: AtomicBool,
     /// The state of each service's gate, for `/readyz` and the API; kept by `deliver`.
     pub gates: super::deliver::Gates,
+    /// The key of unsubscribe links, once it has been asked for.
+    pub unsubscribe_key: tokio::sync::OnceCell<crate::base::Secret>,
 }
 
 /// What became of a call.
@@ -127,6 +129,22 @@ impl App {
         keys: Vec<IdempotencyKey>,
         remote: Option<String>,
     ) -> Result<Accepted, StoreError> {
+        self.accept_while(live, call, body, keys, remote, &[]).await
+    }
+
+    /// The same, as long as something holds that the call itself does not show.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept); busy as well when an assumption does not hold any more.
+    pub async fn accept_while(
+        &self,
+        live: &Live,
+        call: &Call,
+        body: Bytes,
+        keys: Vec<IdempotencyKey>,
+        remote: Option<String>,
+        assumed: &[Assumption],
+    ) -> Result<Accepted, StoreError> {
         let world = self.world(live);
         for _ in 0..MAX_DECISIONS {
             let mut decision = self.decide(&world, call).await?;
@@ -137,6 +155,7 @@ impl App {
                 return Ok(Accepted::Refused(reply));
             }
             self.tell_later(&decision);
+            decision.assumes.extend_from_slice(assumed);
             match self.store.commit(decision.into_commit(body.clone(), keys.clone())).await? {
                 Committed::Done { in_flight } => {
                     if !in_flight.is_empty() {

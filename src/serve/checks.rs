@@ -21,6 +21,27 @@ pub fn is_loopback(address: &str) -> bool {
             .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
+/// Why nobody should be served with these settings, if so. `fast` means that waits are
+/// shortened and real messages would leave at the wrong times.
+#[must_use]
+pub fn unsafe_to_serve(live: &Live, fast: bool) -> Option<String> {
+    if !is_loopback(&live.listen) && live.api_token.is_none() {
+        return Some(format!(
+            "rulerun would listen on {}, where others can reach its API, but no credentials are set. \
+             Add `api-token (env)\"RULERUN_API_TOKEN\"` to `server`, or listen on 127.0.0.1.",
+            live.listen
+        ));
+    }
+    let far = far_services(live);
+    (fast && !far.is_empty()).then(|| {
+        format!(
+            "--speed would send real messages through {} at the wrong times. Point the service at this \
+             machine, use --dev, or say --yes-really-send.",
+            far.join(", ")
+        )
+    })
+}
+
 /// What real mail needs: asked only when a mail service elsewhere is set.
 #[must_use]
 pub fn real_mail(live: &Live) -> Vec<Diagnostic> {

@@ -121,13 +121,32 @@ impl Journal {
     }
 }
 
-/// The text without control characters, at most 500 characters.
+/// Whether a character steers a terminal instead of showing something: controls, line
+/// separators, and the marks that turn the direction of writing.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text without characters that steer, at most 500 characters.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if steers(c) { ' ' } else { c })
         .take(500)
         .collect::<String>()
         .trim_end()
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn no_text_from_outside_can_begin_a_line_or_turn_it_round() {
+        let forged = "a\n12:00:00  accepted\r\u{1b}[2J\u{9b}x\u{2028}y\u{202e}z";
+        assert_eq!(one_line(forged), "a 12:00:00  accepted  [2J x y z");
+        assert_eq!(one_line(&"é".repeat(1000)).chars().count(), 500);
+    }
 }

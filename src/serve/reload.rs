@@ -16,8 +16,8 @@ use super::sources;
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, Severity, SourceMap};
 use crate::language;
-use crate::model::Lookup;
 use crate::model::rules::RuleSet;
+use crate::model::{Lookup, Source};
 
 /// Files are read when nothing has changed for this long: saves come in bursts.
 const QUIET: Duration = Duration::from_millis(40);
@@ -98,6 +98,8 @@ pub struct Reloader {
     pub lookup: SharedLookup,
     /// Checks that need resolved settings.
     pub check: Check,
+    /// Why rules would be unsafe to serve, if so.
+    pub refuse: Arc<dyn Fn(&Live) -> Option<String> + Send + Sync>,
     /// How diagnostics are drawn.
     pub style: Style,
 }
@@ -134,7 +136,11 @@ impl Reloader {
             seen = fresh;
             let job = self.clone();
             // Reading and compiling is work for a thread of its own.
-            let _ = tokio::task::spawn_blocking(move || job.reload()).await;
+            if tokio::task::spawn_blocking(move || job.reload()).await.is_err() {
+                let text =
+                    "the rule files could not be read: a fault inside; the rules from before go on";
+                self.app.journal.say(Kind::Warning, text);
+            }
             // Folders may have come, gone or been swapped: watch what is there now.
             watcher = self.watch(bell.clone()).or(watcher);
         }
@@ -161,13 +167,14 @@ impl Reloader {
         let revision = live.revision + 1;
         let loaded = match load(&self.paths, &*self.lookup, revision, &*self.check) {
             Ok(loaded) => loaded,
-            Err(error) => {
-                let problem = serde_json::json!({ "code": "unreadable", "severity": "error", "message": error.to_string() });
-                self.refuse(vec![problem], &format!("{error}\n"));
-                return;
-            }
+            Err(error) => return self.refuse_for("unreadable", &error.to_string()),
         };
-        match loaded.live {
+        // The socket stays where it is until the next start, whatever the files say now.
+        let fresh = loaded.live.map(|fresh| Live { listen: live.listen.clone(), ..fresh });
+        if let Some(why) = fresh.as_ref().and_then(|fresh| (self.refuse)(fresh)) {
+            return self.refuse_for("unsafe", &why);
+        }
+        match fresh {
             Some(fresh) if fresh.rules.hash == live.rules.hash => {
                 // Back to what is live: a bad edit was taken back.
                 if !self.app.rules_state.load().problems.is_empty() {
@@ -179,13 +186,16 @@ impl Reloader {
             None => {
                 let problems =
                     loaded.found.iter().map(|found| report::json(&loaded.sources, found)).collect();
-                self.refuse(problems, &report::human(&loaded.sources, &loaded.found, self.style));
+                self.refuse_edit(
+                    problems,
+                    &report::human(&loaded.sources, &loaded.found, self.style),
+                );
             }
         }
     }
 
     fn swap(&self, old: &Live, fresh: Live) {
-        if fresh.listen != old.listen {
+        if written_listen(&fresh.rules) != written_listen(&old.rules) {
             self.app
                 .journal
                 .say(Kind::Warning, "a changed `listen` address takes effect at the next start");
@@ -204,7 +214,13 @@ impl Reloader {
         self.app.rules_state.store(Arc::new(state));
     }
 
-    fn refuse(&self, problems: Vec<serde_json::Value>, drawn: &str) {
+    /// Refuses an edit for a reason that has no place in the files.
+    fn refuse_for(&self, code: &str, why: &str) {
+        let problem = serde_json::json!({ "code": code, "severity": "error", "message": why });
+        self.refuse_edit(vec![problem], &format!("{why}\n"));
+    }
+
+    fn refuse_edit(&self, problems: Vec<serde_json::Value>, drawn: &str) {
         let state = self.app.rules_state.load_full();
         if state.problems == problems {
             return;
@@ -216,6 +232,11 @@ impl Reloader {
         let text = format!("the edit is not used ({count} {noun}); the rules from before go on");
         self.app.journal.say(Kind::Rules, &text);
     }
+}
+
+/// The address to listen on as the files have it.
+fn written_listen(rules: &RuleSet) -> (&[Source], Option<&String>) {
+    (&rules.server.listen.sources, rules.server.listen.fallback.as_ref())
 }
 
 /// "10 endpoints, 4 sequences, 11 events".
@@ -237,34 +258,18 @@ async fn settle(changes: &mut mpsc::Receiver<()>) {
     let _ = tokio::time::timeout(PATIENCE, burst).await;
 }
 
-/// What tells that files have changed: every file with its size, time and identity.
+/// What tells that files have changed: every file with its size, time and identity. A
+/// folder that cannot be read shows as nothing, and so as a change.
 fn fingerprint(paths: &[PathBuf]) -> Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)> {
-    let mut all = Vec::new();
-    for root in sources::roots(paths) {
-        visit(&root, 0, &mut all);
-        if root.is_file() {
-            visit(&parent(&root).join("emails"), 0, &mut all);
-        }
-    }
-    all.sort();
-    all
-}
-
-fn visit(
-    path: &Path,
-    depth: usize,
-    all: &mut Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)>,
-) {
     use std::os::unix::fs::MetadataExt as _;
-    let Ok(meta) = std::fs::metadata(path) else { return };
-    if meta.is_dir() && depth < 16 {
-        let Ok(entries) = std::fs::read_dir(path) else { return };
-        for entry in entries.flatten() {
-            visit(&entry.path(), depth + 1, all);
-        }
-    } else {
-        all.push((path.to_owned(), meta.len(), meta.modified().ok(), meta.ino()));
-    }
+    let files = sources::files(&sources::roots(paths)).unwrap_or_default();
+    let look = |path: PathBuf| {
+        let meta = std::fs::metadata(&path).ok();
+        let time = meta.as_ref().and_then(|meta| meta.modified().ok());
+        let (size, inode) = meta.map_or((0, 0), |meta| (meta.len(), meta.ino()));
+        (path, size, time, inode)
+    };
+    files.into_iter().map(look).collect()
 }
 
 fn parent(path: &Path) -> PathBuf {

@@ -148,7 +148,10 @@ impl Server {
         if let Some(listen) = &config.listen {
             live.listen.clone_from(listen);
         }
-        refuse_unsafe(&config, &live)?;
+        let refuse = refuser(&config);
+        if let Some(why) = refuse(&live) {
+            return Err(StartError::Unsafe(why));
+        }
         let listener = bind(&live.listen).await?;
         let address = listener.local_addr().map_err(|why| cannot_listen(&live.listen, &why))?;
         let store = open_store(&config, &live).await?;
@@ -165,6 +168,7 @@ impl Server {
             options: config.options,
             draining: AtomicBool::new(false),
             gates: Gates::default(),
+            unsubscribe_key: tokio::sync::OnceCell::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let reload = Arc::new(Notify::new());
@@ -177,6 +181,7 @@ impl Server {
             paths: config.paths,
             lookup: config.lookup,
             check,
+            refuse,
             style: config.style,
         };
         tasks.spawn(reloader.run(stopped.clone(), Arc::clone(&reload)));
@@ -228,23 +233,10 @@ fn checker(config: &Config) -> Check {
     Arc::new(move |live| if dev { Vec::new() } else { checks::real_mail(live) })
 }
 
-fn refuse_unsafe(config: &Config, live: &Live) -> Result<(), StartError> {
-    if !checks::is_loopback(&live.listen) && live.api_token.is_none() {
-        return Err(StartError::Unsafe(format!(
-            "rulerun would listen on {}, where others can reach its API, but no credentials are set. \
-             Add `api-token (env)\"RULERUN_API_TOKEN\"` to `server`, or listen on 127.0.0.1.",
-            live.listen
-        )));
-    }
-    let far = checks::far_services(live);
-    if config.options.speed > 1 && !far.is_empty() && !config.really_send && !config.options.dev {
-        return Err(StartError::Unsafe(format!(
-            "--speed would send real messages through {} at the wrong times. Point the service at this \
-             machine, use --dev, or say --yes-really-send.",
-            far.join(", ")
-        )));
-    }
-    Ok(())
+/// Says why rules would be unsafe to serve, for the start and for every reload.
+fn refuser(config: &Config) -> Arc<dyn Fn(&Live) -> Option<String> + Send + Sync> {
+    let fast = config.options.speed > 1 && !config.really_send && !config.options.dev;
+    Arc::new(move |live| checks::unsafe_to_serve(live, fast))
 }
 
 async fn bind(address: &str) -> Result<TcpListener, StartError> {

@@ -134,7 +134,16 @@ fn outlet(service: &LiveService) -> Outlet {
         ServiceType::Notion => service.token.is_some() && service.database.is_some(),
         _ => service.url.is_some(),
     };
-    Outlet { base: service.url.clone(), ready }
+    Outlet { base: service.url.as_deref().map(without_login), ready }
+}
+
+/// An address without a user name and password: it is shown with every job.
+fn without_login(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 /// Looks up one setting after the other and gathers what is wrong.
@@ -207,6 +216,22 @@ impl Desk<'_> {
                 .map(|signature| self.all(&signature.secrets))
                 .collect(),
             rule: Arc::clone(rule),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_login;
+
+    #[test]
+    fn an_address_that_is_shown_holds_no_password() {
+        for (url, shown) in [
+            ("http://bob:hunter2@n8n:5678/a@b?c", "http://n8n:5678/a@b?c"),
+            ("https://n8n.example.com", "https://n8n.example.com"),
+            ("http://a@b@c/", "http://c/"),
+        ] {
+            assert_eq!(without_login(url), shown);
         }
     }
 }

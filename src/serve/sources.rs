@@ -1,6 +1,10 @@
 //! Finding and reading the files of a rule set: every `*.kdl` under the given paths, with
 //! the e-mail texts and JSON Schemas that lie beside them.
 
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::base::SourceMap;
@@ -10,6 +14,8 @@ use crate::language;
 const MAX_FILE: u64 = 1024 * 1024;
 /// Deepest folder below a rule path.
 const MAX_DEPTH: usize = 16;
+/// Most files of a rule set; more than that is a wrong path, such as a home folder.
+const MAX_FILES: usize = 10_000;
 
 /// Where the rules stand when no path is given.
 pub const DEFAULT_PATHS: [&str; 2] = ["rules", "schemas"];
@@ -52,27 +58,13 @@ pub fn load(given: &[PathBuf]) -> Result<SourceMap, SourceError> {
     let roots = roots(given);
     let named =
         if roots.is_empty() { DEFAULT_PATHS.map(PathBuf::from).to_vec() } else { roots.clone() };
-    let mut files = Vec::new();
     for root in &roots {
         if !root.exists() {
             return Err(SourceError::Missing(shown(root)));
         }
-        if root.is_file() {
-            files.push(root.clone());
-            // A single rule file brings the e-mail texts beside it.
-            if let Some(emails) =
-                root.parent().map(|parent| parent.join("emails")).filter(|p| p.is_dir())
-            {
-                collect(&emails, 0, &mut files)?;
-            }
-        } else {
-            collect(root, 0, &mut files)?;
-        }
     }
-    files.sort();
-    files.dedup();
     let mut sources = SourceMap::new();
-    for file in files {
+    for file in files(&roots)? {
         let text = read(&file)?;
         sources.add(shown(&file), text);
     }
@@ -83,25 +75,72 @@ pub fn load(given: &[PathBuf]) -> Result<SourceMap, SourceError> {
     Ok(sources)
 }
 
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), SourceError> {
-    let fault = |why: std::io::Error| unreadable(folder, &why);
-    if depth > MAX_DEPTH {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(folder).map_err(fault)? {
-        let path = entry.map_err(fault)?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // Editors leave swap and backup files; a leading dot hides a file here as elsewhere.
-        if name.starts_with('.') || name.ends_with('~') {
+/// The files of a rule set, in a stable order: what is read, and what is watched for changes.
+///
+/// # Errors
+/// A folder that cannot be read; too many files.
+pub fn files(roots: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
+    let mut walk = Walk::default();
+    for root in roots {
+        if root.is_dir() {
+            walk.folder(root, 0)?;
             continue;
         }
-        if path.is_dir() {
-            collect(&path, depth + 1, files)?;
-        } else if is_read(&path) {
-            files.push(path);
+        walk.files.push(root.clone());
+        // A single rule file brings the e-mail texts beside it.
+        if let Some(emails) =
+            root.parent().map(|parent| parent.join("emails")).filter(|path| path.is_dir())
+        {
+            walk.folder(&emails, 0)?;
         }
     }
-    Ok(())
+    walk.files.sort();
+    walk.files.dedup();
+    Ok(walk.files)
+}
+
+/// A walk through folders. Each is entered once, so links that lead in a circle end.
+#[derive(Default)]
+struct Walk {
+    entered: HashSet<(u64, u64)>,
+    files: Vec<PathBuf>,
+}
+
+impl Walk {
+    fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), SourceError> {
+        let fault = |why: std::io::Error| unreadable(folder, &why);
+        let meta = std::fs::metadata(folder).map_err(fault)?;
+        if depth > MAX_DEPTH || !self.entered.insert((meta.dev(), meta.ino())) {
+            return Ok(());
+        }
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(fault)? {
+            paths.push(entry.map_err(fault)?.path());
+        }
+        // Whichever of two names of a folder comes first is always the same one.
+        paths.sort();
+        for path in paths {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            // Editors leave swap and backup files; a leading dot hides a file here as elsewhere.
+            if name.starts_with('.') || name.ends_with('~') {
+                continue;
+            }
+            if path.is_dir() {
+                self.folder(&path, depth + 1)?;
+            } else if is_read(&path) {
+                self.files.push(path);
+            }
+            if self.files.len() > MAX_FILES {
+                return Err(SourceError::Unreadable {
+                    path: shown(folder),
+                    why: format!(
+                        "there are more than {MAX_FILES} files; give the rules a folder of their own"
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether rules may be made of a file, by its ending: rules, e-mail texts, schemas.
@@ -110,20 +149,23 @@ fn is_read(path: &Path) -> bool {
 }
 
 fn read(path: &Path) -> Result<String, SourceError> {
-    let length = std::fs::metadata(path).map_err(|why| unreadable(path, &why))?.len();
-    if length > MAX_FILE {
-        return Err(SourceError::Unreadable {
-            path: shown(path),
-            why: format!("it has {length} bytes; a rule file may have 256 KiB"),
-        });
+    let refuse = |why: String| SourceError::Unreadable { path: shown(path), why };
+    let meta = std::fs::metadata(path).map_err(|why| unreadable(path, &why))?;
+    // A pipe would keep us waiting for ever, and a device never ends.
+    if !meta.is_file() {
+        return Err(refuse(String::from("it is a pipe, a socket or a device, not a file")));
     }
-    let bytes = std::fs::read(path).map_err(|why| unreadable(path, &why))?;
-    String::from_utf8(bytes).map_err(|error| SourceError::Unreadable {
-        path: shown(path),
-        why: format!(
-            "it is not UTF-8 text (byte {}); save it as UTF-8",
-            error.utf8_error().valid_up_to() + 1
-        ),
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    let text = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    text.map_err(|why| unreadable(path, &why))?;
+    if bytes.len() as u64 > MAX_FILE {
+        let length = meta.len().max(MAX_FILE + 1);
+        return Err(refuse(format!("it has {length} bytes; a rule file may have 256 KiB")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to() + 1;
+        refuse(format!("it is not UTF-8 text (byte {place}); save it as UTF-8"))
     })
 }
 
@@ -135,4 +177,47 @@ fn unreadable(path: &Path, why: &std::io::Error) -> SourceError {
 fn shown(path: &Path) -> String {
     let text = path.to_string_lossy();
     text.strip_prefix("./").unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn folder(rule: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.kdl"), rule).unwrap();
+        folder
+    }
+
+    #[test]
+    fn links_that_lead_in_a_circle_end_and_no_file_is_read_twice() {
+        let folder = folder("");
+        for name in ["b", "c", "d", "e", "f"] {
+            symlink(folder.path(), folder.path().join(name)).unwrap();
+        }
+        let found = files(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(found, [folder.path().join("a.kdl")]);
+    }
+
+    #[test]
+    fn what_is_no_text_file_is_refused_and_never_waited_for() {
+        let folder = folder("");
+        let odd = folder.path().join("odd.kdl");
+        let refused = |what: &str| {
+            let error = load(&[folder.path().to_owned()]).expect_err(what).to_string();
+            std::fs::remove_file(&odd).unwrap();
+            assert!(error.contains("odd.kdl"), "{what}: {error}");
+        };
+        assert!(std::process::Command::new("mkfifo").arg(&odd).status().unwrap().success());
+        refused("a pipe");
+        symlink("/dev/zero", &odd).unwrap();
+        refused("a device");
+        symlink("nowhere", &odd).unwrap();
+        refused("a link to nowhere");
+        std::fs::write(&odd, b"caf\xe9").unwrap();
+        refused("not UTF-8");
+        std::fs::File::create(&odd).unwrap().set_len(1 << 30).unwrap();
+        refused("a gigabyte");
+    }
 }

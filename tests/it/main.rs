@@ -9,6 +9,7 @@
 
 mod api;
 mod campaign;
+mod hostile;
 mod mirror;
 mod n8n;
 mod outbound;

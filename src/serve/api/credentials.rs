@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -17,17 +17,24 @@ use crate::serve::settings::Live;
 /// Lets a request through to its handler, or answers 401 or 403.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    match check(&app.live.load(), request.headers(), peer) {
+    match check(&app.live.load(), request.version(), request.headers(), peer) {
         Ok(()) => next.run(request).await,
         Err(fault) => fault.into_response(),
     }
 }
 
-fn check(live: &Live, headers: &HeaderMap, peer: Option<Peer>) -> Result<(), Fault> {
+fn check(
+    live: &Live,
+    version: Version,
+    headers: &HeaderMap,
+    peer: Option<Peer>,
+) -> Result<(), Fault> {
     same_origin(headers)?;
     let allowed = match &live.api_token {
         Some(token) => bearer(headers).is_some_and(|given| token.matches(given)),
-        None => is_local(&live.listen, headers, peer),
+        // nginx as it comes passes requests on as HTTP/1.0, under our own name and without a
+        // word about it; programs on this machine speak HTTP/1.1.
+        None => version != Version::HTTP_10 && is_local(&live.listen, headers, peer),
     };
     if allowed {
         return Ok(());

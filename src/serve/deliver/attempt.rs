@@ -1,6 +1,7 @@
 //! From a claimed job to its written outcome. What must be looked at right before an
 //! attempt (switched off, stopped, suppressed, too late, gone) is looked at here, each time.
 
+use super::send::captured;
 use super::{Deliver, clock_text};
 use crate::engine::{self, Retries};
 use crate::model::commit::{Finished, Write};
@@ -9,7 +10,10 @@ use crate::model::queue::{
 };
 use crate::serve::journal::{Kind, one_line};
 use crate::serve::settings::Live;
-use crate::store::Finish;
+use crate::store::{Finish, StoreError};
+
+/// How long a full store is left alone before an outcome is offered to it again.
+const STORE_FULL: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// What is known about a job right before it would be tried.
 pub(super) enum Before {
@@ -22,7 +26,8 @@ pub(super) enum Before {
 impl Deliver {
     /// Does a claimed job; answers what the service said, if it was called.
     pub(super) async fn work(&self, live: &Live, leased: Leased) -> Option<Tried> {
-        let leased = if matches!(leased.job.task, Task::Step { .. }) {
+        let is_step = matches!(leased.job.task, Task::Step { .. });
+        let leased = if is_step {
             match self.step(live, leased).await {
                 Before::Go(leased) => *leased,
                 Before::Over => return None,
@@ -30,17 +35,24 @@ impl Deliver {
         } else {
             leased
         };
+        // A step was decided just now; what was decided earlier is looked at once more.
+        let obstacle = match self.obstacle(live, &leased.job).await {
+            Ok(None) if !is_step => self.unwanted(live, &leased.job).await,
+            found => found,
+        };
+        match obstacle {
+            Ok(None) => {}
+            Ok(Some(transition)) => {
+                self.end(&leased.job, leased.lease, transition, None, Vec::new()).await;
+                return None;
+            }
+            // Who cannot be looked up on the list of those who want no mail gets none now.
+            Err(error) => {
+                self.give_back(&leased, &error).await;
+                return None;
+            }
+        }
         let Leased { mut job, lease } = leased;
-        if let Some(transition) = self.obstacle(live, &job).await {
-            self.end(&job, lease, transition, None, Vec::new()).await;
-            return None;
-        }
-        if job.attempts > 0
-            && let Some(why) = self.unwanted(live, &job).await
-        {
-            self.end(&job, lease, Transition::Cancelled(why), None, Vec::new()).await;
-            return None;
-        }
         job.attempts += 1;
         let id = self.app.new_id();
         let tried = self.send(live, &job).await;
@@ -70,9 +82,12 @@ impl Deliver {
     }
 
     /// Why a job must not be tried now, if so.
-    async fn obstacle(&self, live: &Live, job: &Job) -> Option<Transition> {
+    ///
+    /// # Errors
+    /// The store cannot say; then nothing may be sent.
+    async fn obstacle(&self, live: &Live, job: &Job) -> Result<Option<Transition>, StoreError> {
         let now = self.app.millis();
-        let cancelled = |why: String| Some(Transition::Cancelled(why));
+        let cancelled = |why: String| Ok(Some(Transition::Cancelled(why)));
         if let Some(expires) = job.expires
             && now > expires
         {
@@ -90,18 +105,24 @@ impl Deliver {
             Some(_) => {}
         }
         match &job.task {
-            Task::Event { .. } => {
-                let gone = self.app.store.flag(&engine::gone_flag(job)).await.ok().flatten()?;
-                Some(Transition::Failed(format!("gone: {gone}")))
+            // Whoever tries again by hand knows better.
+            Task::Event { .. } if !job.by_hand => {
+                let gone = self.app.store.flag(&engine::gone_flag(job)).await?;
+                Ok(gone.map(|gone| Transition::Failed(format!("gone: {gone}"))))
+            }
+            // An e-mail from before mail was switched off, or one that was captured.
+            Task::Email(_) if captured(live, &job.lane, self.app.options.dev).is_some() => {
+                cancelled(CAPTURED.to_owned())
             }
             Task::Email(email) => {
-                let address = email.to.to_lowercase();
-                let listed = self.app.store.suppressions(&address).await.ok()?;
+                let listed = self.app.store.suppressions(&email.to.to_lowercase()).await?;
                 let barred =
-                    listed.iter().find(|entry| email.marketing || entry.reason == "bounced")?;
-                cancelled(format!("suppressed: the address is {}", barred.reason))
+                    listed.iter().find(|entry| email.marketing || entry.reason == "bounced");
+                Ok(barred.map(|barred| {
+                    Transition::Cancelled(format!("suppressed: the address is {}", barred.reason))
+                }))
             }
-            Task::Step { .. } | Task::Mirror { .. } => None,
+            Task::Event { .. } | Task::Step { .. } | Task::Mirror { .. } => Ok(None),
         }
     }
 
@@ -130,12 +151,18 @@ impl Deliver {
             }
         }
         let finished = Finished { lease, transition, attempt, writes };
-        match self.app.store.finish(vec![finished]).await {
-            Ok(finishes) => finishes.first().copied().unwrap_or(Finish::Stale),
-            Err(error) => {
-                let text = format!("{}: the outcome could not be stored: {error}", job.event_type);
-                self.app.journal.say(Kind::Warning, &text);
-                Finish::Stale
+        loop {
+            match self.app.store.finish(vec![finished.clone()]).await {
+                Ok(finishes) => return finishes.first().copied().unwrap_or(Finish::Stale),
+                // What has been sent and is not written down would be sent again. The claim is
+                // renewed meanwhile, so this goes on until there is room.
+                Err(StoreError::Full) => tokio::time::sleep(STORE_FULL).await,
+                Err(error) => {
+                    let text =
+                        format!("{}: the outcome could not be stored: {error}", job.event_type);
+                    self.app.journal.say(Kind::Warning, &text);
+                    return Finish::Stale;
+                }
             }
         }
     }

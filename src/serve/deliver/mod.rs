@@ -15,7 +15,8 @@ pub mod smtp;
 mod step;
 mod transports;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -26,10 +27,10 @@ use self::transports::Transports;
 use super::app::App;
 use super::journal::Kind;
 use super::settings::Live;
-use crate::base::time;
-use crate::model::Leased;
+use crate::base::{Id, time};
 use crate::model::queue::PAUSED_FLAG;
-use crate::store::Claim;
+use crate::model::{Lease, Leased, Tried};
+use crate::store::{Claim, StoreError};
 
 /// A lease outlives the longest deadline by this much.
 const LEASE_SPARE: Duration = Duration::from_secs(5);
@@ -47,6 +48,32 @@ pub struct Deliver {
     transports: Transports,
     /// Rings when an attempt has ended and its place is free.
     freed: Notify,
+    /// The leases of all work under way here. While its worker lives, a lease never runs out,
+    /// however long the worker takes and however far the clock jumps.
+    running: Mutex<HashMap<Id, Lease>>,
+}
+
+/// The place of one job under way. It is given back when this goes, even by a panic.
+struct Place {
+    deliver: Arc<Deliver>,
+    lane: String,
+    lease: Lease,
+    /// What the service said, if it was called.
+    tried: Option<Tried>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Self { deliver, lane, lease, tried } = self;
+        let mut running = deliver.running();
+        // The job may be under way again already, under a newer lease.
+        if running.get(&lease.job).is_some_and(|known| known.fence == lease.fence) {
+            running.remove(&lease.job);
+        }
+        drop(running);
+        deliver.app.gates.done(lane, deliver.app.millis(), tried.as_ref());
+        deliver.freed.notify_one();
+    }
 }
 
 impl Deliver {
@@ -56,7 +83,7 @@ impl Deliver {
     /// Why TLS cannot be set up.
     pub fn new(app: Arc<App>, roots: Option<std::path::PathBuf>) -> Result<Arc<Self>, String> {
         let transports = Transports::new(roots)?;
-        Ok(Arc::new(Self { app, transports, freed: Notify::new() }))
+        Ok(Arc::new(Self { app, transports, freed: Notify::new(), running: Mutex::default() }))
     }
 
     /// Works until `stop` turns true, then lets attempts under way end.
@@ -65,7 +92,12 @@ impl Deliver {
         let mut attempts = JoinSet::new();
         while !*stop.borrow() {
             let wait = self.round(&mut attempts).await;
-            while attempts.try_join_next().is_some() {}
+            while let Some(ended) = attempts.try_join_next() {
+                if ended.is_err() {
+                    let text = "a delivery failed inside; it is tried again when its lease ends";
+                    self.app.journal.say(Kind::Warning, text);
+                }
+            }
             tokio::select! {
                 () = bell.notified() => {}
                 () = self.freed.notified() => {}
@@ -83,36 +115,70 @@ impl Deliver {
     async fn round(self: &Arc<Self>, attempts: &mut JoinSet<()>) -> Duration {
         let live = self.app.live.load_full();
         let longest = live.rules.queue.every.to_duration();
-        if matches!(self.app.store.flag(PAUSED_FLAG).await, Ok(Some(_))) {
-            return longest;
+        match self.begin_due(&live, attempts).await {
+            Ok(wait) => wait.min(longest),
+            Err(error) => {
+                self.app.journal.say(Kind::Warning, &format!("the queue cannot be read: {error}"));
+                REST
+            }
+        }
+    }
+
+    async fn begin_due(
+        self: &Arc<Self>,
+        live: &Arc<Live>,
+        attempts: &mut JoinSet<()>,
+    ) -> Result<Duration, StoreError> {
+        if self.app.store.flag(PAUSED_FLAG).await?.is_some() {
+            return Ok(Duration::MAX);
         }
         loop {
             let now = self.app.millis();
-            let claim = self.claim(&live, now);
+            let claim = self.claim(live, now);
             let limit = claim.limit;
-            let claimed = match self.app.store.claim(claim).await {
-                Ok(claimed) => claimed,
-                Err(error) => {
-                    self.app
-                        .journal
-                        .say(Kind::Warning, &format!("the queue cannot be read: {error}"));
-                    return REST;
-                }
-            };
+            self.keep_leases(now, claim.lease).await?;
+            let claimed = self.app.store.claim(claim).await?;
             let taken = claimed.jobs.len();
             for leased in claimed.jobs {
-                self.app.gates.take(&leased.job.lane, now);
+                let place = self.place(&leased, now);
+                let live = Arc::clone(live);
                 let worker = Arc::clone(self);
-                let live = Arc::clone(&live);
-                attempts.spawn(async move { worker.one(&live, leased).await });
+                attempts.spawn(async move { worker.one(&live, leased, place).await });
             }
             if taken < limit {
                 let next = [claimed.next_due, self.app.gates.next_free(now)];
                 let next = next.into_iter().flatten().filter(|next| *next > now).min();
-                let wait = next.map_or(longest, |next| millis(next - now));
-                return wait.min(longest);
+                return Ok(next.map_or(Duration::MAX, |next| millis(next - now)));
             }
         }
+    }
+
+    /// Prolongs the leases of work under way that would end before long. It comes before
+    /// every claim, so that no claim hands out again what is being sent at this moment.
+    async fn keep_leases(&self, now: i64, length: i64) -> Result<(), StoreError> {
+        let ending = |lease: &&Lease| lease.until.saturating_sub(now) < length / 2;
+        let leases: Vec<Lease> = self.running().values().filter(ending).copied().collect();
+        if leases.is_empty() {
+            return Ok(());
+        }
+        let until = now.saturating_add(length);
+        self.app.store.renew(leases.clone(), until).await?;
+        let mut running = self.running();
+        for lease in leases {
+            running.entry(lease.job).and_modify(|known| known.until = until);
+        }
+        Ok(())
+    }
+
+    fn place(self: &Arc<Self>, leased: &Leased, now: i64) -> Place {
+        let (lane, lease) = (leased.job.lane.clone(), leased.lease);
+        self.app.gates.take(&lane, now);
+        self.running().insert(lease.job, lease);
+        Place { deliver: Arc::clone(self), lane, lease, tried: None }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Id, Lease>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn claim(&self, live: &Live, now: i64) -> Claim {
@@ -129,11 +195,8 @@ impl Deliver {
     }
 
     /// Does one job, from its claim to its outcome.
-    async fn one(&self, live: &Live, leased: Leased) {
-        let lane = leased.job.lane.clone();
-        let tried = self.work(live, leased).await;
-        self.app.gates.done(&lane, self.app.millis(), tried.as_ref());
-        self.freed.notify_one();
+    async fn one(&self, live: &Live, leased: Leased, mut place: Place) {
+        place.tried = self.work(live, leased).await;
     }
 }
 

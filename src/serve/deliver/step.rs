@@ -13,11 +13,11 @@ use super::send::captured;
 use crate::base::{Id, time};
 use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest};
-use crate::model::commit::{IdempotencyKey, NextStep, Write};
+use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{CAPTURED, Enrolment, EnrolmentState, Job, Leased, Task, Transition};
 use crate::model::rules::{Event, MailKind};
 use crate::model::{Call, Origin};
-use crate::serve::app::object;
+use crate::serve::app::{Accepted, object};
 use crate::serve::ingress::unsubscribe;
 use crate::serve::journal::Kind;
 use crate::serve::settings::Live;
@@ -64,7 +64,7 @@ impl Deliver {
                 self.leave_out(&leased, why, vec![stop]).await
             }
             StepDecision::Event(event, payload) => {
-                self.timed_event(live, &leased, event, payload, advance).await
+                self.timed_event(live, &leased, &scene, event, payload, advance).await
             }
             StepDecision::Email { subject, markdown, kind, via, expires } => {
                 let lane = via.unwrap_or_else(|| engine::OUTBOX.to_owned());
@@ -116,7 +116,7 @@ impl Deliver {
     }
 
     /// The store could not be read: the step waits a moment and is tried again.
-    async fn give_back(&self, leased: &Leased, error: &StoreError) {
+    pub(super) async fn give_back(&self, leased: &Leased, error: &StoreError) {
         self.app.journal.say(Kind::Warning, &format!("{}: {error}", leased.job.event_type));
         let again = self.app.millis() + 1_000;
         // If even that fails the lease runs out by itself.
@@ -140,15 +140,24 @@ impl Deliver {
     }
 
     /// Looks at the conditions of an e-mail again before another attempt at it.
-    pub(super) async fn unwanted(&self, live: &Live, job: &Job) -> Option<String> {
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) async fn unwanted(
+        &self,
+        live: &Live,
+        job: &Job,
+    ) -> Result<Option<Transition>, StoreError> {
         let (Task::Email(email), Some((sequence, key))) = (&job.task, &job.enrolment) else {
-            return None;
+            return Ok(None);
         };
-        let scene = self.scene(sequence, key, None, &email.name).await.ok()?;
-        match scene.map(|scene| self.decide(live, job, &scene)) {
-            Err(why) | Ok(StepDecision::Skip(why) | StepDecision::Stop(why)) => Some(why),
+        let scene = self.scene(sequence, key, None, &email.name).await?;
+        Ok(match scene.map(|scene| self.decide(live, job, &scene)) {
+            Err(why) | Ok(StepDecision::Skip(why) | StepDecision::Stop(why)) => {
+                Some(Transition::Cancelled(why))
+            }
             Ok(_) => None,
-        }
+        })
     }
 
     /// Fetches what a step needs; the inner error says why there is nothing to do.
@@ -253,6 +262,7 @@ impl Deliver {
         &self,
         live: &Live,
         leased: &Leased,
+        scene: &Scene,
         event: Arc<Event>,
         payload: Map<String, Value>,
         advance: Vec<Write>,
@@ -271,12 +281,26 @@ impl Deliver {
             body: [0; 32],
             expires: time::millis(now) + 30 * 86_400_000,
         };
-        match self.app.accept(live, &call, body, vec![key], None).await {
-            Ok(_) => {
-                self.end(&leased.job, leased.lease, Transition::Sent, None, advance).await;
-            }
-            Err(error) => self.give_back(leased, &error).await,
-        }
+        // Nothing is queued for a person who was stopped at this moment.
+        let still_in = Assumption::Enrolment {
+            sequence: scene.enrolment.sequence.clone(),
+            key: scene.enrolment.key.clone(),
+            seen: Some((scene.enrolment.id, scene.enrolment.state == EnrolmentState::Active)),
+        };
+        let transition =
+            match self.app.accept_while(live, &call, body, vec![key], None, &[still_in]).await {
+                Ok(Accepted::Done(..) | Accepted::Replayed(..)) => Transition::Sent,
+                Ok(Accepted::Refused(reply)) => {
+                    let why = reply.body["message"].as_str().unwrap_or("the rules refused it");
+                    Transition::Failed(format!("refused: {why}"))
+                }
+                Ok(Accepted::KeyReused) => Transition::Failed("it was queued before".into()),
+                Err(error) => {
+                    self.give_back(leased, &error).await;
+                    return Before::Over;
+                }
+            };
+        self.end(&leased.job, leased.lease, transition, None, advance).await;
         Before::Over
     }
 }

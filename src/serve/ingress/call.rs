@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Query;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{HeaderMap, Method, Request};
+use hyper::{HeaderMap, Method, Request, Uri};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -177,8 +178,13 @@ impl Incall<'_> {
         parts: &hyper::http::request::Parts,
         body: &[u8],
     ) -> Result<Map<String, Value>, Box<Ended>> {
+        let asked = parts.uri.query().unwrap_or_default();
         let value = if body.is_empty() && has_no_body(&parts.method) {
-            Value::Object(query(parts.uri.query().unwrap_or_default()))
+            if !asked.is_empty() && !self.endpoint.signatures.is_empty() {
+                let text = "A signature covers the body alone, so the data must stand in the body, not after the question mark.";
+                return Err(Box::new(Ended::error(400, text)));
+            }
+            Value::Object(query(&parts.uri).map_err(|text| Box::new(Ended::error(400, text)))?)
         } else {
             payload::parse(body).map_err(|fault| Box::new(Ended::error(400, &fault.message)))?
         };
@@ -215,23 +221,26 @@ impl Incall<'_> {
             expires,
         };
         let mut keys = Vec::new();
-        if let Some(given) = headers.get("idempotency-key") {
+        let mut named = headers.get_all("idempotency-key").iter();
+        if let Some(given) = named.next() {
             let given =
                 given.to_str().ok().filter(|given| !given.is_empty() && given.len() <= MAX_KEY);
-            let Some(given) = given else {
-                let text = "The Idempotency-Key must be 1 to 255 visible ASCII characters.";
+            let (Some(given), None) = (given, named.next()) else {
+                let text =
+                    "The Idempotency-Key must be 1 to 255 visible ASCII characters, sent once.";
                 return Err(Box::new(Ended::error(400, text)));
             };
             keys.push(key(format!("key:{given}"), now + KEY_BINDS));
         }
         for (rule, proof) in proofs {
             let bound = proof.time_signed || rule.scheme == Scheme::Standard;
+            let age = i64::try_from(rule.max_age.to_duration().as_millis()).unwrap_or(KEY_BINDS);
             if bound {
-                keys.push(key(proof.identity.clone(), now + KEY_BINDS));
+                // A time so far ahead holds for twice its age.
+                let binds = KEY_BINDS.max(age.saturating_mul(2));
+                keys.push(key(proof.identity.clone(), now.saturating_add(binds)));
             } else if keys.is_empty() && !self.endpoint.rule.repeats {
-                let age =
-                    i64::try_from(rule.max_age.to_duration().as_millis()).unwrap_or(KEY_BINDS);
-                keys.push(key(proof.identity.clone(), now + age));
+                keys.push(key(proof.identity.clone(), now.saturating_add(age)));
             }
         }
         Ok(keys)
@@ -285,15 +294,21 @@ fn content_fits(method: &Method, headers: &HeaderMap) -> Result<(), (u16, &'stat
     if is_json { Ok(()) } else { Err((415, "Send JSON, with Content-Type: application/json.")) }
 }
 
-/// The query string as a payload of texts, for endpoints that declare GET.
-fn query(text: &str) -> Map<String, Value> {
-    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(
-        &format!("/?{text}").parse().unwrap_or_default(),
-    )
-    .map(|axum::extract::Query(pairs)| {
-        pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
-    })
-    .unwrap_or_default()
+/// The query string as a payload of texts, for endpoints that declare GET. What a JSON body
+/// may not hold, it may not hold either.
+fn query(uri: &Uri) -> Result<Map<String, Value>, &'static str> {
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let Query(pairs) = pairs.map_err(|_| "What stands after the question mark cannot be read.")?;
+    let mut payload = Map::new();
+    for (name, value) in pairs {
+        if name.contains('\0') || value.contains('\0') {
+            return Err("A text after the question mark contains the character NUL (%00).");
+        }
+        if payload.insert(name, Value::String(value)).is_some() {
+            return Err("A name stands twice after the question mark.");
+        }
+    }
+    Ok(payload)
 }
 
 impl App {

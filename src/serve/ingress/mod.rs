@@ -263,7 +263,11 @@ struct Client {
 
 impl Client {
     fn enter(ingress: &Arc<Ingress>, address: IpAddr) -> Option<Self> {
-        let limit = ingress.app.live.load().rules.server.limits.per_client;
+        let live = ingress.app.live.load();
+        // Behind a proxy that is trusted there are many clients.
+        let is_proxy =
+            live.trusted_proxies.iter().any(|network| network.contains(address.to_canonical()));
+        let limit = if is_proxy { usize::MAX } else { live.rules.server.limits.per_client };
         let mut clients = ingress.clients.lock().ok()?;
         let open = clients.entry(address).or_default();
         if *open >= limit {

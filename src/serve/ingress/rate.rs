@@ -15,10 +15,14 @@ struct Bucket {
     at: i64,
 }
 
+/// Whose bucket it is: endpoint, client, and the rate's count and period, because an endpoint
+/// may have several rates.
+type Owner = (String, Option<IpAddr>, u32, u64);
+
 /// Counts calls against rates.
 #[derive(Debug, Default)]
 pub struct Rates {
-    buckets: Mutex<HashMap<(String, Option<IpAddr>), Bucket>>,
+    buckets: Mutex<HashMap<Owner, Bucket>>,
 }
 
 impl Rates {
@@ -33,8 +37,9 @@ impl Rates {
     ) -> Option<u64> {
         let Ok(mut buckets) = self.buckets.lock() else { return None };
         if buckets.len() >= MAX_BUCKETS {
-            let period = i64::try_from(rate.per_millis).unwrap_or(i64::MAX);
-            buckets.retain(|_, bucket| now - bucket.at < period);
+            buckets.retain(|(.., period), bucket| {
+                now.saturating_sub(bucket.at) < i64::try_from(*period).unwrap_or(i64::MAX)
+            });
             if buckets.len() >= MAX_BUCKETS {
                 return Some(1);
             }
@@ -45,7 +50,7 @@ impl Rates {
             reason = "milliseconds of a rate stay far below 2^52"
         )]
         let per_millis = full / rate.per_millis as f64;
-        let key = (endpoint.to_owned(), client.map(subnet));
+        let key = (endpoint.to_owned(), client.map(subnet), rate.count, rate.per_millis);
         let bucket = buckets.entry(key).or_insert(Bucket { tokens: full, at: now });
         #[expect(clippy::cast_precision_loss, reason = "an elapsed time is small")]
         let elapsed = (now - bucket.at).max(0) as f64;
@@ -89,5 +94,17 @@ mod tests {
         assert_eq!(rates.take("a/b", rate, None, 0), Some(1));
         assert_eq!(rates.take("a/c", rate, None, 0), None);
         assert_eq!(rates.take("a/b", rate, None, 500), None);
+    }
+
+    #[test]
+    fn two_rates_of_one_endpoint_are_counted_apart() {
+        let rates = Rates::default();
+        let (burst, day) =
+            (Rate { count: 2, per_millis: 1_000 }, Rate { count: 3, per_millis: 86_400_000 });
+        let call =
+            |now| [burst, day].into_iter().find_map(|rate| rates.take("a/b", rate, None, now));
+        assert_eq!([call(0), call(0), call(0)], [None, None, Some(1)]);
+        assert_eq!(call(1_000), None);
+        assert!(call(2_000).is_some_and(|wait| wait > 3_600), "the day's calls are used up");
     }
 }

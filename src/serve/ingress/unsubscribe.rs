@@ -25,11 +25,16 @@ pub const PATH: &str = "/unsubscribe/";
 /// The flag that holds the key with which tokens are made.
 const KEY_FLAG: &str = "unsubscribe key";
 
-/// The store's own key for tokens, made when it is first needed.
+/// The store's own key for tokens, made when it is first needed. Whoever asks meanwhile waits
+/// for that one: a second key would make the links of the first invalid.
 ///
 /// # Errors
 /// The store cannot be read or written.
 pub async fn key(app: &App) -> Result<Secret, StoreError> {
+    app.unsubscribe_key.get_or_try_init(|| find_or_make_key(app)).await.cloned()
+}
+
+async fn find_or_make_key(app: &App) -> Result<Secret, StoreError> {
     if let Some(key) = app.store.flag(KEY_FLAG).await? {
         return Ok(Secret::new(key));
     }

@@ -261,8 +261,11 @@ fn seen(
     if used.body != key.body {
         return Ok(Some(Committed::KeyReused));
     }
+    // Where the first call has been forgotten its answer has too; it still is not done twice.
     let first = rows::head(batch, used.execution)?;
-    Ok(first.map(|first| Committed::Replayed(Box::new(first.execution))))
+    Ok(Some(
+        first.map_or(Committed::KeyReused, |first| Committed::Replayed(Box::new(first.execution))),
+    ))
 }
 
 fn holds(batch: &Batch<'_>, assumption: &Assumption) -> Result<bool, StoreError> {

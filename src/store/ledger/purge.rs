@@ -8,6 +8,8 @@ use crate::store::kv::{Batch, Kv as _, Pair, Way};
 use crate::store::rows::{self, Head, StoredJob, UsedKey};
 use crate::store::{StoreError, keys};
 
+/// No call is forgotten earlier: so long a repetition gets its answer.
+const KEPT: i64 = 24 * 3_600_000;
 /// Rows that one step looks at.
 const STEP: usize = 200;
 
@@ -30,6 +32,7 @@ pub(in crate::store) struct Purge {
 impl Purge {
     /// A purge that has not begun.
     pub(in crate::store) fn new(before: i64, now: i64) -> Self {
+        let before = before.min(now.saturating_sub(KEPT));
         Self { before, now, kind: 0, from: vec![KINDS[0]], gone: 0 }
     }
 }
