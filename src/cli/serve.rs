@@ -187,8 +187,8 @@ fn greet(server: &Server, args: &ServeArgs, made: &[String], lookup: &dyn Lookup
     out::note("E-mails are captured; `rulerun outbox` shows them. Ready to try:\n");
     let now = server.app.now();
     for endpoint in &live.rules.endpoints {
-        let about = endpoint.about.as_deref().unwrap_or_default();
-        out::note(&ink.dim(&format!("# {}  {about}", endpoint.full_name())));
+        let about = endpoint.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+        out::note(&ink.dim(&format!("# {}{about}", endpoint.full_name())));
         let body = curl::example(&live.rules, endpoint, now).to_string().into_bytes();
         out::note(&format!("{}\n", curl::ready(endpoint, &base, lookup, body, now).line()));
     }

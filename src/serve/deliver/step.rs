@@ -10,18 +10,31 @@ use serde_json::{Map, Value};
 use super::Deliver;
 use super::attempt::Before;
 use super::send::captured;
-use crate::base::{Id, time};
+use crate::base::{Id, Zone, time};
 use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest};
 use crate::model::commit::{IdempotencyKey, NextStep, Write};
 use crate::model::queue::{CAPTURED, Enrolment, EnrolmentState, Job, Leased, Task, Transition};
-use crate::model::rules::{Event, MailKind};
+use crate::model::rules::{Event, MailKind, Sender};
 use crate::model::{Call, Origin};
 use crate::serve::app::object;
 use crate::serve::ingress::unsubscribe;
 use crate::serve::journal::Kind;
 use crate::serve::settings::Live;
 use crate::store::{Finish, StoreError};
+
+/// Who seems to send an e-mail that is captured, where the rules say nobody.
+fn nobody(live: &Live, sequence: &str) -> Option<Sender> {
+    let span = live.rules.sequences.get(sequence)?.span;
+    Some(Sender {
+        name: None,
+        address: String::from("nobody@example.com"),
+        reply_to: None,
+        postal_address: None,
+        zone: Zone::UTC,
+        span,
+    })
+}
 
 /// What a step needs to see.
 struct Scene {
@@ -68,7 +81,8 @@ impl Deliver {
             }
             StepDecision::Email { subject, markdown, kind, via, expires } => {
                 let lane = via.unwrap_or_else(|| engine::OUTBOX.to_owned());
-                match self.render(live, &leased.job, &scene, subject, markdown, kind).await {
+                let stays = captured(live, &lane, self.app.options.dev).is_some();
+                match self.render(live, &leased.job, &scene, subject, markdown, kind, stays).await {
                     Ok(task) => {
                         let job = Job {
                             task,
@@ -224,8 +238,12 @@ impl Deliver {
         subject: String,
         markdown: String,
         kind: MailKind,
+        stays: bool,
     ) -> Result<Task, String> {
-        let sender = live.rules.sender.as_ref().ok_or("the rules declare no `sender`")?;
+        // What stays in the outbox needs no sender: a first rule file may do without one.
+        let unnamed = stays.then(|| nobody(live, &scene.enrolment.sequence)).flatten();
+        let declared = live.rules.sender.as_ref();
+        let sender = declared.or(unnamed.as_ref()).ok_or("the rules declare no `sender`")?;
         let unsubscribe_url = match kind {
             MailKind::Transactional => None,
             MailKind::Marketing => {
