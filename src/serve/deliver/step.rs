@@ -80,19 +80,14 @@ impl Deliver {
                 self.timed_event(live, &leased, event, payload, advance).await
             }
             StepDecision::Email { subject, markdown, kind, via, expires } => {
-                let lane = via.unwrap_or_else(|| engine::OUTBOX.to_owned());
-                let stays = captured(live, &lane, self.app.options.dev).is_some();
-                match self.render(live, &leased.job, &scene, subject, markdown, kind, stays).await {
-                    Ok(task) => {
-                        let job = Job {
-                            task,
-                            lane,
-                            expires: Some(expires),
-                            target: scene.enrolment.to.clone(),
-                            ..leased.job.clone()
-                        };
-                        self.go(live, leased, job, advance).await
-                    }
+                let job = Job {
+                    lane: via.unwrap_or_else(|| engine::OUTBOX.to_owned()),
+                    expires: Some(expires),
+                    target: scene.enrolment.to.clone(),
+                    ..leased.job.clone()
+                };
+                match self.render(live, &job, &scene, subject, markdown, kind).await {
+                    Ok(task) => self.go(live, leased, Job { task, ..job }, advance).await,
                     Err(why) => {
                         let failed = Transition::Failed(format!("could not be made: {why}"));
                         self.end(&leased.job, leased.lease, failed, None, advance).await;
@@ -238,10 +233,10 @@ impl Deliver {
         subject: String,
         markdown: String,
         kind: MailKind,
-        stays: bool,
     ) -> Result<Task, String> {
         // What stays in the outbox needs no sender: a first rule file may do without one.
-        let unnamed = stays.then(|| nobody(live, &scene.enrolment.sequence)).flatten();
+        let stays = captured(live, &job.lane, self.app.options.dev);
+        let unnamed = stays.and_then(|_| nobody(live, &scene.enrolment.sequence));
         let declared = live.rules.sender.as_ref();
         let sender = declared.or(unnamed.as_ref()).ok_or("the rules declare no `sender`")?;
         let unsubscribe_url = match kind {
