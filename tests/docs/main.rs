@@ -72,6 +72,15 @@ fn every_rule_file_on_a_page_is_as_it_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn the_first_file_of_the_readme_is_the_example() {
+    let pages = pages::all();
+    let readme = pages.iter().find(|page| page.name == "README.md").unwrap();
+    let shown = readme.blocks.iter().find(|block| block.is("kdl")).unwrap();
+    let example = std::fs::read_to_string(pages::root().join("examples/hello.kdl")).unwrap();
+    assert!(example.ends_with(&shown.text), "README.md and examples/hello.kdl differ");
+}
+
 /// Plays one page; tells what came out otherwise.
 fn play(page: &Page) -> Vec<String> {
     let mut terminal = Terminal::open();
