@@ -51,7 +51,13 @@ fn help_is_data_and_wrong_usage_is_two() {
     assert_eq!((code(&help), stderr(&help).as_str()), (0, ""));
     assert!(stdout(&help).contains("validate") && stdout(&help).contains("Examples:"));
     assert!(!stdout(&help).contains("backtest"), "what comes later is not offered");
-    for wrong in [&[][..], &["tset"], &["secret", "--loud"], &["queue", "retry"]] {
+    for wrong in [
+        &[][..],
+        &["tset"],
+        &["secret", "--loud"],
+        &["queue", "retry"],
+        &["serve", "--listen", "8080"],
+    ] {
         let output = here(wrong);
         assert_eq!((code(&output), stdout(&output).as_str()), (2, ""), "{wrong:?}");
     }

@@ -32,7 +32,7 @@ pub(super) struct ServeArgs {
     #[arg(value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
     /// Address and port to listen on, instead of the rules' own.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address_and_port)]
     pub(super) listen: Option<String>,
     /// Folder that keeps the state, instead of the rules' own.
     #[arg(long, value_name = "FOLDER")]
@@ -47,6 +47,15 @@ pub(super) struct ServeArgs {
     /// With --speed: reach services on other machines all the same.
     #[arg(long, requires = "speed")]
     pub(super) yes_really_send: bool,
+}
+
+/// Refuses what names no address or no port, before anybody tries to listen there.
+fn address_and_port(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':').filter(|(address, _)| !address.is_empty());
+    match parts.map(|(_, port)| port.parse::<u16>()) {
+        Some(Ok(_)) => Ok(text.to_owned()),
+        _ => Err(String::from("write an address and a port, such as 127.0.0.1:8080")),
+    }
 }
 
 /// Runs until it is told to stop.
@@ -187,8 +196,8 @@ fn greet(server: &Server, args: &ServeArgs, made: &[String], lookup: &dyn Lookup
     out::note("E-mails are captured; `rulerun outbox` shows them. Ready to try:\n");
     let now = server.app.now();
     for endpoint in &live.rules.endpoints {
-        let about = endpoint.about.as_deref().unwrap_or_default();
-        out::note(&ink.dim(&format!("# {}  {about}", endpoint.full_name())));
+        let about = endpoint.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+        out::note(&ink.dim(&format!("# {}{about}", endpoint.full_name())));
         let body = curl::example(&live.rules, endpoint, now).to_string().into_bytes();
         out::note(&format!("{}\n", curl::ready(endpoint, &base, lookup, body, now).line()));
     }

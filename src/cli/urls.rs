@@ -54,13 +54,21 @@ pub(super) fn run(global: &Global, args: &UrlsArgs) -> Outcome {
 }
 
 fn env(rules: &RuleSet, base: &str, lookup: &dyn Lookup) -> Result<(), super::Failure> {
-    let mut lines = vec![format!("KESTRA_BASE_URL={base}")];
+    let mut lines = Vec::new();
     let mut missing = Vec::new();
     for endpoint in &rules.endpoints {
         let Some(name) = &endpoint.env else { continue };
         let call = curl::ready(endpoint, base, lookup, Vec::new(), SystemClock.now());
         lines.push(format!("{name}={}", call.url));
         missing.extend(call.missing);
+    }
+    if lines.is_empty() {
+        out::note("no endpoint names a variable with env=; try --format markdown or curl");
+        return Ok(());
+    }
+    // Websites that called Kestra read the server's address from this name.
+    if lines.iter().any(|line| line.starts_with("KESTRA_")) {
+        lines.insert(0, format!("KESTRA_BASE_URL={base}"));
     }
     out::data(&format!("{}\n", lines.join("\n")))?;
     tell_missing(missing);

@@ -18,7 +18,7 @@ use crate::base::{Clock, Id, Timestamp, time};
 use crate::engine::{self, Decided, Decision, Need, Reply, View, World};
 use crate::model::Call;
 use crate::model::commit::{Assumption, IdempotencyKey};
-use crate::model::queue::{Execution, Level};
+use crate::model::queue::{Execution, Level, LogLine};
 use crate::store::{Committed, Store, StoreError};
 
 /// A call is decided again so often at most when others get in between.
@@ -154,10 +154,11 @@ impl App {
                 self.note_refused(decision, body);
                 return Ok(Accepted::Refused(reply));
             }
-            self.tell_later(&decision);
             decision.assumes.extend_from_slice(assumed);
+            let logs = decision.execution.logs.clone();
             match self.store.commit(decision.into_commit(body.clone(), keys.clone())).await? {
                 Committed::Done { in_flight } => {
+                    self.tell_steps(&logs);
                     if !in_flight.is_empty() {
                         // Bounded: a hanging mail server must not hold the caller for ever.
                         let _ = tokio::time::timeout(SETTLE, self.store.settled(in_flight)).await;
@@ -215,15 +216,15 @@ impl App {
         });
     }
 
-    /// Tells the journal what a decision set off.
-    fn tell_later(&self, decision: &Decision) {
-        if !self.journal.hears(Kind::Scheduled) {
+    /// Tells the journal what a call set off, once it is durable.
+    fn tell_steps(&self, logs: &[LogLine]) {
+        if !self.journal.hears(Kind::Step) {
             return;
         }
-        for line in &decision.execution.logs {
-            let kind = if line.level == Level::Info { Kind::Scheduled } else { Kind::Skipped };
+        for line in logs {
+            let kind = if line.level == Level::Info { Kind::Step } else { Kind::Skipped };
             let task = line.task.as_deref().unwrap_or_default();
-            self.journal.say(kind, &format!("  {task}: {}", line.message));
+            self.journal.say(kind, &format!("{task}: {}", line.message));
         }
     }
 }

@@ -16,8 +16,8 @@ pub enum Kind {
     Repeated,
     /// A call was turned away.
     Refused,
-    /// Something will happen later.
-    Scheduled,
+    /// One step of an accepted call: something was remembered, queued or scheduled.
+    Step,
     /// A delivery or e-mail left.
     Sent,
     /// An e-mail was kept in the outbox.
@@ -40,7 +40,7 @@ impl Kind {
             Self::Accepted => "accepted",
             Self::Repeated => "repeated",
             Self::Refused => "refused",
-            Self::Scheduled => "scheduled",
+            Self::Step => "step",
             Self::Sent => "sent",
             Self::Captured => "captured",
             Self::Retry => "retry",
@@ -56,7 +56,7 @@ impl Kind {
             Self::Accepted | Self::Sent => "\u{1b}[32m",
             Self::Refused | Self::Failed => "\u{1b}[31m",
             Self::Retry | Self::Skipped | Self::Warning => "\u{1b}[33m",
-            Self::Scheduled | Self::Repeated | Self::Captured | Self::Rules => "\u{1b}[36m",
+            Self::Step | Self::Repeated | Self::Captured | Self::Rules => "\u{1b}[36m",
         }
     }
 

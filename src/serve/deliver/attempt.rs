@@ -192,7 +192,7 @@ impl Deliver {
                 (Kind::Captured, format!("to {target}: kept in the outbox, not sent"))
             }
             Transition::Cancelled(why) => (Kind::Skipped, format!("to {target}: {why}")),
-            Transition::Become(_) => (Kind::Scheduled, String::new()),
+            Transition::Become(_) => (Kind::Step, String::new()),
         }
     }
 }

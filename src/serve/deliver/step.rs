@@ -10,18 +10,31 @@ use serde_json::{Map, Value};
 use super::Deliver;
 use super::attempt::Before;
 use super::send::captured;
-use crate::base::{Id, time};
+use crate::base::{Id, Zone, time};
 use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest};
 use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{CAPTURED, Enrolment, EnrolmentState, Job, Leased, Task, Transition};
-use crate::model::rules::{Event, MailKind};
+use crate::model::rules::{Event, MailKind, Sender};
 use crate::model::{Call, Origin};
 use crate::serve::app::{Accepted, object};
 use crate::serve::ingress::unsubscribe;
 use crate::serve::journal::Kind;
 use crate::serve::settings::Live;
 use crate::store::{Finish, StoreError};
+
+/// Who seems to send an e-mail that is captured, where the rules say nobody.
+fn nobody(live: &Live, sequence: &str) -> Option<Sender> {
+    let span = live.rules.sequences.get(sequence)?.span;
+    Some(Sender {
+        name: None,
+        address: String::from("nobody@example.com"),
+        reply_to: None,
+        postal_address: None,
+        zone: Zone::UTC,
+        span,
+    })
+}
 
 /// What a step needs to see.
 struct Scene {
@@ -67,18 +80,14 @@ impl Deliver {
                 self.timed_event(live, &leased, &scene, event, payload, advance).await
             }
             StepDecision::Email { subject, markdown, kind, via, expires } => {
-                let lane = via.unwrap_or_else(|| engine::OUTBOX.to_owned());
-                match self.render(live, &leased.job, &scene, subject, markdown, kind).await {
-                    Ok(task) => {
-                        let job = Job {
-                            task,
-                            lane,
-                            expires: Some(expires),
-                            target: scene.enrolment.to.clone(),
-                            ..leased.job.clone()
-                        };
-                        self.go(live, leased, job, advance).await
-                    }
+                let job = Job {
+                    lane: via.unwrap_or_else(|| engine::OUTBOX.to_owned()),
+                    expires: Some(expires),
+                    target: scene.enrolment.to.clone(),
+                    ..leased.job.clone()
+                };
+                match self.render(live, &job, &scene, subject, markdown, kind).await {
+                    Ok(task) => self.go(live, leased, Job { task, ..job }, advance).await,
                     Err(why) => {
                         let failed = Transition::Failed(format!("could not be made: {why}"));
                         self.end(&leased.job, leased.lease, failed, None, advance).await;
@@ -233,7 +242,11 @@ impl Deliver {
         markdown: String,
         kind: MailKind,
     ) -> Result<Task, String> {
-        let sender = live.rules.sender.as_ref().ok_or("the rules declare no `sender`")?;
+        // What stays in the outbox needs no sender: a first rule file may do without one.
+        let stays = captured(live, &job.lane, self.app.options.dev);
+        let unnamed = stays.and_then(|_| nobody(live, &scene.enrolment.sequence));
+        let declared = live.rules.sender.as_ref();
+        let sender = declared.or(unnamed.as_ref()).ok_or("the rules declare no `sender`")?;
         let unsubscribe_url = match kind {
             MailKind::Transactional => None,
             MailKind::Marketing => {

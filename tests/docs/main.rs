@@ -1,0 +1,132 @@
+//! The documentation, tried out: what stands in `README.md` and `docs/` is run and read here,
+//! so that a page that no longer tells the truth fails a test.
+//!
+//! - A `kdl` block is a whole rule file that must be free of errors; `kdl must-fail` must
+//!   have one; `kdl fragment` is a part of a file, which must only be readable.
+//! - A `console` block is a terminal: lines after `$ ` are run, in one shell for the whole
+//!   page, in a copy of `rules/`, `schemas/` and `examples/`; the other lines are what must
+//!   come out. `rulerun serve` runs beside it, and `text terminal` is what it must say.
+//!   `[..]` stands for any text of a line, a line of `...` for any lines; ids, keys, dates
+//!   and times may differ. JSON may be broken into lines as it reads best.
+//! - A `python file=NAME` block is a script that later commands of the page call.
+//! - Links within the project must lead somewhere, headings included.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops where something is wrong"
+)]
+#![allow(clippy::print_stderr, reason = "a skipped test must not look like a passed one")]
+
+mod compare;
+mod pages;
+mod reference;
+mod terminal;
+
+use std::thread;
+
+use rulerun::base::report::{Style, human};
+use rulerun::base::{Severity, SourceMap};
+
+use pages::{Block, Page};
+use terminal::Terminal;
+
+/// What is wrong with a rule file, drawn as the user sees it; none when it has no error.
+fn mistakes(page: &Page, block: &Block) -> Option<String> {
+    let mut sources = SourceMap::new();
+    sources.add("rules/page.kdl", block.text.clone());
+    // The e-mails that it names have texts.
+    for name in block.text.split("email \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        let path = format!("rules/emails/{name}.md");
+        if sources.find(&path).is_none() {
+            sources.add(path, "Hello.\n");
+        }
+    }
+    let (_, found) = rulerun::language::analyze(&sources);
+    found.iter().any(|found| found.severity == Severity::Error).then(|| {
+        let drawn = human(&sources, &found, Style { colour: false, width: 100 });
+        format!("{}:{}\n{drawn}", page.name, block.line)
+    })
+}
+
+#[test]
+fn every_rule_file_on_a_page_is_as_it_says() {
+    let mut wrong = Vec::new();
+    for page in pages::all() {
+        for block in page.blocks.iter().filter(|block| block.is("kdl")) {
+            match block.info.as_str() {
+                "kdl" => wrong.extend(mistakes(&page, block)),
+                "kdl must-fail" if mistakes(&page, block).is_none() => {
+                    wrong.push(format!("{}:{} must fail", page.name, block.line));
+                }
+                "kdl must-fail" => {}
+                "kdl fragment" => {
+                    if let Err(error) = block.text.parse::<kdl::KdlDocument>() {
+                        wrong.push(format!("{}:{}: {error:?}", page.name, block.line));
+                    }
+                }
+                other => wrong.push(format!("{}:{}: what is `{other}`?", page.name, block.line)),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_first_file_of_the_readme_is_the_example() {
+    let pages = pages::all();
+    let readme = pages.iter().find(|page| page.name == "README.md").unwrap();
+    let shown = readme.blocks.iter().find(|block| block.is("kdl")).unwrap();
+    let example = std::fs::read_to_string(pages::root().join("examples/hello.kdl")).unwrap();
+    assert!(example.ends_with(&shown.text), "README.md and examples/hello.kdl differ");
+}
+
+/// Plays one page; tells what came out otherwise.
+fn play(page: &Page) -> Vec<String> {
+    let mut terminal = Terminal::open();
+    let mut wrong = Vec::new();
+    for block in &page.blocks {
+        let place = |found: String| format!("{}:{}\n{found}", page.name, block.line);
+        match block.info.split_once(' ').unwrap_or((&block.info, "")) {
+            ("python", rest) => {
+                if let Some(name) = rest.strip_prefix("file=") {
+                    terminal.write(name, &block.text);
+                }
+            }
+            ("text", "terminal") => wrong.extend(terminal.must_say(&block.text).map(place)),
+            ("console", "") => {
+                let runs = pages::runs(&block.text);
+                wrong.extend(runs.iter().filter_map(|run| terminal.play(run)).map(place));
+            }
+            _ => {}
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_command_on_a_page_answers_as_shown() {
+    let pages: Vec<Page> = pages::all()
+        .into_iter()
+        .filter(|page| page.blocks.iter().any(|block| block.is("console")))
+        .collect();
+    let wrong: Vec<String> = thread::scope(|scope| {
+        let plays: Vec<_> = pages.iter().map(|page| scope.spawn(move || play(page))).collect();
+        plays.into_iter().flat_map(|play| play.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let pages = pages::all();
+    let wrong: Vec<String> =
+        pages.iter().flat_map(|page| pages::broken_links(page, &pages)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `UPDATE=1 cargo test --test docs` writes the page anew.
+#[test]
+fn the_reference_knows_every_word() {
+    reference::check();
+}
