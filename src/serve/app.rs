@@ -74,6 +74,8 @@ pub struct App {
     pub draining: AtomicBool,
     /// The state of each service's gate, for `/readyz` and the API; kept by `deliver`.
     pub gates: super::deliver::Gates,
+    /// The store's key for unsubscribe links, once it was needed.
+    pub unsubscribe_key: tokio::sync::OnceCell<crate::base::Secret>,
 }
 
 /// What became of a call.

@@ -9,9 +9,15 @@
 
 mod api;
 mod campaign;
+mod commands;
+mod crash;
+mod mail;
 mod mirror;
 mod n8n;
 mod outbound;
+mod policies;
+mod reload;
 mod smtp;
 mod smtp_foreign;
 mod support;
+mod timeline;

@@ -65,6 +65,7 @@ pub fn app_with(token: Option<&str>) -> Arc<App> {
         options: Options::default(),
         draining: AtomicBool::new(false),
         gates: Gates::default(),
+        unsubscribe_key: tokio::sync::OnceCell::new(),
     })
 }
 
