@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::server::{CAMPAIGN, Make, TestClock, TestServer, eventually, results};
-use crate::support::smtp_server::{Script, Server};
+use crate::support::smtp_server::{self, Script, Server};
 use crate::support::{SinkTls, SmtpSink, python};
 
 /// Seven days pass in three seconds.
@@ -367,6 +367,27 @@ async fn a_wrong_password_is_our_fault_and_nobody_bounces() {
     let server = through(&sink, "smtp", Make::within(folder)).on_disk().clock(&clock).start().await;
     server.advance(&clock, Duration::from_secs(31)).await;
     eventually("it goes out with the right one", || async { sink.messages().len() == 1 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_email_of_which_nobody_knows_whether_it_arrived_is_held_and_not_sent_twice() {
+    let vanishing = Script { dot: &[smtp_server::Answer::HangUp], ..Script::default() };
+    let mail = Server::start(vec![vanishing, Script::default()]).await;
+    let clock = TestClock::at("2026-01-05T10:00:00Z");
+    let url = format!("smtp://127.0.0.1:{}?tls=none", mail.port);
+    let server = one().env("SMTP_URL", &url).clock(&clock).start().await;
+    server.post("/t/news", &json!({ "email": "sarah@shop.example" })).await;
+    eventually("it is held", || async { reasons(&server, "failed").await.len() == 1 }).await;
+    let why = reasons(&server, "failed").await.remove(0);
+    assert!(why.starts_with("unknown: "), "{why}");
+    server.advance(&clock, Duration::from_hours(10)).await;
+    assert_eq!(mail.messages().len(), 1);
+
+    let id = results(&server.get("/api/v1/queue?status=failed").await)[0]["id"].clone();
+    let path = format!("/api/v1/queue/{}/retry", id.as_str().unwrap());
+    assert_eq!(server.send("POST", &path, &[], "").await.status, 200);
+    eventually("a person may send it again", || async { mail.messages().len() == 2 }).await;
+    assert_eq!(mail.messages()[0], mail.messages()[1], "the same message, the same id");
 }
 
 #[tokio::test(flavor = "multi_thread")]

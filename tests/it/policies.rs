@@ -270,3 +270,72 @@ async fn a_day_is_the_same_local_time_tomorrow_and_24_hours_are_24_hours() {
     server.advance(&clock, HOUR).await;
     become_captured(&server, &["one", "two"]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_moves_nobody_who_is_mid_way_and_a_mended_text_reaches_everyone() {
+    let clock = TestClock::at("2026-01-05T10:00:00Z");
+    let make = with(
+        r#"{
+    email "one" after="1h" subject="One"
+    email "two" after="2h" subject="Two"
+}"#,
+    );
+    let server = make.clock(&clock).start().await;
+    let started = start(&server, "a@shop.example").await;
+    let file = server.folder.path().join("rules/t.kdl");
+    let rules = std::fs::read_to_string(&file).expect("the rules");
+    let edited = rules
+        .replace("email \"one\" after=\"1h\"", "email \"one\" after=\"30min\"")
+        .replace("    email \"two\" after=\"2h\" subject=\"Two\"\n", "");
+    crate::support::server::write(&server.folder.path().join("rules/emails/one.md"), "Mended.\n");
+    crate::support::server::write(&file, &edited);
+    eventually("the edit is live", || async {
+        let live = server.app().live.load_full();
+        let steps = &live.rules.sequences["s"].steps;
+        steps.len() == 1 && steps[0].after.to_string() == "30min"
+    })
+    .await;
+    server.advance(&clock, HOUR / 2).await;
+    assert!(captured(&server).await.is_empty(), "the old wait still counts");
+    server.advance(&clock, HOUR / 2).await;
+    become_captured(&server, &["one"]).await;
+    let text = results(&server.get("/api/v1/outbox").await)[0]["text"].clone();
+    assert!(text.as_str().is_some_and(|text| text.starts_with("Mended.")), "{text}");
+    server.advance(&clock, HOUR).await;
+    eventually("the step that is gone is skipped", || async {
+        log_of(&server, &started).await.contains("the sequence no longer has a step two")
+    })
+    .await;
+    assert_eq!(enrolments(&server).await[0]["state"], "finished");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_email_that_could_not_leave_in_time_is_left_out() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("smtp://{}", gone.local_addr().expect("an address"));
+    drop(gone);
+    let clock = TestClock::at("2026-01-05T10:00:00Z");
+    let make = with(
+        r#"{
+    email "one" after="1h" subject="One" max-late="30min"
+}
+service "mail" type="smtp" {
+    url (env)"SMTP_URL"
+}
+"#,
+    );
+    let server = make.env("SMTP_URL", &url).clock(&clock).start().await;
+    let started = start(&server, "a@shop.example").await;
+    server.advance(&clock, HOUR).await;
+    eventually("it fails to leave", || async {
+        log_of(&server, &started).await.contains("; again ")
+    })
+    .await;
+    server.advance(&clock, HOUR / 2).await;
+    server.advance(&clock, Duration::from_secs(31)).await;
+    eventually("it is left out", || async {
+        let jobs = results(&server.get("/api/v1/queue?status=cancelled").await);
+        jobs.len() == 1 && jobs[0]["reason"].as_str().is_some_and(|why| why.starts_with("too late"))
+    })
+    .await;
+}
