@@ -1,9 +1,14 @@
 //! The real program: killed, stopped, started twice, started on a fresh clone. What it
 //! answered with 200 is kept, whatever happens next.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "real processes and files live in real time, and are looked at until it is so"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -120,7 +125,9 @@ async fn what_was_answered_survives_kill_9() {
         until("some calls are answered", || answered.lock().unwrap().len() > before + 300);
         server.signal("KILL");
         server.end();
-        callers.into_iter().for_each(|caller| caller.join().unwrap());
+        for caller in callers {
+            caller.join().unwrap();
+        }
         eprintln!("round {round}: {} calls answered", answered.lock().unwrap().len() - before);
     }
     let mut server = Running::serve(folder.path(), &env, &["--data", "data"]);
@@ -141,7 +148,9 @@ async fn a_stop_under_load_ends_well_and_loses_nothing() {
     let (status, said, took) = server.end();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(took < Duration::from_secs(10), "{took:?}");
-    callers.into_iter().for_each(|caller| caller.join().unwrap());
+    for caller in callers {
+        caller.join().unwrap();
+    }
     let mut server = Running::serve(folder.path(), &env, &["--data", "data"]);
     nothing_is_lost(&server.base(), &answered, &receiver);
 }
@@ -250,7 +259,6 @@ fn curl_lines(said: &str) -> Vec<String> {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "a shell has to find curl")]
 fn a_fresh_clone_starts_for_development_and_every_printed_line_works() {
     let folder = clone();
     let mut server = Running::serve(folder.path(), &[], &["--dev"]);
@@ -295,7 +303,6 @@ fn made_up_secrets_stay_the_same() {
     }
     assert!(secrets[0].contains("SIGNUP_WEBHOOK_KEY="), "{}", secrets[0]);
     assert_eq!(secrets[0], secrets[1]);
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "nobody else reads them");
 }

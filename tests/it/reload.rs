@@ -1,5 +1,9 @@
 //! Rule files that are edited while calls come in. Two fields of every answer come from the
 //! same place of the rules and must always agree; no call may fail.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "real processes and files live in real time, and are looked at until it is so"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -181,13 +185,16 @@ fn save_with_backup(path: &Path, text: &str) {
     std::fs::remove_file(backup).unwrap();
 }
 
+/// A way to put a text into a file.
+type Save = fn(&Path, &str);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_save_is_live_soon_and_no_call_notices() {
     let server = make().start().await;
     let load = Load::on(&base(&server));
     load.live("v0", Instant::now()).await;
     let file = path(&server, "rules/t.kdl");
-    let ways: [(&str, fn(&Path, &str)); 4] = [
+    let ways: [(&str, Save); 4] = [
         ("in place", write),
         ("by rename", save_by_rename),
         ("in halves", save_in_halves),
@@ -295,7 +302,7 @@ async fn a_folder_that_is_a_link_may_be_swapped() {
     swapped(&make.start().await, &root.join("..data")).await;
 }
 
-/// As Kubernetes mounts a ConfigMap: each file is a link through `..data`.
+/// As Kubernetes mounts a `ConfigMap`: each file is a link through `..data`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_map_may_be_swapped() {
     let make = make();

@@ -1,6 +1,7 @@
 //! What `examples/christmas.test.kdl` expects, on the pure engine: weeks pass in a moment,
 //! and whatever is not expected here must not happen.
 
+use rulerun::store::Store as _;
 use serde_json::{Value, json};
 
 use crate::support::simulator::{Happened, Simulator};
@@ -21,8 +22,7 @@ async fn a_sign_up_creates_a_contact_and_sends_no_email() {
         "email": "customer@example.com", "first_name": "Sarah", "business_name": "Sarah's Salon",
     });
     assert_eq!(world.post("christmas/signup-handler", &body).await.status, 200);
-    assert_eq!(world.to_the_end().await, []);
-    use rulerun::store::Store as _;
+    assert_eq!(world.run_out().await, []);
     let contact = world.store.record("contact", "customer@example.com").await.unwrap().unwrap();
     assert_eq!(serde_json::from_str::<Value>(&contact.fields).unwrap(), body);
 }
@@ -34,7 +34,7 @@ async fn no_follow_ups_before_email_1_was_sent() {
     let reply = world.post("christmas/assessment-handler", &body).await;
     assert_eq!(reply.status, 422);
     assert_eq!(reply.body["message"], "Send e-mail #1 first, then call this webhook.");
-    assert_eq!(world.to_the_end().await, []);
+    assert_eq!(world.run_out().await, []);
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn follow_ups_count_from_email_1_and_not_from_the_call() {
         (5 * DAY - 6 * HOUR, "email assessment-4"),
         (7 * DAY - 6 * HOUR, "email assessment-5"),
     ];
-    assert_eq!(world.to_the_end().await, happened(&expected));
+    assert_eq!(world.run_out().await, happened(&expected));
 }
 
 const RECOVERY: [(i64, &str); 3] =
@@ -60,7 +60,7 @@ async fn three_recovery_emails_after_a_missed_call() {
     let mut world = Simulator::campaigns(AT);
     let body = world.example("noshow", &json!({}));
     assert_eq!(world.post("christmas/noshow-recovery-handler", &body).await.status, 200);
-    assert_eq!(world.to_the_end().await, happened(&RECOVERY));
+    assert_eq!(world.run_out().await, happened(&RECOVERY));
 }
 
 #[tokio::test]
@@ -70,9 +70,9 @@ async fn the_same_missed_call_does_not_start_twice() {
     for _ in 0..2 {
         assert_eq!(world.post("christmas/noshow-recovery-handler", &body).await.status, 200);
     }
-    assert_eq!(world.to_the_end().await, happened(&RECOVERY));
+    assert_eq!(world.run_out().await, happened(&RECOVERY));
     assert_eq!(world.post("christmas/noshow-recovery-handler", &body).await.status, 200);
-    assert_eq!(world.to_the_end().await, [], "not even when it is long over");
+    assert_eq!(world.run_out().await, [], "not even when it is long over");
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn a_maybe_gets_three_emails_in_a_week() {
     world.post("christmas/postcall-maybe-handler", &body).await;
     let expected =
         [(HOUR, "email postcall-1"), (3 * DAY, "email postcall-2"), (7 * DAY, "email postcall-3")];
-    assert_eq!(world.to_the_end().await, happened(&expected));
+    assert_eq!(world.run_out().await, happened(&expected));
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_payment_ends_the_nurturing_and_starts_the_onboarding() {
         (DAY, "email onboarding-2"),
         (3 * DAY, "email onboarding-3"),
     ];
-    assert_eq!(world.to_the_end().await, happened(&expected));
+    assert_eq!(world.run_out().await, happened(&expected));
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn an_approved_demo_answers_with_its_lead_and_the_next_step() {
     ] {
         assert_eq!(reply.body[field], value, "{field}");
     }
-    assert_eq!(world.to_the_end().await, happened(&[(0, "event demo_completed to n8n")]));
+    assert_eq!(world.run_out().await, happened(&[(0, "event demo_completed to n8n")]));
 }
 
 #[tokio::test]
@@ -135,5 +135,5 @@ async fn n8n_is_down_three_retries_then_failed() {
         (335, "retry lead_scraped to n8n"),
         (335, "failed lead_scraped"),
     ];
-    assert_eq!(world.to_the_end().await, happened(&expected));
+    assert_eq!(world.run_out().await, happened(&expected));
 }

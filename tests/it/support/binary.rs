@@ -1,4 +1,8 @@
 //! The real program as a process: started, listened to, asked, and ended in every way.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "real processes and files live in real time, and are looked at until it is so"
+)]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

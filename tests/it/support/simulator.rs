@@ -130,7 +130,7 @@ impl Simulator {
     }
 
     /// Lets time pass until nothing is due any more; answers everything that happened.
-    pub(crate) async fn to_the_end(&mut self) -> Vec<Happened> {
+    pub(crate) async fn run_out(&mut self) -> Vec<Happened> {
         loop {
             let claim =
                 Claim { now: self.now, lease: 60_000, limit: 10, free: Vec::new(), default: 10 };
