@@ -111,11 +111,15 @@ fn example_links(live: &Live) -> Vec<Diagnostic> {
     found
 }
 
-/// Services that are not on this machine, for `--speed`.
+/// Services that are not on this machine, for `--speed`. One that lacks what it needs, such
+/// as a mirror without a token, gets no work and is no danger.
 #[must_use]
 pub fn far_services(live: &Live) -> Vec<&str> {
+    let ready = |name: &str| live.outlets.get(name).is_some_and(|outlet| outlet.ready);
     let far = |service: &&std::sync::Arc<LiveService>| {
-        service.enabled && service.url.as_deref().is_some_and(|url| !is_loopback(url))
+        service.enabled
+            && ready(&service.rule.name)
+            && service.url.as_deref().is_some_and(|url| !is_loopback(url))
     };
     live.services.values().filter(far).map(|service| service.rule.name.as_str()).collect()
 }

@@ -23,6 +23,8 @@ use crate::model::{Lookup, Source};
 const QUIET: Duration = Duration::from_millis(40);
 /// However long a burst lasts, files are read after this.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// A file that has just become empty is about to be written: it is waited for so long.
+const EMPTY: Duration = Duration::from_secs(1);
 /// File systems that report no changes (network mounts) are looked at this often.
 const SWEEP: Duration = Duration::from_secs(5);
 
@@ -76,6 +78,9 @@ fn compile(
     Loaded { sources, found, live }
 }
 
+/// What tells that files have changed: every file with its size, time and identity.
+pub type Fingerprint = Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)>;
+
 /// Why the reloader looks at the files.
 enum Woken {
     Stop,
@@ -94,6 +99,8 @@ pub struct Reloader {
     pub app: Arc<App>,
     /// The paths given on the command line.
     pub paths: Vec<PathBuf>,
+    /// The files as they were before the rules that run were read.
+    pub seen: Fingerprint,
     /// Settings.
     pub lookup: SharedLookup,
     /// Checks that need resolved settings.
@@ -112,10 +119,12 @@ impl std::fmt::Debug for Reloader {
 
 impl Reloader {
     /// Watches until `stop` turns true. `now` rings for an immediate reload (SIGHUP).
-    pub async fn run(self, mut stop: watch::Receiver<bool>, now: Arc<tokio::sync::Notify>) {
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>, now: Arc<tokio::sync::Notify>) {
         let (bell, mut changes) = mpsc::channel::<()>(1);
         let mut watcher = self.watch(bell.clone());
-        let mut seen = fingerprint(&self.paths);
+        let mut seen = std::mem::take(&mut self.seen);
+        // What has changed before anybody watched is seen by looking once.
+        let _ = bell.try_send(());
         loop {
             let woken = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => Woken::Stop,
@@ -123,14 +132,14 @@ impl Reloader {
                 () = now.notified() => Woken::Asked,
                 () = tokio::time::sleep(SWEEP) => Woken::Sweep,
             };
+            let asked = matches!(woken, Woken::Asked);
             match woken {
                 Woken::Stop => return,
                 Woken::Change => settle(&mut changes).await,
-                Woken::Asked => seen.clear(),
-                Woken::Sweep => {}
+                Woken::Asked | Woken::Sweep => {}
             }
-            let fresh = fingerprint(&self.paths);
-            if fresh == seen {
+            let fresh = self.written(&seen, &mut changes).await;
+            if fresh == seen && !asked {
                 continue;
             }
             seen = fresh;
@@ -143,6 +152,22 @@ impl Reloader {
             }
             // Folders may have come, gone or been swapped: watch what is there now.
             watcher = self.watch(bell.clone()).or(watcher);
+            let _ = bell.try_send(());
+        }
+    }
+
+    /// The files as they are once none of them has just been emptied: many programs save in
+    /// two steps, and an empty file is no mistake but means that its rules are gone.
+    async fn written(&self, seen: &Fingerprint, changes: &mut mpsc::Receiver<()>) -> Fingerprint {
+        let until = tokio::time::Instant::now() + EMPTY;
+        loop {
+            let fresh = fingerprint(&self.paths);
+            let emptied = fresh.iter().any(|file| file.1 == 0 && !seen.contains(file));
+            if !emptied || tokio::time::Instant::now() >= until {
+                return fresh;
+            }
+            let _ = tokio::time::timeout(QUIET, changes.recv()).await;
+            settle(changes).await;
         }
     }
 
@@ -260,7 +285,8 @@ async fn settle(changes: &mut mpsc::Receiver<()>) {
 
 /// What tells that files have changed: every file with its size, time and identity. A
 /// folder that cannot be read shows as nothing, and so as a change.
-fn fingerprint(paths: &[PathBuf]) -> Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)> {
+#[must_use]
+pub fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
     use std::os::unix::fs::MetadataExt as _;
     let files = sources::files(&sources::roots(paths)).unwrap_or_default();
     let look = |path: PathBuf| {

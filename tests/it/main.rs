@@ -9,10 +9,16 @@
 
 mod api;
 mod campaign;
+mod commands;
+mod crash;
 mod hostile;
+mod mail;
 mod mirror;
 mod n8n;
 mod outbound;
+mod policies;
+mod reload;
 mod smtp;
 mod smtp_foreign;
 mod support;
+mod timeline;

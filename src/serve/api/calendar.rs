@@ -24,7 +24,8 @@ const CHUNK: usize = 1_000;
 /// Entries of a schedule unless the caller says otherwise.
 const DEFAULT_ENTRIES: usize = 100;
 
-/// `GET /outbox`: e-mails that were captured because no mail service is set up.
+/// `GET /outbox`: e-mails that were captured because no mail service is set up. The store
+/// lists jobs by when their execution came; within a page, what was captured last is first.
 pub(super) async fn outbox(State(app): State<Arc<App>>, asked: Asked) -> Answer {
     let query = asked.only(&["page", "size"])?;
     let rows = query.rows(MAX_MAILS)?;
@@ -33,7 +34,8 @@ pub(super) async fn outbox(State(app): State<Arc<App>>, asked: Asked) -> Answer 
         reason: Some(CAPTURED.to_owned()),
         ..JobFilter::default()
     };
-    let page = app.store.jobs(filter, rows.skip, rows.take).await?;
+    let mut page = app.store.jobs(filter, rows.skip, rows.take).await?;
+    page.rows.sort_by_key(|job| std::cmp::Reverse(job.updated));
     ok(&shapes::page(page.rows.iter().filter_map(shapes::captured), page.total))
 }
 

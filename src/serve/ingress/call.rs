@@ -29,6 +29,10 @@ use crate::store::StoreError;
 
 /// The whole body must have arrived within this time.
 const BODY_TIME: Duration = Duration::from_secs(30);
+/// Bytes of a body that is too large which are read and thrown away before the answer.
+const DISCARDED: usize = 1024 * 1024;
+/// How long that may take.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
 /// How long an idempotency key binds.
 const KEY_BINDS: i64 = 24 * 3_600_000;
 /// The longest idempotency key.
@@ -123,6 +127,7 @@ impl Incall<'_> {
         let too_large =
             || Box::new(Ended::error(413, &format!("The body is larger than {limit} bytes.")));
         if body.size_hint().lower() > limit as u64 {
+            discard(&mut body).await;
             return Err(too_large());
         }
         let reading = async {
@@ -132,6 +137,7 @@ impl Incall<'_> {
                     frame.map_err(|_| Box::new(Ended::error(400, "The body broke off.")))?;
                 if let Ok(data) = frame.into_data() {
                     if whole.len() + data.len() > limit {
+                        discard(&mut body).await;
                         return Err(too_large());
                     }
                     whole.extend_from_slice(&data);
@@ -245,6 +251,22 @@ impl Incall<'_> {
         }
         Ok(keys)
     }
+}
+
+/// Reads on for a moment and throws away what comes: an answer that is given while the
+/// caller still writes is lost with the connection.
+async fn discard(body: &mut Incoming) {
+    let reading = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > DISCARDED {
+                break;
+            }
+        }
+    };
+    // Whoever sends more, or slower, has to live without the answer.
+    let _ = tokio::time::timeout(DISCARD_TIME, reading).await;
 }
 
 /// The answer to a call that was decided.

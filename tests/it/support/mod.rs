@@ -1,9 +1,11 @@
 //! What several tests share: a Python for foreign counterparts, and mail servers.
 #![allow(dead_code, reason = "each test uses its own part of this")]
 
+pub(crate) mod binary;
 pub(crate) mod notion;
 pub(crate) mod receiver;
 pub(crate) mod server;
+pub(crate) mod simulator;
 pub(crate) mod smtp_server;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -91,7 +91,11 @@ impl Make {
 
     /// No rules yet.
     pub(crate) fn empty() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::within(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// The rules and state that another server has left in this folder.
+    pub(crate) fn within(folder: tempfile::TempDir) -> Self {
         let paths = ["rules", "schemas"].map(|part| folder.path().join(part));
         for path in &paths {
             std::fs::create_dir_all(path).expect("a folder");
@@ -146,6 +150,11 @@ impl Make {
             other => panic!("{other}"),
         })
     }
+}
+
+/// The `results` of a list.
+pub(crate) fn results(answer: &Answer) -> Vec<Value> {
+    answer.json()["results"].as_array().cloned().unwrap_or_default()
 }
 
 /// A running server.

@@ -62,7 +62,12 @@ pub(crate) struct Server {
 impl Server {
     /// Listens on a free port of 127.0.0.1 until the runtime ends.
     pub(crate) async fn start(scripts: Vec<Script>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::at(0, scripts).await
+    }
+
+    /// The same on this port.
+    pub(crate) async fn at(port: u16, scripts: Vec<Script>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (log, messages) = (Log::default(), Log::default());
         let server = Self { port, log: Arc::clone(&log), messages: Arc::clone(&messages) };
