@@ -82,6 +82,10 @@ pub fn load(given: &[PathBuf]) -> Result<SourceMap, SourceError> {
     Ok(sources)
 }
 
+/// The files of a rule set. Texts in HTML and MJML come later; they are found all the same,
+/// so that the person who wrote one is told.
+const ENDINGS: &[&str] = &[".kdl", ".md", ".json", ".html", ".mjml"];
+
 /// Whether a path is a rule file (tests are not).
 fn is_rule_file(path: &str) -> bool {
     path.ends_with(".kdl") && !path.ends_with(".test.kdl")
@@ -101,7 +105,7 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), 
         }
         if path.is_dir() {
             collect(&path, depth + 1, files)?;
-        } else if name.ends_with(".kdl") || name.ends_with(".md") || name.ends_with(".json") {
+        } else if ENDINGS.iter().any(|ending| name.ends_with(ending)) {
             files.push(path);
         }
     }
