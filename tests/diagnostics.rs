@@ -152,8 +152,24 @@ fn every_code_is_shown_by_a_case() {
 #[test]
 fn no_message_speaks_to_programmers() {
     let jargon = [
-        "KDL", "Rhai", "minijinja", "jsonschema", "serde", "node", "regex", "parse", "token",
-        "identifier", "boolean", "null", "string", "EOF", "anyOf", "Option", "unwrap", "expr",
+        "KDL",
+        "Rhai",
+        "minijinja",
+        "jsonschema",
+        "serde",
+        "node",
+        "regex",
+        "parse",
+        "token",
+        "identifier",
+        "boolean",
+        "null",
+        "string",
+        "EOF",
+        "anyOf",
+        "Option",
+        "unwrap",
+        "expr",
     ];
     for case in cases() {
         let (_, found) = analyze(&read(&case));
@@ -245,7 +261,7 @@ fn happen(texts: &mut [String], (file, what, place, other): &Accident) {
             text.insert_str(start, typed[other.index(typed.len())]);
         }
         // A line stands twice, is lost, or loses its end.
-        3 => text.insert_str(line, &text[line..line_end].to_owned()),
+        3 => *text = format!("{}{}", &text[..line_end], &text[line..]),
         4 => drop(text.drain(line..line_end)),
         5 => drop(text.drain(start..line_end)),
         // A quotation mark or a bracket is lost.
@@ -267,7 +283,7 @@ fn rules_that_are_broken_at_random_never_hurt() {
     let whole = shipped(&["rules", "schemas"]);
     let accident = any::<(prop::sample::Index, u8, prop::sample::Index, prop::sample::Index)>()
         .prop_map(|(file, what, place, other)| (file, what % 9, place, other));
-    let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let run = TestRunner::new_with_rng(config, rng).run(
         &prop::collection::vec(accident, 1..4),
@@ -280,7 +296,7 @@ fn rules_that_are_broken_at_random_never_hurt() {
             for ((_, file), text) in whole.iter().zip(texts) {
                 sources.add(file.path.clone(), text);
             }
-            let begun = Instant::now();
+            let begun = now();
             let (rules, found) = analyze(&sources);
             prop_assert!(begun.elapsed() < Duration::from_secs(2));
             let drawn = human(&sources, &found[..found.len().min(3)], PLAIN);
@@ -308,16 +324,27 @@ fn lost_names(count: usize) -> String {
 
 #[test]
 fn thousands_of_mistakes_take_no_long_time() {
+    // Held against the mere parsing of as long a file, so that a busy machine is no fault.
+    let begun = now();
+    let off = one_file(&many(10_000, |number| format!("/-endpiont{number} \"a\"\n")));
+    assert!(analyze(&off).1.is_empty());
+    let parsing = begun.elapsed();
     for text in [
         many(10_000, |number| format!("endpiont{number} \"a\"\n")),
         lost_names(3_000),
         many(20_000, |_| String::from("a 5min\n")),
     ] {
         let sources = one_file(&text);
-        let begun = Instant::now();
+        let begun = now();
         let (rules, found) = analyze(&sources);
         let drawn = human(&sources, &found, PLAIN);
+        let taken = begun.elapsed();
         assert!(rules.is_none() && drawn.contains("more"));
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(taken < parsing * 5, "{taken:?}, and parsing alone takes {parsing:?}");
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is measured here is the time itself")]
+fn now() -> Instant {
+    Instant::now()
 }

@@ -2,8 +2,8 @@
 //! program. Both are made from the same [`Diagnostic`]s, so they never disagree.
 
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
-    SourceSpan, SpanContents,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    SourceCode, SourceSpan, SpanContents,
 };
 use serde_json::{Value, json};
 
@@ -39,7 +39,9 @@ pub fn human(sources: &SourceMap, found: &[Diagnostic], style: Style) -> String 
         }
     }
     if found.len() > SHOWN {
-        out.push_str(&format!("… and {} more.\n", found.len() - SHOWN));
+        out.push_str("… and ");
+        out.push_str(&(found.len() - SHOWN).to_string());
+        out.push_str(" more.\n");
     }
     out
 }

@@ -338,12 +338,12 @@ fn hint(wanted: &Type, constant: &Expr, written: &str) -> Option<String> {
             text.parse::<f64>().ok().map(|_| format!("write {text} without quotes"))
         }
         (Type::Of(Kind::Boolean), Expr::StringConstant(text, _)) => {
-            let (plain, instead) = match text.to_lowercase().as_str() {
-                "true" | "yes" | "1" | "on" => ("yes", "true"),
-                "false" | "no" | "0" | "off" => ("no", "false"),
-                _ => return Some("yes is written true, no is written false".to_owned()),
-            };
-            Some(format!("{plain} is written {instead}, without quotes"))
+            Some(match text.to_lowercase().as_str() {
+                word @ ("true" | "false") => format!("write {word} without quotes"),
+                "yes" | "1" | "on" => "yes is written true, without quotes".to_owned(),
+                "no" | "0" | "off" => "no is written false, without quotes".to_owned(),
+                _ => "yes is written true, no is written false".to_owned(),
+            })
         }
         (Type::Of(Kind::Boolean), Expr::IntegerConstant(..)) => {
             Some("yes is written true, no is written false".to_owned())

@@ -160,10 +160,10 @@ pub(super) fn fault(source: &str, error: &ParseError) -> GuardFault {
         ParseErrorType::MissingToken(missing, _) => {
             (format!("`{missing}` is missing after this"), Some("every bracket needs its partner"))
         }
-        ParseErrorType::ExprExpected(_) | ParseErrorType::MissingSymbol(_) => {
-            ("a value is missing here".to_owned(),
-            Some("write a field, a number, or a text in quotes"))
-        }
+        ParseErrorType::ExprExpected(_) | ParseErrorType::MissingSymbol(_) => (
+            "a value is missing here".to_owned(),
+            Some("write a field, a number, or a text in quotes"),
+        ),
         ParseErrorType::AssignmentToInvalidLHS(_) | ParseErrorType::AssignmentToConstant(_) => {
             ("a guard asks and changes nothing".to_owned(), Some("write `==` to compare"))
         }

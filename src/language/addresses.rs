@@ -95,12 +95,7 @@ pub(super) fn check(
 }
 
 /// Two paths of one group that are the same address after all.
-fn same_path_twice(
-    reading: &mut Reading<'_>,
-    groups: &[Arc<Webhooks>],
-    path: &str,
-    address: &str,
-) {
+fn same_path_twice(reading: &mut Reading<'_>, groups: &[Arc<Webhooks>], path: &str, address: &str) {
     let Some(group) = groups.iter().find(|group| group.paths.iter().any(|own| own == path)) else {
         return;
     };

@@ -32,14 +32,7 @@ fn quoted(code: &'static str, what: &str, text: &str) -> Bare {
 }
 
 fn slip(message: &str, label: &'static str, help: String) -> Bare {
-    Bare {
-        code: codes::SYNTAX,
-        message: message.to_owned(),
-        label,
-        help,
-        fix: None,
-        whole: false,
-    }
+    Bare { code: codes::SYNTAX, message: message.to_owned(), label, help, fix: None, whole: false }
 }
 
 /// A `{{tag}}` without quotes.
@@ -113,9 +106,8 @@ pub(super) fn quotes(line: &str) -> Option<(Bare, usize)> {
     let open = line.chars().next().map_or(0, char::len_utf8);
     let close = line[open..].find(MARKS).map(|close| open + close);
     let inner = close.map(|close| &line[open..close]);
-    let length = close.map_or(open, |close| {
-        close + line[close..].chars().next().map_or(0, char::len_utf8)
-    });
+    let length =
+        close.map_or(open, |close| close + line[close..].chars().next().map_or(0, char::len_utf8));
     let mended = inner.map(|inner| format!("\"{inner}\""));
     let found = Bare {
         code: codes::PRINTED_QUOTES,

@@ -56,7 +56,10 @@ pub(super) fn sequence(
 ) {
     let name = node.title().unwrap_or_default();
     let stopped = reading.stopped.contains(name) || node.child("stop-when").is_some();
-    if kind == MailKind::Transactional || steps.len() < MANY || stopped || reading.unread.is_some()
+    if kind == MailKind::Transactional
+        || steps.len() < MANY
+        || stopped
+        || reading.unread.is_some()
         || reading.lost_sequence
     {
         return;

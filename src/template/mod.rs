@@ -77,8 +77,10 @@ impl Template {
         let may_miss = keeps_type && self.form.is_one_tag();
         let mut faults = check::with_minus(&self.source, &self.reads, scope);
         let told: Vec<Range<usize>> = faults.iter().map(|fault| fault.range.clone()).collect();
-        let untold =
-            self.reads.iter().filter(|read| !told.iter().any(|one| one.contains(&read.range.start)));
+        let untold = self
+            .reads
+            .iter()
+            .filter(|read| !told.iter().any(|one| one.contains(&read.range.start)));
         faults.extend(untold.filter_map(|read| check::read(read, scope, may_miss)));
         faults
     }

@@ -291,8 +291,23 @@ impl Walker {
 /// The names that people look for, when there are too many to read.
 fn some_of(list: &[&str]) -> String {
     const USUAL: &[&str] = &[
-        "number", "date", "time", "default", "upper", "lower", "title", "round", "join", "length",
-        "replace", "defined", "none", "startingwith", "endingwith", "even", "odd",
+        "number",
+        "date",
+        "time",
+        "default",
+        "upper",
+        "lower",
+        "title",
+        "round",
+        "join",
+        "length",
+        "replace",
+        "defined",
+        "none",
+        "startingwith",
+        "endingwith",
+        "even",
+        "odd",
     ];
     if list.len() <= USUAL.len() {
         return list.join(", ");
