@@ -194,6 +194,50 @@ fn init_makes_a_project_without_any_mistake() {
 }
 
 #[test]
+fn what_is_odd_about_the_environment_is_a_warning() {
+    let folder = project();
+    let env = "WEBHOOK_MAX_RETRIES=5\nWEBHOOK_TIMEOUT_SECONDS=\nSIGNUP_KEY=signup\n\
+               PURCHASE_KEY=k3rJ9xQ2mVb7Tz5w\n";
+    std::fs::write(folder.path().join(".env"), env).expect("a file");
+    let output = rulerun(folder.path())
+        .args(["validate", "--format", "json"])
+        .env("WEBHOOK_QUEUE_BATCH_SIZE", "20")
+        .output()
+        .expect("rulerun runs");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let found = report["diagnostics"].as_array().expect("a list");
+    let codes: Vec<&str> = found.iter().filter_map(|one| one["code"].as_str()).collect();
+    assert_eq!(codes, ["weak-key", "no-effect", "no-effect"]);
+    assert_eq!(report["summary"]["warnings"], 3);
+    assert!(found.iter().all(|one| one["severity"] == "warning"));
+    assert_eq!(found[0]["file"], "rules/hello.kdl");
+    let names = |one: &Value, name: &str| one["message"].as_str().is_some_and(|m| m.contains(name));
+    assert!(names(&found[1], "WEBHOOK_QUEUE_BATCH_SIZE") && found[1]["file"].is_null());
+    assert!(names(&found[2], "WEBHOOK_MAX_RETRIES"));
+
+    let denied = run(folder.path(), &["validate", "--deny-warnings"]);
+    assert_eq!(code(&denied), 1);
+    let told = stderr(&denied);
+    assert!(told.contains("WEBHOOK_MAX_RETRIES is set and has no effect"), "{told}");
+    assert!(told.contains("the key of `hello/signup` can be guessed"), "{told}");
+    assert!(told.contains("2 warnings"), "{told}");
+}
+
+#[test]
+fn variables_that_rules_read_have_an_effect() {
+    let folder = project();
+    let rules = "service \"n8n\" {\n    retry (env)\"WEBHOOK_RETRY_DELAYS\" default=\"5s\"\n}\n";
+    std::fs::write(folder.path().join("more.kdl"), rules).expect("a file");
+    let output = rulerun(folder.path())
+        .args(["validate", "more.kdl", "--deny-warnings"])
+        .env("WEBHOOK_RETRY_DELAYS", "5s,30s")
+        .output()
+        .expect("rulerun runs");
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+}
+
+#[test]
 fn init_overwrites_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("README.md"), "mine").expect("a file");

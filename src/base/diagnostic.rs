@@ -135,6 +135,14 @@ impl Sink {
         self.found.iter().any(|found| found.severity == Severity::Error)
     }
 
+    /// How many names are worth comparing with a misspelt one: all of them, until so many
+    /// mistakes are found that most will not be shown.
+    #[must_use]
+    pub fn suggested(&self) -> usize {
+        const HELPED: usize = 100;
+        if self.found.len() < HELPED { usize::MAX } else { 0 }
+    }
+
     /// Everything found, by file and place, each mistake once.
     #[must_use]
     pub fn finish(mut self) -> Vec<Diagnostic> {
@@ -147,13 +155,19 @@ impl Sink {
 /// The candidate that a reader most likely meant, by edit distance; none when all are far.
 #[must_use]
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    let word = word.to_lowercase();
+    let length = word.chars().count();
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| {
-            *distance <= limit.max(candidate.chars().count() / 3)
-                && *distance < candidate.chars().count()
+        .filter_map(|candidate| {
+            let own = candidate.chars().count();
+            let limit = (length.max(own) / 3).max(1);
+            // Lengths that differ by more than the limit cannot be near: most end here.
+            if length.abs_diff(own) > limit {
+                return None;
+            }
+            let distance = strsim::osa_distance(&word, &candidate.to_lowercase());
+            (distance <= limit && distance < own).then_some((distance, candidate))
         })
         .min_by_key(|(distance, candidate)| (*distance, *candidate))
         .map(|(_, candidate)| candidate)
@@ -176,6 +190,7 @@ mod tests {
     fn a_typo_finds_its_word_and_a_stranger_finds_none() {
         assert_eq!(closest("emial", ["email", "text"]), Some("email"));
         assert_eq!(closest("emial_1_status", ["email", "email_1_status"]), Some("email_1_status"));
+        assert_eq!(closest("post", ["GET", "POST"]), Some("POST"));
         assert_eq!(closest("banana", ["email", "text"]), None);
     }
 }

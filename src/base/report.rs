@@ -3,11 +3,14 @@
 
 use std::fmt::Write as _;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    SourceCode, SourceSpan, SpanContents,
+};
 use serde_json::{Value, json};
 
 use super::diagnostic::{Diagnostic, Severity};
-use super::source::{SourceMap, Span};
+use super::source::{SourceFile, SourceMap, Span};
 
 /// After so many mistakes the rest is counted instead of drawn.
 const SHOWN: usize = 50;
@@ -83,17 +86,17 @@ fn place(sources: &SourceMap, span: Span) -> Value {
 /// What miette draws: one file's part of a diagnostic. A mistake whose second place lies
 /// in another file is drawn in two parts, because a drawing shows one file.
 #[derive(Debug)]
-struct Drawn {
+struct Drawn<'a> {
     message: String,
     code: Option<&'static str>,
     severity: miette::Severity,
     help: Option<String>,
     labels: Vec<LabeledSpan>,
-    source: NamedSource<String>,
+    source: Excerpt<'a>,
 }
 
-impl Drawn {
-    fn of(sources: &SourceMap, diagnostic: &Diagnostic) -> Vec<Self> {
+impl<'a> Drawn<'a> {
+    fn of(sources: &'a SourceMap, diagnostic: &Diagnostic) -> Vec<Self> {
         let file = sources.file(diagnostic.span.file);
         let severity = match diagnostic.severity {
             Severity::Error => miette::Severity::Error,
@@ -115,7 +118,7 @@ impl Drawn {
             severity,
             help: diagnostic.help.clone(),
             labels,
-            source: NamedSource::new(&file.path, file.text.clone()),
+            source: Excerpt(file),
         }];
         parts.extend(far.iter().map(|(span, text)| {
             let file = sources.file(span.file);
@@ -125,22 +128,66 @@ impl Drawn {
                 severity: miette::Severity::Advice,
                 help: None,
                 labels: vec![label("here", *span)],
-                source: NamedSource::new(&file.path, file.text.clone()),
+                source: Excerpt(file),
             }
         }));
         parts
     }
 }
 
-impl std::fmt::Display for Drawn {
+/// A file of which miette shows a few lines. Its columns count characters, as those of the
+/// JSON form do, and only the lines around a place are looked at.
+#[derive(Debug)]
+struct Excerpt<'a>(&'a SourceFile);
+
+impl SourceCode for Excerpt<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let text = self.0.text.as_str();
+        let whole = || text.get(span.offset()..span.offset() + span.len());
+        let mut end = span.offset() + whole().ok_or(MietteError::OutOfBounds)?.len();
+        let line_start = |at: usize| text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let mut start = span.offset();
+        let mut column = text[line_start(start)..start].chars().count();
+        if before > 0 {
+            start = line_start(start);
+            column = 0;
+            for _ in 0..before {
+                start = line_start(start.saturating_sub(1));
+            }
+        }
+        // A place that ends with its line belongs to that line alone.
+        let lines = if after == 0 { 0 } else { after + 1 };
+        for index in 0..lines {
+            if index > 0 || !text[..end].ends_with('\n') || span.is_empty() {
+                end += text[end..].find('\n').map_or(text.len() - end, |newline| newline + 1);
+            }
+        }
+        let shown = &text[start..end];
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.0.path.clone(),
+            shown.as_bytes(),
+            (start, shown.len()).into(),
+            text[..start].matches('\n').count(),
+            column,
+            shown.lines().count(),
+        )))
+    }
+}
+
+impl std::fmt::Display for Drawn<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Drawn {}
+impl std::error::Error for Drawn<'_> {}
 
-impl miette::Diagnostic for Drawn {
+impl miette::Diagnostic for Drawn<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
         self.code.map(|code| Box::new(code) as Box<dyn std::fmt::Display>)
     }

@@ -21,6 +21,7 @@ mod send;
 mod serve;
 mod sign;
 mod summary;
+mod surroundings;
 mod table;
 mod urls;
 mod validate;

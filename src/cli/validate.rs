@@ -10,6 +10,7 @@ use super::environment::Environment;
 use super::outcome::{Exit, Failure, Outcome};
 use super::rules::Loaded;
 use super::summary::Summary;
+use super::surroundings::{self, Remark};
 use super::{Global, out};
 use crate::base::report;
 
@@ -62,18 +63,28 @@ enum Report {
 pub(super) fn run(global: &Global, args: &ValidateArgs) -> Outcome {
     refuse_later(args)?;
     let paths = if args.paths.is_empty() { &global.rules } else { &args.paths };
-    let loaded = Loaded::read(paths)?;
+    let mut loaded = Loaded::read(paths)?;
     let environment = Environment::load()?;
     let summary = loaded.rules.as_ref().map(|rules| Summary::of(rules, &environment));
+    let mut remarks = Vec::new();
+    if let Some(rules) = &loaded.rules {
+        loaded.found.extend(surroundings::weak_keys(rules, &environment));
+        loaded.found.sort_by_key(|found| found.span);
+        remarks = surroundings::without_effect(rules, &environment);
+    }
     let (errors, warnings) = loaded.counts();
+    let warnings = warnings + remarks.len();
     if args.format == Report::Json {
-        out::json(&as_json(&loaded, summary.as_ref()))?;
+        out::json(&as_json(&loaded, &remarks, summary.as_ref(), warnings))?;
     } else {
         loaded.show();
+        for remark in &remarks {
+            out::note(remark.human().trim_end());
+        }
         if let Some(summary) = summary.filter(|_| errors == 0) {
             out::data(&summary.human())?;
         }
-        tell(errors, warnings);
+        tell(errors, warnings, !remarks.is_empty());
     }
     Ok(Exit::problems_if(errors > 0 || (args.deny_warnings && warnings > 0)))
 }
@@ -90,21 +101,27 @@ fn refuse_later(args: &ValidateArgs) -> Result<(), Failure> {
 }
 
 /// How many mistakes there are, after they were drawn.
-fn tell(errors: usize, warnings: usize) {
+fn tell(errors: usize, warnings: usize, around: bool) {
     let parts: Vec<String> = [(errors, "error"), (warnings, "warning")]
         .into_iter()
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| out::count(number, word))
         .collect();
     if !parts.is_empty() {
-        out::note(&format!("{} in the rules", parts.join(" and ")));
+        let place = if around { "in the rules and the environment" } else { "in the rules" };
+        out::note(&format!("{} {place}", parts.join(" and ")));
     }
 }
 
-fn as_json(loaded: &Loaded, summary: Option<&Summary>) -> Value {
-    let diagnostics: Vec<Value> =
-        loaded.found.iter().map(|found| report::json(&loaded.sources, found)).collect();
-    let (errors, warnings) = loaded.counts();
+fn as_json(
+    loaded: &Loaded,
+    remarks: &[Remark],
+    summary: Option<&Summary>,
+    warnings: usize,
+) -> Value {
+    let in_files = loaded.found.iter().map(|found| report::json(&loaded.sources, found));
+    let diagnostics: Vec<Value> = in_files.chain(remarks.iter().map(Remark::json)).collect();
+    let (errors, _) = loaded.counts();
     let mut counts = json!({"errors": errors, "warnings": warnings});
     counts["declared"] = summary.map_or(Value::Null, Summary::declared);
     counts["environment"] = summary.map_or(Value::Null, Summary::environment);

@@ -44,7 +44,8 @@ impl Lint<'_> {
             _ => kinds.len() == 1,
         };
         if !count {
-            let message = format!("`{name}` gets {} values", kinds.len());
+            let values = if kinds.len() == 1 { "value" } else { "values" };
+            let message = format!("`{name}` cannot do with {} {values}", kinds.len());
             let place = range(self.source, whole);
             self.fault("guard-arguments", message, place, Some(format!("write `{usage}`")));
             return answer(name);

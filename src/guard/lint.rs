@@ -284,7 +284,10 @@ impl Lint<'_> {
                 written[1],
                 b.words()
             );
-            let help = hint(&a, right, &written[1]).or_else(|| hint(&b, left, &written[0]));
+            let help = hint(&a, right, &written[1])
+                .or_else(|| hint(&b, left, &written[0]))
+                .or_else(|| entry_hint(&a, [&written[0], &written[1]]))
+                .or_else(|| entry_hint(&b, [&written[1], &written[0]]));
             self.fault("guard-types", message, place, help);
             return;
         }
@@ -322,6 +325,12 @@ impl Lint<'_> {
     }
 }
 
+/// How to ask for an entry of a list.
+fn entry_hint(list: &Type, [written, entry]: [&str; 2]) -> Option<String> {
+    matches!(list, Type::Of(Kind::List(_)))
+        .then(|| format!("ask with `contains({written}, {entry})`"))
+}
+
 /// How a constant of the wrong type should have been written.
 fn hint(wanted: &Type, constant: &Expr, written: &str) -> Option<String> {
     match (wanted, constant) {
@@ -329,8 +338,15 @@ fn hint(wanted: &Type, constant: &Expr, written: &str) -> Option<String> {
             text.parse::<f64>().ok().map(|_| format!("write {text} without quotes"))
         }
         (Type::Of(Kind::Boolean), Expr::StringConstant(text, _)) => {
-            matches!(text.as_str(), "true" | "false")
-                .then(|| format!("write {text} without quotes"))
+            Some(match text.to_lowercase().as_str() {
+                word @ ("true" | "false") => format!("write {word} without quotes"),
+                "yes" | "1" | "on" => "yes is written true, without quotes".to_owned(),
+                "no" | "0" | "off" => "no is written false, without quotes".to_owned(),
+                _ => "yes is written true, no is written false".to_owned(),
+            })
+        }
+        (Type::Of(Kind::Boolean), Expr::IntegerConstant(..)) => {
+            Some("yes is written true, no is written false".to_owned())
         }
         (
             Type::Of(Kind::Text),

@@ -18,10 +18,11 @@ pub(super) fn offset(source: &str, position: Position) -> usize {
 pub(super) fn token(source: &str, start: usize) -> Range<usize> {
     let rest = source.get(start..).unwrap_or_default();
     let Some(first) = rest.chars().next() else {
-        // At the end of the text, its last character is shown.
+        // At the end of the text, its last word or sign is shown.
         let text = source.trim_end();
-        let last = text.char_indices().next_back().map_or(0, |(index, _)| index);
-        return last..text.len();
+        let sign = text.char_indices().next_back().map_or(0, |(index, _)| index);
+        let word = text.trim_end_matches(word_character).len();
+        return word.min(sign)..text.len();
     };
     let length = match first {
         '"' | '`' | '\'' => quoted(rest, first),
@@ -45,8 +46,11 @@ pub(super) fn range(source: &str, expr: &Expr) -> Range<usize> {
                 _ => 0..source.len(),
             }
         }
-        Expr::Dot(both, ..) | Expr::Index(both, ..) => {
-            range(source, &both.lhs).start..range(source, &both.rhs).end
+        Expr::Dot(both, ..) => range(source, &both.lhs).start..range(source, &both.rhs).end,
+        Expr::Index(both, ..) => {
+            let end = range(source, &both.rhs).end;
+            let close = source.get(end..).and_then(|rest| rest.find(']'));
+            range(source, &both.lhs).start..close.map_or(end, |close| end + close + 1)
         }
         Expr::FnCall(call, position) | Expr::MethodCall(call, position) => {
             if call.is_operator_call() {

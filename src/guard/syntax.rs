@@ -13,6 +13,9 @@ use crate::model::Scope;
 /// Longest guard, in bytes.
 const MAX_LENGTH: usize = 4096;
 
+/// Quotation marks that word processors put in.
+const PRINTED: &[char] = &['“', '”', '„', '‘', '’', '«', '»'];
+
 /// Looks a guard over before it is parsed.
 pub(super) fn look_over(source: &str, scope: &Scope) -> Result<(), Vec<GuardFault>> {
     if source.trim().is_empty() {
@@ -40,10 +43,20 @@ pub(super) fn look_over(source: &str, scope: &Scope) -> Result<(), Vec<GuardFaul
                 found.push(single_quotes(rest, at..at + length));
                 length
             }
-            '“' | '”' | '„' | '‘' | '’' => {
+            _ if PRINTED.contains(&c) => {
+                let inner = rest[c.len_utf8()..].find(PRINTED).map(|end| c.len_utf8() + end);
+                let close = |end: usize| rest[end..].chars().next().map_or(0, char::len_utf8);
+                let length = inner.map_or(c.len_utf8(), |end| end + close(end));
                 let help = "write plain double quotes: \"…\"";
-                found.push(mistake("these quotes cannot be used", at..at + c.len_utf8(), help));
-                c.len_utf8()
+                found.push(mistake("these quotes are made for print", at..at + length, help));
+                length
+            }
+            _ if rest.starts_with("{{") => {
+                let length = rest.find("}}").map_or(rest.len(), |end| end + 2);
+                let name = rest[2..length].trim_end_matches('}').trim();
+                let help = format!("write the name of the field alone: {name}");
+                found.push(mistake("a guard takes no {{tags}}", at..at + length, &help));
+                length
             }
             _ if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
             _ => {
@@ -128,7 +141,10 @@ pub(super) fn fault(source: &str, error: &ParseError) -> GuardFault {
     let word = source.get(range.clone()).unwrap_or_default();
     let (message, help) = match &*error.0 {
         ParseErrorType::ExprTooDeep => return too_deep(0..source.len()),
-        ParseErrorType::UnexpectedEOF => ("the guard ends too early".to_owned(), None),
+        ParseErrorType::UnexpectedEOF => (
+            "the guard ends too early".to_owned(),
+            Some("something must follow: a field, a number, or a text in quotes"),
+        ),
         ParseErrorType::BadInput(LexError::UnterminatedString) => {
             ("this text is not closed".to_owned(), Some("put a closing \" after it"))
         }
@@ -141,10 +157,13 @@ pub(super) fn fault(source: &str, error: &ParseError) -> GuardFault {
         ParseErrorType::MissingToken(missing, _) if missing == "{" || missing == "(" => {
             (format!("`{word}` cannot stand here"), None)
         }
-        ParseErrorType::MissingToken(missing, _) => (format!("`{missing}` is missing here"), None),
-        ParseErrorType::ExprExpected(_) | ParseErrorType::MissingSymbol(_) => {
-            ("a value is expected here".to_owned(), None)
+        ParseErrorType::MissingToken(missing, _) => {
+            (format!("`{missing}` is missing after this"), Some("every bracket needs its partner"))
         }
+        ParseErrorType::ExprExpected(_) | ParseErrorType::MissingSymbol(_) => (
+            "a value is missing here".to_owned(),
+            Some("write a field, a number, or a text in quotes"),
+        ),
         ParseErrorType::AssignmentToInvalidLHS(_) | ParseErrorType::AssignmentToConstant(_) => {
             ("a guard asks and changes nothing".to_owned(), Some("write `==` to compare"))
         }

@@ -1,6 +1,6 @@
 //! The addresses of endpoints: which are the same, and which rulerun needs for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::codes;
@@ -44,6 +44,7 @@ pub(super) fn check(
     endpoints: &[Arc<Endpoint>],
 ) {
     let mut taken: BTreeMap<String, (String, Span)> = BTreeMap::new();
+    let mut told: BTreeSet<(Span, Span)> = BTreeSet::new();
     let health = groups.iter().filter(|group| group.health.is_some()).flat_map(|group| {
         group
             .paths
@@ -58,7 +59,23 @@ pub(super) fn check(
         let address = canonical(path, name);
         reserved(reading, &address, span);
         match taken.get(&address) {
+            // Groups with several paths meet at each of them; that is one mistake.
+            Some((_, first)) if told.contains(&(*first, span)) => {}
+            Some((other, first)) if *first != span && *other == owner => {
+                told.insert((*first, span));
+                reading.push(
+                    Diagnostic::error(
+                        codes::DUPLICATE,
+                        format!("the endpoint `{owner}` is declared twice"),
+                        span,
+                    )
+                    .label("declared again")
+                    .also(*first, "first declared here")
+                    .help("give one of them another name; a second key is a `key` line within"),
+                );
+            }
             Some((other, first)) if *first != span || *other != owner => {
+                told.insert((*first, span));
                 reading.push(
                     Diagnostic::error(
                         codes::ADDRESS_TAKEN,
@@ -70,7 +87,7 @@ pub(super) fn check(
                     .help("give one of them another name or path; a key does not tell them apart"),
                 );
             }
-            Some(_) => same_path_twice(reading, groups, path, span, &address),
+            Some(_) => same_path_twice(reading, groups, path, &address),
             None => {
                 taken.insert(address, (owner, span));
             }
@@ -79,17 +96,10 @@ pub(super) fn check(
 }
 
 /// Two paths of one group that are the same address after all.
-fn same_path_twice(
-    reading: &mut Reading<'_>,
-    groups: &[Arc<Webhooks>],
-    path: &str,
-    span: Span,
-    address: &str,
-) {
+fn same_path_twice(reading: &mut Reading<'_>, groups: &[Arc<Webhooks>], path: &str, address: &str) {
     let Some(group) = groups.iter().find(|group| group.paths.iter().any(|own| own == path)) else {
         return;
     };
-    let _ = span;
     reading.push(
         Diagnostic::error(
             codes::ADDRESS_TAKEN,

@@ -33,6 +33,8 @@ codes! {
     UNQUOTED_GUARD = "unquoted-guard";
     /// A text in single quotation marks.
     SINGLE_QUOTES = "single-quotes";
+    /// A text in quotation marks that are made for print.
+    PRINTED_QUOTES = "printed-quotes";
     /// Other files were not checked against a file that cannot be read.
     NOT_ALL_CHECKED = "not-all-checked";
     /// A word that the language does not have.
@@ -125,4 +127,6 @@ codes! {
     UNSIGNED_ENDPOINT = "unsigned-endpoint";
     /// A key that can be guessed.
     WEAK_KEY = "weak-key";
+    /// A variable of the environment that is set and that no rule reads.
+    NO_EFFECT = "no-effect";
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::codes;
 use super::reading::Reading;
+use super::shape::with_article;
 use super::situation::{Situation, fits, kind_of_text};
 use super::tree::{Data, Node, Value};
 use crate::base::Diagnostic;
@@ -115,14 +116,14 @@ fn wrong_kind(reading: &mut Reading<'_>, node: &Node, given: &Kind, wanted: &Kin
             Diagnostic::error(
                 codes::FIELD_TYPE,
                 format!(
-                    "`{}` is {} and {receiver} wants {}",
+                    "`{}` is {}, and {receiver} wants {}",
                     node.name,
-                    given.word(),
-                    wanted.word()
+                    with_article(given.word()),
+                    with_article(wanted.word())
                 ),
                 node.first().map_or(node.name_span, |value| value.span),
             )
-            .label(given.word())
+            .label(with_article(given.word()))
             .help("fill it with a field of that type, or change the schema"),
         );
     }
@@ -190,9 +191,9 @@ fn check_payload(
                 format!("event `{event}` needs `{name}`, which {owner} does not have")
             }
             Some(given) if !fits(&given.kind, &shape.kind) => format!(
-                "event `{event}` wants `{name}` as {}, and {owner} has {}",
-                shape.kind.word(),
-                given.kind.word()
+                "event `{event}` wants {} in `{name}`, and {owner} has {}",
+                with_article(shape.kind.word()),
+                with_article(given.kind.word())
             ),
             _ => continue,
         };

@@ -31,8 +31,101 @@ fn quoted(code: &'static str, what: &str, text: &str) -> Bare {
     }
 }
 
+fn slip(message: &str, label: &'static str, help: String) -> Bare {
+    Bare { code: codes::SYNTAX, message: message.to_owned(), label, help, fix: None, whole: false }
+}
+
+/// A `{{tag}}` without quotes.
+pub(super) fn tag(text: &str) -> Bare {
+    quoted(codes::UNQUOTED_TEXT, "a tag", text)
+}
+
+/// `word=` at the beginning of a line.
+pub(super) fn assignment(word: &str) -> Bare {
+    slip(
+        &format!("no `=` stands after `{word}`, which opens its line"),
+        "opens the line",
+        format!("write {word} and its value with a space between them"),
+    )
+}
+
+/// `word(…)`: a look-up that is turned around, or a guard without quotes.
+pub(super) fn call(word: &str, whole: &str) -> Bare {
+    if !matches!(word, "env" | "file") {
+        return guard();
+    }
+    let name = whole[word.len()..].trim_matches(['(', ')', '"', '\'', ' ']);
+    let mended = format!("({word})\"{name}\"");
+    Bare {
+        fix: Some(mended.clone()),
+        ..slip(
+            &format!("the brackets stand around `{word}`, not around the name"),
+            "turned around",
+            format!("write {mended}"),
+        )
+    }
+}
+
+/// What follows a `#` that opens no text: the values `#true`, `#false` and `#null`, and
+/// nothing else.
+pub(super) fn hash(word: &str) -> Option<Bare> {
+    let name = word.trim_start_matches('#');
+    match name {
+        "true" | "false" | "null" | "inf" | "-inf" | "nan" => None,
+        "True" | "TRUE" | "yes" | "on" => Some(keyword(word, "#true")),
+        "False" | "FALSE" | "no" | "off" => Some(keyword(word, "#false")),
+        _ => Some(Bare {
+            whole: true,
+            ..slip(
+                "a `#` means nothing here",
+                "here",
+                String::from("a remark begins with `//`; a text stands in quotation marks"),
+            )
+        }),
+    }
+}
+
+fn keyword(word: &str, mended: &str) -> Bare {
+    Bare {
+        code: codes::BARE_KEYWORD,
+        message: format!("`{word}` is not a value"),
+        label: "unknown",
+        help: format!("write {mended}"),
+        fix: Some(mended.to_owned()),
+        whole: false,
+    }
+}
+
+/// Quotation marks as they are printed, which a word processor puts in: what is wrong, and
+/// how many bytes it takes.
+pub(super) fn quotes(line: &str) -> Option<(Bare, usize)> {
+    const MARKS: &[char] = &['“', '”', '„', '«', '»', '‚', '‘', '’'];
+    if !line.starts_with(MARKS) {
+        return None;
+    }
+    let open = line.chars().next().map_or(0, char::len_utf8);
+    let close = line[open..].find(MARKS).map(|close| open + close);
+    let inner = close.map(|close| &line[open..close]);
+    let length =
+        close.map_or(open, |close| close + line[close..].chars().next().map_or(0, char::len_utf8));
+    let mended = inner.map(|inner| format!("\"{inner}\""));
+    let found = Bare {
+        code: codes::PRINTED_QUOTES,
+        message: String::from("these quotation marks are made for print"),
+        label: "not plain",
+        help: mended.as_ref().map_or_else(
+            || String::from("begin and end the text with a plain `\"`"),
+            |mended| format!("write {mended}"),
+        ),
+        fix: mended,
+        whole: false,
+    };
+    Some((found, length))
+}
+
 /// What is wrong with a word that stands without quotes; `whole` goes on to the next blank.
-pub(super) fn bare(word: &str, whole: &str) -> Option<Bare> {
+/// `opens` says that it opens its line.
+pub(super) fn bare(word: &str, whole: &str, opens: bool) -> Option<Bare> {
     if let "true" | "false" | "null" = word {
         return Some(Bare {
             code: codes::BARE_KEYWORD,
@@ -48,6 +141,17 @@ pub(super) fn bare(word: &str, whole: &str) -> Option<Bare> {
     }
     if word.ends_with(':') && whole[word.len()..].starts_with("//") {
         return Some(quoted(codes::UNQUOTED_URL, "an address", whole));
+    }
+    if let Some(name) = word.strip_suffix(':').filter(|name| !name.is_empty()) {
+        return Some(slip(
+            "a colon means nothing here",
+            "with a colon",
+            if opens {
+                format!("write {name} and its value with a space between them")
+            } else {
+                format!("write {name}=\"…\"")
+            },
+        ));
     }
     if let Some(inner) =
         word.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).filter(|_| word.len() > 1)
@@ -117,7 +221,7 @@ pub(super) fn guard() -> Bare {
         code: codes::UNQUOTED_GUARD,
         message: String::from("a guard needs quotation marks around it"),
         label: "not quoted",
-        help: String::from("write the whole condition as #\"status == \"sent\"\"#"),
+        help: String::from("put #\" before it and \"# behind it: require #\"status == \"sent\"\"#"),
         fix: None,
         whole: false,
     }

@@ -47,14 +47,13 @@ pub(super) fn from_file(
         Ok(json) => json,
         Err(error) => {
             let at = offset(text, error.line(), error.column());
-            let span = Span::new(id, at.saturating_sub(1)..at);
+            let at = if error.is_eof() { text.trim_end().len() } else { at };
+            let start = text[..at].char_indices().next_back().map_or(0, |(index, _)| index);
+            let span = Span::new(id, start..at);
             reading.push(
-                Diagnostic::error(
-                    codes::BAD_JSON_SCHEMA,
-                    format!("this is not JSON: {error}"),
-                    span,
-                )
-                .also(file.span, "used here"),
+                Diagnostic::error(codes::BAD_JSON_SCHEMA, not_json(&error), span)
+                    .also(file.span, "used here")
+                    .help("every { [ and \" needs its partner, and commas stand between entries"),
             );
             return None;
         }
@@ -88,6 +87,23 @@ pub(super) fn from_file(
     })
 }
 
+/// What the reader of JSON found, without the place, which is shown.
+fn not_json(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return String::from("this is not JSON: the file ends too early");
+    }
+    let told = error.to_string();
+    let what = told.split(" at line ").next().unwrap_or_default();
+    let what = match what {
+        "expected value" => "a value is missing here",
+        "key must be a string" => "a name in quotation marks is missing here",
+        "trailing comma" => "the comma before this is one too many",
+        "trailing characters" => "nothing may follow here",
+        other => other,
+    };
+    format!("this is not JSON: {what}")
+}
+
 /// A path beside the file in which a node stands.
 pub(super) fn beside(sources: &SourceMap, node: &Node, name: &str) -> String {
     let here = &sources.file(node.file()).path;
@@ -107,7 +123,11 @@ pub(super) fn beside(sources: &SourceMap, node: &Node, name: &str) -> String {
 
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    (start + column).min(text.len())
+    let mut at = (start + column).min(text.len());
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
 }
 
 fn scope(json: &Json) -> Scope {

@@ -40,6 +40,7 @@ pub(super) fn scan(text: &str) -> Vec<Fault> {
         at: 0,
         open: Vec::new(),
         slashed: Slashed::No,
+        fresh: true,
         faults: Vec::new(),
         stop: false,
     };
@@ -63,6 +64,8 @@ struct Scanner<'a> {
     /// Offset of each open `{` and whether it is switched off.
     open: Vec<(usize, bool)>,
     slashed: Slashed,
+    /// Whether the next word opens a line.
+    fresh: bool,
     faults: Vec<Fault>,
     stop: bool,
 }
@@ -83,6 +86,12 @@ impl Scanner<'_> {
         });
     }
 
+    /// Whether this line has a mistake of that kind already: one slip is told once.
+    fn told_on_line(&self, told: impl Fn(&Fault) -> bool) -> bool {
+        let line = self.text[..self.at].rfind('\n').map_or(0, |newline| newline + 1);
+        self.faults.iter().rev().take_while(|fault| fault.range.end > line).any(told)
+    }
+
     fn run(&mut self) {
         while let Some(letter) = self.rest().chars().next() {
             if self.stop {
@@ -96,14 +105,17 @@ impl Scanner<'_> {
                 '}' => self.close(),
                 '=' if self.rest().starts_with("==") => self.operator(2),
                 '\n' | '\r' | ';' => {
-                    if self.slashed == Slashed::Node && !self.line_goes_on() {
-                        self.slashed = Slashed::No;
+                    if !self.line_goes_on() {
+                        self.fresh = true;
+                        if self.slashed == Slashed::Node {
+                            self.slashed = Slashed::No;
+                        }
                     }
                     self.at += 1;
                 }
                 letter if is_bare(letter) => self.bare(),
                 letter => {
-                    if !letter.is_whitespace() {
+                    if !letter.is_whitespace() && letter != '\u{feff}' {
                         self.touch();
                     }
                     self.at += letter.len_utf8();
@@ -127,12 +139,25 @@ impl Scanner<'_> {
     }
 
     fn touch(&mut self) {
+        self.fresh = false;
         if self.slashed == Slashed::Fresh {
             self.slashed = Slashed::Node;
         }
     }
 
     fn brace(&mut self) {
+        if self.rest().starts_with("{{") {
+            return self.tag();
+        }
+        if self.fresh {
+            self.fault(
+                codes::SYNTAX,
+                "a `{` stands at the beginning of a line",
+                self.at..self.at + 1,
+                "put it at the end of the line that it belongs to: schema \"order\" {",
+            );
+        }
+        self.fresh = true;
         let off = self.slashed != Slashed::No;
         self.slashed = Slashed::No;
         self.open.push((self.at, off));
@@ -158,7 +183,18 @@ impl Scanner<'_> {
         self.at += 1;
     }
 
+    /// A `{{tag}}` outside of a text.
+    fn tag(&mut self) {
+        self.touch();
+        let rest = self.rest();
+        let line = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        let length = rest[..line].find("}}").map_or(line, |end| end + 2);
+        let end = self.at + length;
+        self.report(Some(&hints::tag(&self.text[self.at..end])), end);
+    }
+
     fn close(&mut self) {
+        self.fresh = true;
         if self.open.pop().is_none() {
             self.fault(
                 codes::SYNTAX,
@@ -180,7 +216,10 @@ impl Scanner<'_> {
         } else if rest.starts_with("/-") {
             self.slashed = Slashed::Fresh;
             self.at += 2;
+            // `/-{` switches the block of its line off: no line begins here.
+            self.fresh &= !self.rest().trim_start().starts_with('{');
         } else {
+            self.touch();
             let end = self.word_end();
             self.report(hints::path(&self.text[self.at..end]).as_ref(), end);
         }
@@ -231,8 +270,13 @@ impl Scanner<'_> {
             self.string(hashes);
         } else {
             self.touch();
-            self.at += hashes;
-            self.at = self.word_end();
+            let end = self.word_end().max(self.at + hashes);
+            let hint = hints::hash(&self.text[self.at..end]);
+            let to_line_end = hint.as_ref().is_some_and(|hint| hint.whole);
+            self.report(hint.as_ref(), end);
+            if to_line_end {
+                self.at += self.rest().find(['\n', '\r']).unwrap_or(self.rest().len());
+            }
         }
     }
 
@@ -247,6 +291,10 @@ impl Scanner<'_> {
         let quotes = if block { 3 } else { 1 };
         let Some(end) = string_end(self.text, body + quotes, hashes, block) else {
             let line = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |n| start + n);
+            if glued && !block && !self.told_on_line(|_| true) {
+                self.unopened(start);
+                return;
+            }
             self.fault(
                 codes::SYNTAX,
                 "a text has no closing quotation mark",
@@ -267,21 +315,48 @@ impl Scanner<'_> {
         };
         self.at = end;
         let follows = self.rest().chars().next();
-        if glued {
+        if self.told_on_line(|fault| fault.code == codes::SYNTAX) {
+            return;
+        }
+        if follows == Some(',') {
+            self.fault(
+                codes::SYNTAX,
+                "a comma stands between two values",
+                end..end + 1,
+                "take it away: values stand side by side, with a space between them",
+            );
+        } else if glued {
             self.fault(
                 codes::SYNTAX,
                 "a quotation mark stands in the middle of a word",
                 start..start + 1,
-                "put a space before the text; inside a text write `\\\"`, or use #\"…\"#",
+                "put a space before it; a quotation mark that belongs to the text is written \\\"",
             );
         } else if follows.is_some_and(|next| !may_follow(next)) {
             self.fault(
                 codes::SYNTAX,
-                "a word begins right after a text",
+                "the text ends here, and something follows without a space",
                 end - 1..end,
-                "put a space after the text; inside a text write `\\\"`, or use #\"…\"#",
+                "put a space behind it; a quotation mark that belongs to the text is written \\\"",
             );
         }
+    }
+
+    /// A quotation mark that closes a text which none has opened.
+    fn unopened(&mut self, mark: usize) {
+        let before = &self.text[..mark];
+        let start = before
+            .char_indices()
+            .rev()
+            .find(|(_, letter)| may_precede(*letter))
+            .map_or(0, |(index, letter)| index + letter.len_utf8());
+        self.fault(
+            codes::SYNTAX,
+            "a text has no opening quotation mark",
+            start..mark + 1,
+            "put a `\"` where the text begins",
+        );
+        self.at = mark + 1;
     }
 
     fn operator(&mut self, length: usize) {
@@ -290,6 +365,7 @@ impl Scanner<'_> {
     }
 
     fn bare(&mut self) {
+        let opens = self.fresh && self.slashed != Slashed::Fresh;
         self.touch();
         let start = self.at;
         let end = self.text[start..]
@@ -300,8 +376,22 @@ impl Scanner<'_> {
         let long = self.word_end();
         let as_key = after.starts_with('=') && !after.starts_with("==");
         let whole = &self.text[start..long];
-        let found =
-            if as_key && hints::operator(word).is_none() { None } else { hints::bare(word, whole) };
+        let line = &after[..after.find(['\n', '\r']).unwrap_or(after.len())];
+        let assigned = line.trim_start().starts_with('=') && !line.trim_start().starts_with("==");
+        if let Some((found, to)) = hints::quotes(&self.text[start..end + line.len()]) {
+            return self.report(Some(&found), start + to);
+        }
+        if after.starts_with('(') {
+            let to = line.find(')').map_or(end + line.len(), |close| end + close + 1);
+            return self.report(Some(&hints::call(word, &self.text[start..to])), to);
+        }
+        let found = if opens && assigned {
+            Some(hints::assignment(word))
+        } else if as_key && hints::operator(word).is_none() {
+            None
+        } else {
+            hints::bare(word, whole, opens)
+        };
         self.at = end;
         if let Some(found) = found {
             let to = if found.whole { long } else { end };
@@ -313,7 +403,11 @@ impl Scanner<'_> {
     fn report(&mut self, hint: Option<&Bare>, end: usize) {
         let start = self.at;
         self.at = end.max(start + 1);
-        if let Some(hint) = hint {
+        if let Some(hint) = hint
+            // Every sign of a guard without quotes says the same.
+            && !(hint.code == codes::UNQUOTED_GUARD
+                && self.told_on_line(|fault| fault.code == codes::UNQUOTED_GUARD))
+        {
             self.faults.push(Fault {
                 code: hint.code,
                 message: hint.message.clone(),

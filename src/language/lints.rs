@@ -56,7 +56,11 @@ pub(super) fn sequence(
 ) {
     let name = node.title().unwrap_or_default();
     let stopped = reading.stopped.contains(name) || node.child("stop-when").is_some();
-    if kind == MailKind::Transactional || steps.len() < MANY || stopped || reading.unread.is_some()
+    if kind == MailKind::Transactional
+        || steps.len() < MANY
+        || stopped
+        || reading.unread.is_some()
+        || reading.lost_sequence
     {
         return;
     }
@@ -103,21 +107,4 @@ fn is_loopback(listen: &str) -> bool {
     let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host).trim_matches(['[', ']']);
     host == "localhost"
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// A key that stands in the file is refused anyway; one that can be guessed is worse.
-pub(super) fn key(reading: &mut Reading<'_>, node: &Node) {
-    let name = node.title().unwrap_or_default();
-    let keys = node.prop("key").into_iter().chain(node.all("key").filter_map(Node::first));
-    for value in keys {
-        let Some(text) = value.text() else { continue };
-        let weak =
-            text.len() < 16 || text.contains(name) || text.chars().all(|c| c.is_ascii_digit());
-        if weak {
-            reading.push(
-                Diagnostic::warning(codes::WEAK_KEY, "this key can be guessed", value.span)
-                    .help("make one with `rulerun secret`"),
-            );
-        }
-    }
 }

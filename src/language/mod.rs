@@ -119,7 +119,6 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
     let mut endpoints = Vec::new();
     for node in all("webhooks") {
         if let Some((group, own)) = webhooks::webhooks(reading, node) {
-            node.all("endpoint").for_each(|endpoint| lints::key(reading, endpoint));
             webhooks.push(group);
             endpoints.extend(own);
         }

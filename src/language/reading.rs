@@ -27,6 +27,8 @@ pub(super) struct Reading<'a> {
     pub(super) unread: Option<Span>,
     /// Whether a name was not found and let pass because of that file.
     pub(super) let_pass: bool,
+    /// Whether a step names a sequence that is not there: another one may be meant.
+    pub(super) lost_sequence: bool,
     /// Names that are declared anywhere.
     pub(super) names: Names<'a>,
     /// Environment names in the order of their first use.
@@ -53,6 +55,7 @@ impl<'a> Reading<'a> {
             sink: Sink::new(),
             unread: None,
             let_pass: false,
+            lost_sequence: false,
             names: Names::default(),
             environment: Vec::new(),
             schemas: BTreeMap::new(),
@@ -79,7 +82,8 @@ impl<'a> Reading<'a> {
             self.let_pass = true;
             return None;
         }
-        let known = self.names.of(thing).keys().copied();
+        self.lost_sequence |= thing == Thing::Sequence;
+        let known = self.names.of(thing).keys().copied().take(self.sink.suggested());
         let listed: Vec<&str> = self.names.of(thing).keys().copied().take(12).collect();
         let help = did_you_mean(name, known).unwrap_or_else(|| {
             if listed.is_empty() {
@@ -205,6 +209,7 @@ impl<'a> Reading<'a> {
                 Err(found) => {
                     for fault in found.into_iter().filter(|_| !situation.unknown) {
                         let GuardFault { code, message, range, help } = fault;
+                        let help = self.not_found_yet(text.get(range.clone())).or(help);
                         faults.add(situation, Fault { code, message, range, help });
                     }
                 }
@@ -214,6 +219,12 @@ impl<'a> Reading<'a> {
             self.push(found);
         }
         compiled
+    }
+
+    /// The help for the name of a record that no step above has looked up.
+    fn not_found_yet(&self, word: Option<&str>) -> Option<String> {
+        let word = word.filter(|word| self.records.contains_key(*word))?;
+        Some(format!("look the record up first: find \"{word}\" id=\"{{{{…}}}}\""))
     }
 
     /// Compiles the guard in `when=`.

@@ -9,6 +9,7 @@ use super::codes;
 use super::email;
 use super::reading::Reading;
 use super::settings::delay;
+use super::shape::with_article;
 use super::situation::{Fault, Faults, Situation, all_optional, example_of_fields, lone_tag};
 use super::steps;
 use super::tree::{Node, Value};
@@ -72,7 +73,7 @@ fn starts(reading: &mut Reading<'_>, node: &Node, name: &str) -> Vec<Situation> 
     if !starts.is_empty() {
         return starts;
     }
-    if reading.unread.is_none() {
+    if reading.unread.is_none() && !reading.lost_sequence {
         reading.push(
             Diagnostic::warning(
                 codes::UNUSED_SEQUENCE,
@@ -156,7 +157,8 @@ fn of_kind(
         if let Ok(shape) = situation.scope.resolve(&path)
             && !fits(&shape.kind)
         {
-            let message = format!("`{}` is not {wanted} but {}", path.join("."), shape.kind.word());
+            let kind = with_article(shape.kind.word());
+            let message = format!("`{}` is not {wanted} but {kind}", path.join("."));
             let help = Some(help.to_owned());
             faults.add(situation, Fault { code: codes::FIELD_TYPE, message, range: 0..0, help });
         }

@@ -66,7 +66,8 @@ fn kind(reading: &mut Reading<'_>, node: &Node, name: &str) -> Option<ServiceTyp
         "http" => Some(ServiceType::Http),
         "notion" => Some(ServiceType::Notion),
         "smtp" => Some(ServiceType::Smtp),
-        _ if given.is_some() => None,
+        // Either the type is wrong, which is told, or it stands in brackets before the word.
+        _ if given.is_some() || node.annotation.is_some() => None,
         "resend" | "postmark" => {
             reading.push(
                 Diagnostic::error(

@@ -8,8 +8,8 @@ use super::codes;
 use super::tree::{Node, Property, Value};
 use super::values;
 use super::vocabulary::{self, Argument, Children, Count, Place, Type, Word};
-use crate::base::diagnostic::did_you_mean;
-use crate::base::{Diagnostic, Sink};
+use crate::base::diagnostic::{closest, did_you_mean};
+use crate::base::{Diagnostic, Sink, Span};
 
 /// Checks every node of a block.
 pub(super) fn check(nodes: &[Node], place: Place, sink: &mut Sink) {
@@ -136,7 +136,7 @@ fn field_value(node: &Node, sink: &mut Sink) {
                 "the environment is not read into a field",
                 value.span,
             )
-            .help("fields hold values and {{tags}}; settings of services can be looked up"),
+            .help("write a value or a {{tag}}; only settings are looked up"),
         );
     }
     let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
@@ -189,14 +189,14 @@ fn unknown(node: &Node, place: Place) -> Diagnostic {
     let words = || vocabulary::at(place).map(|word| word.name);
     let listed =
         || format!("{} may stand: {}", place.word(), words().collect::<Vec<_>>().join(", "));
-    let guess = crate::base::diagnostic::closest(&node.name, words());
+    let guess = closest(&node.name, words());
     let mut found = Diagnostic::error(
         codes::UNKNOWN_WORD,
         format!("`{}` is not a word of the rule language", node.name),
         node.name_span,
     )
     .label("unknown")
-    .help(did_you_mean(&node.name, words()).unwrap_or_else(listed));
+    .help(guess.map_or_else(listed, |guess| format!("did you mean `{guess}`?")));
     if let Some(guess) = guess {
         found = found.fix(node.name_span, guess);
     }
@@ -233,6 +233,10 @@ fn arguments(node: &Node, word: &Word, sink: &mut Sink) {
         }
     }
     if let Some(surplus) = rest.first() {
+        if let Some(found) = slip(node, word, rest) {
+            sink.push(found);
+            return;
+        }
         sink.push(
             Diagnostic::error(
                 codes::TOO_MANY,
@@ -243,6 +247,39 @@ fn arguments(node: &Node, word: &Word, sink: &mut Sink) {
             .help(format!("write it like this: {}", first_line(word.example))),
         );
     }
+}
+
+/// What people usually mean by surplus values: a property without its `=`, or a text of
+/// several words without quotation marks.
+fn slip(node: &Node, word: &Word, rest: &[Value]) -> Option<Diagnostic> {
+    let surplus = rest.first().filter(|value| value.is_bare())?;
+    let name = surplus.text()?;
+    if word.properties.iter().any(|known| known.name == name) {
+        return Some(
+            Diagnostic::error(codes::SYNTAX, format!("`{name}` needs a `=`"), surplus.span)
+                .label("no `=` behind it")
+                .help(format!("write {name}=\"…\", without spaces around the `=`")),
+        );
+    }
+    let before = node.args.iter().chain(node.props.iter().map(|prop| &prop.value));
+    let first = before
+        .filter(|value| value.is_bare() && value.span.end < surplus.span.start)
+        .max_by_key(|value| value.span.end)?;
+    let last = rest.iter().take_while(|value| value.is_bare()).last().unwrap_or(surplus);
+    Some(
+        Diagnostic::error(
+            codes::UNQUOTED_TEXT,
+            "a text of several words needs quotation marks",
+            Span { end: last.span.end, ..first.span },
+        )
+        .label("not quoted")
+        .help("put a `\"` before the first word and one behind the last"),
+    )
+}
+
+/// Whether a property that is missing stands there without its `=`.
+fn lacks_equals(node: &Node, name: &str) -> bool {
+    node.args.iter().any(|value| value.is_bare() && value.text() == Some(name))
 }
 
 /// The values of a setting: places to look it up, or values as they are.
@@ -271,7 +308,9 @@ fn setting(node: &Node, argument: &Argument, given: &[Value], sink: &mut Sink) {
 fn looked_up(node: &Node, value: &Value, kind: Type, sink: &mut Sink) {
     match value.annotation.as_deref() {
         None => {
-            if matches!(kind, Type::HeaderValue) {
+            if let Some(name) = values::shell_variable(value) {
+                sink.push(values::looks_up(value, name));
+            } else if matches!(kind, Type::HeaderValue) {
                 values::header_value(node, value, sink);
             } else {
                 values::check(value, kind, sink);
@@ -295,10 +334,10 @@ fn plain(value: &Value, kind: Type, sink: &mut Sink) {
         sink.push(
             Diagnostic::error(
                 codes::WRONG_TYPE,
-                format!("`({annotation})` cannot stand here: this is not looked up"),
+                format!("`({annotation})` cannot stand here: only settings are looked up"),
                 value.span,
             )
-            .help("write the value itself"),
+            .help("write the value itself; services, keys and the server can be looked up"),
         );
     } else {
         values::check(value, kind, sink);
@@ -324,7 +363,7 @@ fn properties(node: &Node, word: &Word, sink: &mut Sink) {
         property(node, word, prop, sink);
     }
     for missing in word.properties.iter().filter(|known| known.required) {
-        if node.prop(missing.name).is_none() {
+        if node.prop(missing.name).is_none() && !lacks_equals(node, missing.name) {
             sink.push(
                 Diagnostic::error(
                     codes::MISSING,
@@ -338,9 +377,18 @@ fn properties(node: &Node, word: &Word, sink: &mut Sink) {
     }
 }
 
+fn has_later_choice(node: &Node, word: &Word) -> bool {
+    word.arguments.iter().zip(&node.args).any(|(argument, value)| {
+        matches!(argument.kind, Type::Choice(_, later)
+            if value.text().is_some_and(|text| later.contains(&text)))
+    })
+}
+
 fn property(node: &Node, word: &Word, prop: &Property, sink: &mut Sink) {
     let known = word.properties.iter().find(|known| known.name == prop.name);
     match known {
+        // One mistake: what comes later brings its properties along.
+        Some(known) if known.later && has_later_choice(node, word) => {}
         Some(known) if known.later => sink.push(
             Diagnostic::error(
                 codes::COMES_LATER,

@@ -38,7 +38,12 @@ pub(super) fn parse(file: FileId, text: &str, sink: &mut Sink) -> Option<Vec<Nod
                     let at = floor(text, fault.span.offset());
                     lines.insert(text[..at].rfind('\n'))
                 };
-                for fault in error.diagnostics.iter().filter(first_of_line).take(MAX_FOREIGN) {
+                let mut own: Vec<_> =
+                    error.diagnostics.iter().filter(|fault| !follows(fault)).collect();
+                if own.is_empty() {
+                    own.extend(error.diagnostics.first());
+                }
+                for fault in own.into_iter().filter(first_of_line).take(MAX_FOREIGN) {
                     sink.push(foreign(fault, file, text));
                 }
                 None
@@ -57,28 +62,29 @@ pub(super) fn parse(file: FileId, text: &str, sink: &mut Sink) -> Option<Vec<Nod
     None
 }
 
-/// What the first look did not foresee, in the parser's words.
+/// What the first look did not foresee. The parser's own words are for programmers.
 fn foreign(fault: &kdl::KdlDiagnostic, file: FileId, text: &str) -> Diagnostic {
     let start = floor(text, fault.span.offset());
     let end = floor(text, start + fault.span.len().max(1)).max(start);
-    let line = text[start..end].find('\n').map_or(end, |newline| start + newline);
-    let what = fault.message.clone().or_else(|| fault.label.clone());
+    let line = text[start..end].find(['\n', '\r']).map_or(end, |newline| start + newline);
     Diagnostic::error(
         codes::SYNTAX,
-        what.map_or_else(
-            || String::from("this line cannot be read"),
-            |what| format!("this line cannot be read: {}", lower(&what)),
-        ),
+        "this line cannot be read from here on",
         Span::new(file, start..line),
     )
-    .help(fault.help.clone().unwrap_or_else(|| {
-        String::from("a line is a word, then its values, then key=value; texts stand in \"…\"")
-    }))
+    .help("a line is a word, then its values, then key=value; texts stand in \"…\"")
 }
 
-fn lower(text: &str) -> String {
-    let mut letters = text.trim_end_matches('.').chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+/// Whether a mistake of the parser only follows from another one: brackets are known to
+/// have their partners.
+fn follows(fault: &kdl::KdlDiagnostic) -> bool {
+    let told = |words: &Option<String>| {
+        words.as_deref().is_some_and(|words| {
+            let words = words.to_lowercase();
+            words.contains("no closing") || words.contains("end of document")
+        })
+    };
+    told(&fault.message) || told(&fault.label)
 }
 
 fn floor(text: &str, offset: usize) -> usize {

@@ -82,6 +82,11 @@ impl Value {
         }
     }
 
+    /// Whether it is a word that stands without quotation marks.
+    pub(super) fn is_bare(&self) -> bool {
+        self.text().is_some_and(|text| text.len() == self.span.range().len())
+    }
+
     /// Yes or no, if it is one.
     pub(super) fn boolean(&self) -> Option<bool> {
         match self.data {
@@ -215,7 +220,10 @@ fn offsets(written: &str, value: &str) -> Vec<usize> {
     while at < to && map.len() < value.len() {
         let rest = &written[at..to];
         let Some(letter) = rest.chars().next() else { break };
-        if letter == '\\' && hashes == 0 && quotes > 0 {
+        if block && rest.starts_with("\r\n") {
+            // A line ends in one byte in the value, whatever it ends in here.
+            at += 1;
+        } else if letter == '\\' && hashes == 0 && quotes > 0 {
             let (taken, made) = escape(rest);
             map.extend(std::iter::repeat_n(at, made));
             at += taken;
@@ -272,6 +280,8 @@ mod tests {
         assert!(at("\"x\\\"y\\u{e9}z\"", "x\"yéz", "z").starts_with('z'));
         let block = "\"\"\"\n    one\n      two\n    \"\"\"";
         assert!(at(block, "one\n  two", "two").starts_with("two"));
+        let windows = "\"\"\"\r\n    one\r\n    two\r\n    \"\"\"";
+        assert!(at(windows, "one\ntwo", "two").starts_with("two"));
         assert!(at("word", "word", "rd").starts_with("rd"));
     }
 }

@@ -21,7 +21,8 @@ pub(super) fn check(value: &Value, kind: Type, sink: &mut Sink) {
         }
         Type::Number => {
             if !matches!(value.data, Data::Integer(_) | Data::Float(_)) {
-                sink.push(wrong(value, "a number", "write the number without quotation marks"));
+                let help = digits_help(value).unwrap_or("write a number, such as 10 or 2.5");
+                sink.push(wrong(value, "a number", help));
             }
         }
         Type::Whole(least, most) => whole(value, least, most, sink),
@@ -123,8 +124,34 @@ fn whole(value: &Value, least: i64, most: i64, sink: &mut Sink) {
             );
         }
         Data::Integer(_) => {}
-        _ => sink.push(wrong(value, "a whole number", "write it without quotation marks")),
+        _ => {
+            let range = format!("write a whole number from {least} to {most}");
+            sink.push(wrong(value, "a whole number", digits_help(value).unwrap_or(&range)));
+        }
     }
+}
+
+/// How to write a number that stands in quotation marks.
+fn digits_help(value: &Value) -> Option<&'static str> {
+    value.text()?.parse::<f64>().is_ok().then_some("write it without quotation marks")
+}
+
+/// The name in `$NAME` or `${NAME}`, as shells write it.
+pub(super) fn shell_variable(value: &Value) -> Option<&str> {
+    let rest = value.text()?.strip_prefix('$')?;
+    let name = rest.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(rest);
+    is_variable(name).then_some(name)
+}
+
+/// A setting that is written as shells would read it.
+pub(super) fn looks_up(value: &Value, name: &str) -> Diagnostic {
+    Diagnostic::error(
+        codes::WRONG_TYPE,
+        format!("`{}` is not looked up", value.text().unwrap_or_default()),
+        value.span,
+    )
+    .label("stays as it is written")
+    .help(format!("write (env)\"{name}\""))
 }
 
 type Fault = Option<(&'static str, String, String)>;
@@ -133,11 +160,12 @@ type Fault = Option<(&'static str, String, String)>;
 fn fault(text: &str, kind: Type) -> Fault {
     let why = |code, message: &str, help: &str| Some((code, message.to_owned(), help.to_owned()));
     match kind {
-        Type::Name if text.trim().is_empty() || text.chars().any(char::is_control) => why(
-            codes::BAD_NAME,
-            "this text is empty or goes over several lines",
-            "write a short text",
-        ),
+        Type::Name if text.trim().is_empty() => {
+            why(codes::BAD_NAME, "this text is empty", "write something into it")
+        }
+        Type::Name if text.chars().any(char::is_control) => {
+            why(codes::BAD_NAME, "this text goes over several lines", "write it on one line")
+        }
         Type::Identifier if !is_identifier(text) => Some((
             codes::BAD_NAME,
             format!("`{text}` cannot be used as a name in guards and tags"),
@@ -203,7 +231,7 @@ fn choice(text: &str, words: &[&str], later: &[&str]) -> Fault {
         return Some((
             codes::COMES_LATER,
             format!("`{text}` comes later: this version does not have it yet"),
-            format!("until then use {}", words.join(" or ")),
+            format!("until then use {}", list_or(words)),
         ));
     }
     Some((
@@ -235,7 +263,9 @@ fn zone(text: &str) -> Fault {
         .iter()
         .find(city)
         .map(String::as_str)
-        .or_else(|| closest(text, known.iter().map(String::as_str)));
+        .or_else(|| abbreviation(text))
+        // Short names lie so near each other that a guess would be a wrong one.
+        .or_else(|| closest(text, known.iter().map(String::as_str)).filter(|_| text.len() > 5));
     Some((
         codes::BAD_ZONE,
         format!("`{text}` is not a time zone"),
@@ -244,6 +274,19 @@ fn zone(text: &str) -> Fault {
             |guess| format!("did you mean `{guess}`?"),
         ),
     ))
+}
+
+/// The zone that people mean by the letters that they put behind a time.
+fn abbreviation(text: &str) -> Option<&'static str> {
+    Some(match text {
+        "ET" | "EDT" => "America/New_York",
+        "CT" | "CST" | "CDT" => "America/Chicago",
+        "MT" | "MDT" => "America/Denver",
+        "PT" | "PST" | "PDT" => "America/Los_Angeles",
+        "BST" => "Europe/London",
+        "CEST" | "MEZ" | "MESZ" => "Europe/Berlin",
+        _ => return None,
+    })
 }
 
 fn origin(text: &str) -> Fault {

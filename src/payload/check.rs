@@ -63,9 +63,15 @@ impl Compiled {
     }
 }
 
+/// Why a schema cannot be used. What does not fit the form of schemas is told by its place:
+/// the rules of that form are of no help to its reader.
 fn schema_fault(error: &jsonschema::ValidationError<'_>) -> String {
     let place = error.instance_path().to_string();
-    if place.is_empty() { error.to_string() } else { format!("{error} (at {place})") }
+    if place.is_empty() {
+        error.to_string()
+    } else {
+        format!("{} stands at {place}", error.instance())
+    }
 }
 
 fn has_null_field(value: &Value) -> bool {

@@ -143,9 +143,11 @@ impl Walk {
     }
 }
 
-/// Whether rules may be made of a file, by its ending: rules, e-mail texts, schemas.
+/// Files that rules may be made of. Texts in HTML and MJML come later; they are found all the
+/// same, so that the person who wrote one is told.
 fn is_read(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "kdl" || ending == "md" || ending == "json")
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    matches!(ending, Some("kdl" | "md" | "json" | "html" | "mjml"))
 }
 
 fn read(path: &Path) -> Result<String, SourceError> {

@@ -37,6 +37,31 @@ pub(super) fn read(read: &Read, scope: &Scope, may_miss: bool) -> Option<Templat
     })
 }
 
+/// Fields that are written with `-` where their names have `_`: a tag would subtract.
+pub(super) fn with_minus(source: &str, reads: &[Read], scope: &Scope) -> Vec<TemplateFault> {
+    let mut faults: Vec<TemplateFault> = Vec::new();
+    for read in reads {
+        let start = read.range.start;
+        let Some(rest) = source.get(start..) else { continue };
+        let length = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-')))
+            .unwrap_or(rest.len());
+        let written = rest[..length].trim_end_matches('-');
+        let meant = written.replace('-', "_");
+        let known = |name: &str| scope.resolve(&[name]).is_ok();
+        if scope.open || meant == written || !known(&meant) || known(&read.path[0]) {
+            continue;
+        }
+        faults.push(TemplateFault {
+            code: "unknown-field",
+            message: format!("`{written}` is not a field here"),
+            range: start..start + written.len(),
+            help: Some(format!("did you mean `{meant}`?")),
+        });
+    }
+    faults
+}
+
 fn unknown(read: &Read, scope: &Scope, index: usize, known: &[String]) -> TemplateFault {
     let part = read.path.get(index).map_or("", String::as_str);
     let before = read.path[..index].join(".");

@@ -75,7 +75,14 @@ impl Template {
     #[must_use]
     pub fn check(&self, scope: &Scope, keeps_type: bool) -> Vec<TemplateFault> {
         let may_miss = keeps_type && self.form.is_one_tag();
-        self.reads.iter().filter_map(|read| check::read(read, scope, may_miss)).collect()
+        let mut faults = check::with_minus(&self.source, &self.reads, scope);
+        let told: Vec<Range<usize>> = faults.iter().map(|fault| fault.range.clone()).collect();
+        let untold = self
+            .reads
+            .iter()
+            .filter(|read| !told.iter().any(|one| one.contains(&read.range.start)));
+        faults.extend(untold.filter_map(|read| check::read(read, scope, may_miss)));
+        faults
     }
 
     /// The text as written.

@@ -87,18 +87,43 @@ pub(super) fn analyse(source: &str) -> Result<Analysis, Vec<TemplateFault>> {
 
 /// A syntax error of minijinja with its place.
 pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
-    let detail = error
-        .detail()
-        .unwrap_or("it is not written as a tag")
-        .replace("end of variable block", "`}}`")
-        .replace("end of block", "`%}`")
-        .replace("end of input", "end of the text")
-        .replace("identifier", "name")
-        .replace("unknown statement ", "there is no block ");
     let range = error
         .range()
         .filter(|range| source.get(range.clone()).is_some())
         .unwrap_or(0..source.len());
+    if let Some(open) = open_block(source)
+        && range.end >= source.trim_end().len()
+    {
+        let word = block_word(&source[open.clone()]);
+        return TemplateFault {
+            code: "template-syntax",
+            message: format!("`{{% {word} %}}` is never closed"),
+            range: open,
+            help: Some(format!("write {{% end{word} %}} where it ends")),
+        };
+    }
+    let here = source[range.clone()].trim();
+    if here == "}}" && source[..range.start].trim_end().ends_with("{{") {
+        return TemplateFault {
+            code: "template-syntax",
+            message: String::from("this tag is empty"),
+            range,
+            help: Some(String::from("write the name of a field into it: {{first_name}}")),
+        };
+    }
+    let detail = error
+        .detail()
+        .unwrap_or("it is not written as a tag")
+        .replace("unexpected identifier", &format!("unexpected `{here}`"))
+        .replace("end of variable block", "`}}`")
+        .replace("end of block", "`%}`")
+        .replace("end of input", "end of the text")
+        .replace("identifier", "name")
+        .replace("unknown statement ", "there is no word ");
+    let detail = match detail.strip_prefix("there is no word ") {
+        Some(word) => format!("`{word}` is not a word for it"),
+        None => detail,
+    };
     TemplateFault {
         code: "template-syntax",
         message: format!("this tag cannot be read: {detail}"),
@@ -107,6 +132,29 @@ pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
             "a tag is written {{name}}, {{name | default('…')}} or {% if name %}…{% endif %}",
         )),
     }
+}
+
+/// The last block that is opened and never closed.
+fn open_block(source: &str) -> Option<Range<usize>> {
+    let mut open: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    while let Some(start) = source[at..].find("{%").map(|start| at + start) {
+        let end = source[start..].find("%}").map(|end| start + end + 2)?;
+        let word = block_word(&source[start..end]);
+        if word.starts_with("end") {
+            open.pop();
+        } else if matches!(word, "if" | "for" | "with") {
+            open.push(start..end);
+        }
+        at = end;
+    }
+    open.pop()
+}
+
+/// The word that opens a block.
+fn block_word(block: &str) -> &str {
+    let inner = block.trim_start_matches(['{', '%', '-', '+']).trim_start();
+    inner.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default()
 }
 
 /// The path that an expression is, with its bytes.

@@ -205,10 +205,14 @@ fn plain_error(error: &Error, reads: &[Read], context: &Context<'_>) -> String {
     let about = error
         .range()
         .and_then(|range| error.template_source()?.get(range).map(str::to_owned))
-        .map_or(String::new(), |text| format!(" (`{}`)", text.trim()));
+        .map_or(String::new(), |text| format!(" (in `{}`)", text.trim()));
     match error.kind() {
         ErrorKind::OutOfFuel => "the template takes too much work".to_owned(),
         ErrorKind::UndefinedError => format!("a value is missing{about}"),
+        // What a filter says names the filter and the value already.
+        ErrorKind::InvalidOperation if error.detail().is_some() => {
+            error.detail().unwrap_or_default().to_owned()
+        }
         _ => format!("{}{about}", error.detail().unwrap_or("the template cannot be filled")),
     }
 }

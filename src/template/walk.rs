@@ -262,7 +262,7 @@ impl Walker {
             ast::CallType::Method(..) | ast::CallType::Object(_) => {
                 self.faults.push(TemplateFault {
                     code: "template-forbidden",
-                    message: String::from("a value cannot be called"),
+                    message: String::from("brackets that call something cannot stand here"),
                     range: span_range(call.span()),
                     help: Some(String::from("use a filter: {{name | upper}}")),
                 });
@@ -281,11 +281,39 @@ impl Walker {
             ("template-forbidden", format!("the filter `{name}` cannot be used"), help.to_owned())
         } else {
             let help = did_you_mean(name, list.iter().copied())
-                .unwrap_or_else(|| format!("available: {}", list.join(", ")));
+                .unwrap_or_else(|| format!("available: {}", some_of(list)));
             ("unknown-filter", format!("there is no {kind} `{name}`"), help)
         };
         self.faults.push(TemplateFault { code, message, range, help: Some(help) });
     }
+}
+
+/// The names that people look for, when there are too many to read.
+fn some_of(list: &[&str]) -> String {
+    const USUAL: &[&str] = &[
+        "number",
+        "date",
+        "time",
+        "default",
+        "upper",
+        "lower",
+        "title",
+        "round",
+        "join",
+        "length",
+        "replace",
+        "defined",
+        "none",
+        "startingwith",
+        "endingwith",
+        "even",
+        "odd",
+    ];
+    if list.len() <= USUAL.len() {
+        return list.join(", ");
+    }
+    let usual: Vec<&str> = USUAL.iter().copied().filter(|name| list.contains(name)).collect();
+    format!("{} and others", usual.join(", "))
 }
 
 fn span_range(span: Span) -> Range<usize> {

@@ -1,0 +1,108 @@
+//! What is odd about the environment in which rules are to run, told by `rulerun
+//! validate`: variables that people set and nothing reads, and keys that can be guessed.
+
+use serde_json::{Value, json};
+
+use super::environment::Environment;
+use crate::base::{Diagnostic, Secret, Severity};
+use crate::language::codes;
+use crate::model::Lookup;
+use crate::model::rules::RuleSet;
+
+/// Variables of the n8n guide that say what rules say here, with where they say it. Who
+/// sets them expects something, so silence would be wrong.
+const GUIDE: &[(&str, &str)] = &[
+    ("WEBHOOK_QUEUE_ENABLED", "the queue is always on; `enabled` of a service switches that off"),
+    ("WEBHOOK_QUEUE_BATCH_SIZE", "write queue batch=10 in the rules"),
+    ("WEBHOOK_QUEUE_PROCESSING_INTERVAL", "write queue every=\"5s\" in the rules"),
+    (
+        "WEBHOOK_MAX_RETRIES",
+        "write retry \"5s\" \"30s\" \"5min\" in the service: three waits are three retries",
+    ),
+    (
+        "WEBHOOK_RETRY_DELAYS",
+        "write retry \"5s\" \"30s\" \"5min\" in the service, or retry (env)\"WEBHOOK_RETRY_DELAYS\"",
+    ),
+    ("WEBHOOK_TIMEOUT_SECONDS", "write timeout \"30s\" in the service"),
+];
+/// A key of fewer letters can be tried out.
+const SHORTEST_KEY: usize = 16;
+/// A key of fewer different letters can be guessed.
+const FEWEST_LETTERS: usize = 6;
+
+/// A warning about the environment, which has no place in any file.
+#[derive(Debug)]
+pub(super) struct Remark {
+    code: &'static str,
+    message: String,
+    help: &'static str,
+}
+
+impl Remark {
+    /// For people, in the form of the mistakes in files.
+    pub(super) fn human(&self) -> String {
+        format!("{}\n\n  ⚠ {}\n  help: {}\n", self.code, self.message, self.help)
+    }
+
+    /// For programs: as the mistakes in files, with no place.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "file": null, "line": null, "column": null, "end_line": null, "end_column": null,
+            "code": self.code, "severity": Severity::Warning.word(), "message": self.message,
+            "label": "", "help": self.help, "related": [], "fix": null,
+        })
+    }
+}
+
+/// The variables of the guide that are set and that no rule reads.
+pub(super) fn without_effect(rules: &RuleSet, environment: &Environment) -> Vec<Remark> {
+    let read = |name: &str| rules.environment.iter().any(|known| known.name == name);
+    GUIDE
+        .iter()
+        .filter(|(name, _)| environment.env(name).is_some() && !read(name))
+        .map(|(name, help)| Remark {
+            code: codes::NO_EFFECT,
+            message: format!("{name} is set and has no effect: no rule reads it"),
+            help,
+        })
+        .collect()
+}
+
+/// The keys of endpoints that are set to something that can be guessed.
+pub(super) fn weak_keys(rules: &RuleSet, environment: &Environment) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for endpoint in &rules.endpoints {
+        for key in &endpoint.keys {
+            let Ok(Some(secret)) = key.resolve(environment) else { continue };
+            if let Some(why) = weakness(&secret, &endpoint.name) {
+                let message =
+                    format!("the key of `{}` can be guessed: {why}", endpoint.full_name());
+                found.push(
+                    Diagnostic::warning(
+                        codes::WEAK_KEY,
+                        message,
+                        key.span.unwrap_or(endpoint.span),
+                    )
+                    .label("its value")
+                    .help("`rulerun secret` makes one that nobody can guess"),
+                );
+            }
+        }
+    }
+    found
+}
+
+/// Why a key is none; the key itself is never shown.
+fn weakness(secret: &Secret, endpoint: &str) -> Option<&'static str> {
+    let text = secret.expose();
+    let letters: std::collections::BTreeSet<char> = text.chars().collect();
+    if text.len() < SHORTEST_KEY {
+        Some("it is shorter than 16 letters")
+    } else if letters.len() < FEWEST_LETTERS {
+        Some("it repeats a few letters")
+    } else if text.to_lowercase().contains(&endpoint.to_lowercase()) {
+        Some("it holds the name of the endpoint")
+    } else {
+        None
+    }
+}
