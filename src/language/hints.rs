@@ -185,6 +185,15 @@ fn number(word: &str, whole: &str) -> Option<Bare> {
     }
     let unit = digits.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
     let dots = digits.matches('.').count();
+    if let Some((before, after)) = digits.split_once(',')
+        && is_number(before)
+        && is_number(after)
+    {
+        let mended = word.replacen(',', ".", 1);
+        let help = format!("write {mended}");
+        let slip = slip("a number has a point, not a comma", "with a comma", help);
+        return Some(Bare { fix: Some(mended), ..slip });
+    }
     Some(if digits.starts_with("0x") || digits.contains('_') {
         return None;
     } else if dots >= 2 {
@@ -225,6 +234,11 @@ pub(super) fn guard() -> Bare {
         fix: None,
         whole: false,
     }
+}
+
+/// A text without quotes that goes on behind a slash.
+pub(super) fn with_slash(whole: &str) -> Bare {
+    quoted(codes::UNQUOTED_TEXT, "a text with a slash", whole)
 }
 
 /// A path without quotes.

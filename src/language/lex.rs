@@ -390,7 +390,9 @@ impl Scanner<'_> {
         } else if as_key && hints::operator(word).is_none() {
             None
         } else {
-            hints::bare(word, whole, opens)
+            let slash = after.starts_with('/')
+                && !["//", "/*", "/-"].iter().any(|mark| after.starts_with(mark));
+            hints::bare(word, whole, opens).or_else(|| slash.then(|| hints::with_slash(whole)))
         };
         self.at = end;
         if let Some(found) = found {
