@@ -74,7 +74,7 @@ pub struct App {
     pub draining: AtomicBool,
     /// The state of each service's gate, for `/readyz` and the API; kept by `deliver`.
     pub gates: super::deliver::Gates,
-    /// The store's key for unsubscribe links, once it was needed.
+    /// The key of unsubscribe links, once it has been asked for.
     pub unsubscribe_key: tokio::sync::OnceCell<crate::base::Secret>,
 }
 

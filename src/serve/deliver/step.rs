@@ -230,7 +230,7 @@ impl Deliver {
             MailKind::Transactional => None,
             MailKind::Marketing => {
                 let key = unsubscribe::key(&self.app).await.map_err(|error| error.to_string())?;
-                Some(unsubscribe::link(&live.public_url, key, &scene.enrolment.person))
+                Some(unsubscribe::link(&live.public_url, &key, &scene.enrolment.person))
             }
         };
         mail::render(&MailRequest {

@@ -25,25 +25,25 @@ pub const PATH: &str = "/unsubscribe/";
 /// The flag that holds the key with which tokens are made.
 const KEY_FLAG: &str = "unsubscribe key";
 
-/// The store's own key for tokens, made when it is first needed. Whoever asks while it is
-/// being made waits for it: two keys would make the links of the first void.
+/// The store's own key for tokens, made when it is first needed. Whoever asks meanwhile waits
+/// for that one: a second key would make the links of the first invalid.
 ///
 /// # Errors
 /// The store cannot be read or written.
-pub async fn key(app: &App) -> Result<&Secret, StoreError> {
-    app.unsubscribe_key
-        .get_or_try_init(|| async {
-            if let Some(key) = app.store.flag(KEY_FLAG).await? {
-                return Ok(Secret::new(key));
-            }
-            let key = clock::new_secret();
-            let write = Write::Flag { name: KEY_FLAG.to_owned(), value: Some(key.clone()) };
-            app.store
-                .commit(Commit { now: app.millis(), writes: vec![write], ..Commit::default() })
-                .await?;
-            Ok(Secret::new(key))
-        })
-        .await
+pub async fn key(app: &App) -> Result<Secret, StoreError> {
+    app.unsubscribe_key.get_or_try_init(|| find_or_make_key(app)).await.cloned()
+}
+
+async fn find_or_make_key(app: &App) -> Result<Secret, StoreError> {
+    if let Some(key) = app.store.flag(KEY_FLAG).await? {
+        return Ok(Secret::new(key));
+    }
+    let key = clock::new_secret();
+    let write = Write::Flag { name: KEY_FLAG.to_owned(), value: Some(key.clone()) };
+    app.store
+        .commit(Commit { now: app.millis(), writes: vec![write], ..Commit::default() })
+        .await?;
+    Ok(Secret::new(key))
 }
 
 /// The link for one person.
@@ -78,7 +78,7 @@ pub async fn answer(app: &App, path: &str, request: Request<Incoming>) -> Answer
     let Ok(key) = key(app).await else {
         return answer::busy(503, "The server cannot store this at the moment; please try again.");
     };
-    let Some(address) = path.strip_prefix(PATH).and_then(|token| open(key, token)) else {
+    let Some(address) = path.strip_prefix(PATH).and_then(|token| open(&key, token)) else {
         return page(
             404,
             "This link is not complete. Please copy the whole link from the e-mail.",

@@ -65,7 +65,7 @@ pub fn app_with(token: Option<&str>) -> Arc<App> {
         options: Options::default(),
         draining: AtomicBool::new(false),
         gates: Gates::default(),
-        unsubscribe_key: tokio::sync::OnceCell::new(),
+        unsubscribe_key: tokio::sync::OnceCell::default(),
     })
 }
 
