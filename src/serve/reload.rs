@@ -31,9 +31,14 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// Looks variables up; shared by the first load and every reload.
 pub type SharedLookup = Arc<dyn Lookup + Send + Sync>;
 
+/// Files with what tells that one has changed: path, size, time and identity.
+pub type Fingerprint = Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)>;
+
 /// What reading the files came to.
 #[derive(Debug)]
 pub struct Loaded {
+    /// The files as they were right before they were read.
+    pub seen: Fingerprint,
     /// The files, for showing diagnostics.
     pub sources: SourceMap,
     /// Warnings, or the errors that refused them.
@@ -52,11 +57,13 @@ pub fn load(
     revision: u32,
     check: &dyn Fn(&Live) -> Vec<Diagnostic>,
 ) -> Result<Loaded, sources::SourceError> {
+    let seen = fingerprint(paths);
     let sources = sources::load(paths)?;
-    Ok(compile(sources, lookup, revision, check))
+    Ok(compile(seen, sources, lookup, revision, check))
 }
 
 fn compile(
+    seen: Fingerprint,
     sources: SourceMap,
     lookup: &dyn Lookup,
     revision: u32,
@@ -75,11 +82,8 @@ fn compile(
             Err(faults) => found.extend(faults),
         }
     }
-    Loaded { sources, found, live }
+    Loaded { seen, sources, found, live }
 }
-
-/// What tells that files have changed: every file with its size, time and identity.
-pub type Fingerprint = Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)>;
 
 /// Why the reloader looks at the files.
 enum Woken {

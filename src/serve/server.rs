@@ -141,7 +141,6 @@ impl Server {
     /// address without credentials, a store that does not open.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let check = checker(&config);
-        let seen = reload::fingerprint(&config.paths);
         let loaded = reload::load(&config.paths, &*config.lookup, 1, &*check)?;
         let Some(mut live) = loaded.live else {
             return Err(StartError::Rules(Box::new(loaded.sources), loaded.found));
@@ -180,7 +179,7 @@ impl Server {
         let reloader = Reloader {
             app: Arc::clone(&app),
             paths: config.paths,
-            seen,
+            seen: loaded.seen,
             lookup: config.lookup,
             check,
             refuse,

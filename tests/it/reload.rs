@@ -214,6 +214,19 @@ async fn every_kind_of_save_is_live_soon_and_no_call_notices() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edit_right_after_the_start_is_not_missed() {
+    for version in ["v1", "v2", "v3", "v4", "v5"] {
+        let server = make().start().await;
+        write(&path(&server, "rules/t.kdl"), &rules(version));
+        let body = json!({ "email": "a@shop.example" });
+        eventually("it is live", || async {
+            server.post("/t/ping", &body).await.json()["first"] == version
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_may_come_go_and_change_their_names() {
     let server = make().start().await;
     let load = Load::on(&base(&server));
