@@ -12,6 +12,7 @@ mod campaign;
 mod hostile;
 mod mirror;
 mod n8n;
+mod once;
 mod outbound;
 mod smtp;
 mod smtp_foreign;

@@ -1,6 +1,7 @@
 //! What several tests share: a Python for foreign counterparts, and mail servers.
 #![allow(dead_code, reason = "each test uses its own part of this")]
 
+pub(crate) mod faulty;
 pub(crate) mod notion;
 pub(crate) mod receiver;
 pub(crate) mod server;
