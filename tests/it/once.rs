@@ -37,6 +37,7 @@ schema "ping" { kind text }
 webhooks "in" {
     path "/in"
     endpoint "join" { payload { email email; kind text }; start "drip" }
+    endpoint "count" { payload { number integer }; save "tally" id="all" { last "{{number}}" } }
     endpoint "mail" { payload { email email }; start "news" }
 }
 sequence "drip" to="{{email}}" { send "ping" after="1min" { kind "{{kind}}" } }
@@ -72,6 +73,7 @@ async fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, temp
         draining: false.into(),
         gates: Gates::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
+        contended: tokio::sync::Mutex::default(),
     });
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(Deliver::new(Arc::clone(&app), None).unwrap().run(stopped));
@@ -211,6 +213,24 @@ async fn an_email_from_before_mail_was_switched_off_is_captured() {
     server.advance(&clock, Duration::from_secs(60)).await;
     let captured = || async { server.get("/api/v1/outbox").await.json()["total"] == 1 };
     eventually("it is kept in the outbox", captured).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_calls_that_change_one_record_are_all_accepted() {
+    let server = Arc::new(make("http://127.0.0.1:9").on_disk().start().await);
+    let calls: Vec<_> = (0..200)
+        .map(|number| {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move {
+                server.post("/in/count", &json!({ "number": number })).await.status
+            })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), 200);
+    }
+    let record = server.app().store.record("tally", "all").await.unwrap().unwrap();
+    assert_eq!(record.version, 200);
 }
 
 async fn rules_word(server: &TestServer) -> String {
