@@ -76,6 +76,8 @@ pub struct App {
     pub gates: super::deliver::Gates,
     /// The key of unsubscribe links, once it has been asked for.
     pub unsubscribe_key: tokio::sync::OnceCell<crate::base::Secret>,
+    /// Held by a call that others got in before, while it is decided again.
+    pub contended: tokio::sync::Mutex<()>,
 }
 
 /// What became of a call.
@@ -146,6 +148,9 @@ impl App {
         assumed: &[Assumption],
     ) -> Result<Accepted, StoreError> {
         let world = self.world(live);
+        // Calls that are in each other's way take turns; otherwise of a crowd all but one would
+        // be decided in vain, round after round.
+        let mut turn = None;
         for _ in 0..MAX_DECISIONS {
             let mut decision = self.decide(&world, call).await?;
             decision.execution.remote.clone_from(&remote);
@@ -158,6 +163,7 @@ impl App {
             let logs = decision.execution.logs.clone();
             match self.store.commit(decision.into_commit(body.clone(), keys.clone())).await? {
                 Committed::Done { in_flight } => {
+                    drop(turn);
                     self.tell_steps(&logs);
                     if !in_flight.is_empty() {
                         // Bounded: a hanging mail server must not hold the caller for ever.
@@ -170,6 +176,7 @@ impl App {
                     return Ok(Accepted::Replayed(first_answer(&execution), id));
                 }
                 Committed::KeyReused => return Ok(Accepted::KeyReused),
+                Committed::Conflict if turn.is_none() => turn = Some(self.contended.lock().await),
                 Committed::Conflict => {}
             }
         }

@@ -169,6 +169,7 @@ impl Server {
             draining: AtomicBool::new(false),
             gates: Gates::default(),
             unsubscribe_key: tokio::sync::OnceCell::default(),
+            contended: tokio::sync::Mutex::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let reload = Arc::new(Notify::new());

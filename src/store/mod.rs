@@ -60,7 +60,8 @@ pub enum Committed {
     },
     /// The same call was accepted before; this is its execution.
     Replayed(Box<Execution>),
-    /// An idempotency key was used before with another body.
+    /// An idempotency key was used before with another body, or so long ago that the first
+    /// call's answer has been forgotten.
     KeyReused,
     /// Something that the commit assumed is no longer so: decide again.
     Conflict,

@@ -15,6 +15,7 @@ mod hostile;
 mod mail;
 mod mirror;
 mod n8n;
+mod once;
 mod outbound;
 mod policies;
 mod reload;

@@ -4,7 +4,7 @@ use rulerun::model::commit::{Commit, Finished, Write};
 use rulerun::model::queue::{
     AttemptError, ExecutionState, Job, JobState, Level, LogLine, Record, Refusal, Transition,
 };
-use rulerun::store::{ExecutionFilter, JobFilter, Store, WebhookLog};
+use rulerun::store::{Committed, ExecutionFilter, JobFilter, Store, WebhookLog};
 
 use crate::help::*;
 
@@ -191,12 +191,16 @@ async fn a_purge_takes_what_is_over_and_leaves_the_rest(store: &dyn Store) {
     accept(store, call(5, vec![stop("welcome")])).await;
 
     assert_eq!(store.purge(NOW, NOW).await.unwrap(), 0);
+    assert_eq!(store.purge(NOW + DAY, NOW + DAY).await.unwrap(), 0, "repeats still get an answer");
     let gone = store.purge(NOW + 10 * DAY, NOW + 40 * DAY).await.unwrap();
     assert_eq!(gone, 5, "three executions, a job and a step");
     assert!(store.execution(id(1)).await.unwrap().is_none());
     assert!(store.body(id(1)).await.unwrap().is_none());
     assert!(store.logs(id(1)).await.unwrap().is_empty());
     assert!(store.job(leased.job.id).await.unwrap().is_none());
+    let again = Commit { keys: vec![key("young", 1, NOW + 99 * DAY)], ..call(9, vec![]) };
+    let again = store.commit(Commit { now: NOW + 40 * DAY, ..again }).await.unwrap();
+    assert!(matches!(again, Committed::KeyReused), "its answer is forgotten, not its key");
     assert_eq!(state(store, waiting).await.0, JobState::Pending);
     assert!(store.execution(id(3)).await.unwrap().is_some());
     assert_eq!(store.webhook_logs(0, 99).await.unwrap().len(), 1, "only the open execution");

@@ -24,12 +24,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
+use axum::response::Response;
 use axum::routing::{delete, get, post};
 
 use self::answer::Fault;
 use super::app::App;
+use super::ingress::answer::not_found;
 
 pub use self::health::health;
 
@@ -109,8 +112,10 @@ async fn comes_later(method: Method, uri: Uri) -> Fault {
     Fault::new(StatusCode::NOT_IMPLEMENTED, message)
 }
 
-async fn nothing_here(uri: Uri) -> Fault {
-    Fault::missing(format!("There is nothing at {}.", uri.path()))
+/// The same answer, to the byte, as the ingress gives to a wrong key: webhooks lie below
+/// `/api/v1` as well, and nobody may find out which of them exist.
+async fn nothing_here() -> Response {
+    not_found().map(Body::new)
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Fault {

@@ -10,7 +10,7 @@ use axum::extract::Query;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, Method, Request, Uri};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -29,9 +29,8 @@ use crate::store::StoreError;
 
 /// The whole body must have arrived within this time.
 const BODY_TIME: Duration = Duration::from_secs(30);
-/// Bytes of a body that is too large which are read and thrown away before the answer.
-const DISCARDED: usize = 1024 * 1024;
-/// How long that may take.
+/// So much of a refused body is read and thrown away, in bytes, and so long.
+const DISCARDED: usize = 4 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 /// How long an idempotency key binds.
 const KEY_BINDS: i64 = 24 * 3_600_000;
@@ -72,11 +71,17 @@ impl Ended {
 impl Incall<'_> {
     /// Answers the call.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Ended {
-        let (parts, body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
         let mut ended = match self.before_body(&parts.method, &parts.headers) {
             Err(ended) => *ended,
-            Ok(()) => match self.read(body).await {
-                Err(ended) => *ended,
+            Ok(()) => match self.read(&mut body).await {
+                Err(ended) => {
+                    // Who waits to be asked for the body is not asked.
+                    if !parts.headers.contains_key(EXPECT) {
+                        discard(body).await;
+                    }
+                    *ended
+                }
                 Ok(body) => self.with_body(&parts, body).await,
             },
         };
@@ -122,12 +127,11 @@ impl Incall<'_> {
     }
 
     /// Reads the body, within its size and time.
-    async fn read(&self, mut body: Incoming) -> Result<Bytes, Box<Ended>> {
+    async fn read(&self, body: &mut Incoming) -> Result<Bytes, Box<Ended>> {
         let limit = self.live.rules.server.limits.body;
         let too_large =
             || Box::new(Ended::error(413, &format!("The body is larger than {limit} bytes.")));
         if body.size_hint().lower() > limit as u64 {
-            discard(&mut body).await;
             return Err(too_large());
         }
         let reading = async {
@@ -137,7 +141,6 @@ impl Incall<'_> {
                     frame.map_err(|_| Box::new(Ended::error(400, "The body broke off.")))?;
                 if let Ok(data) = frame.into_data() {
                     if whole.len() + data.len() > limit {
-                        discard(&mut body).await;
                         return Err(too_large());
                     }
                     whole.extend_from_slice(&data);
@@ -253,19 +256,17 @@ impl Incall<'_> {
     }
 }
 
-/// Reads on for a moment and throws away what comes: an answer that is given while the
-/// caller still writes is lost with the connection.
-async fn discard(body: &mut Incoming) {
+/// Reads a little more of a body that is refused: who is cut off while writing never sees why.
+async fn discard(mut body: Incoming) {
     let reading = async {
         let mut read = 0;
         while let Some(Ok(frame)) = body.frame().await {
             read += frame.data_ref().map_or(0, Bytes::len);
             if read > DISCARDED {
-                break;
+                return;
             }
         }
     };
-    // Whoever sends more, or slower, has to live without the answer.
     let _ = tokio::time::timeout(DISCARD_TIME, reading).await;
 }
 
@@ -282,9 +283,10 @@ fn settled(accepted: Accepted) -> Ended {
             answer.headers_mut().insert("idempotent-replay", HeaderValue::from_static("true"));
             Ended { repeated: true, ..Ended::of(answer, id.to_string()) }
         }
-        Accepted::KeyReused => {
-            Ended::error(409, "This idempotency key was used before, with another body.")
-        }
+        Accepted::KeyReused => Ended::error(
+            409,
+            "This idempotency key was used before, with another body or too long ago.",
+        ),
     }
 }
 

@@ -78,7 +78,7 @@ async fn what_cannot_be_answered_is_refused_with_its_reason() {
         ("/api/v1/records/lead/1", 404, "no lead"),
         ("/api/v1/contacts/nobody@example.com", 404, "Nothing is known"),
         ("/api/v1/sequences?sequence=onbording", 404, "Did you mean `onboarding`?"),
-        ("/api/v1/nothing", 404, "nothing at"),
+        ("/api/v1/nothing", 404, "Not Found"),
         ("/api/v1/executions/x/follow", 501, "comes later"),
     ] {
         let reply = get(&router, path).await;

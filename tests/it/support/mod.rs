@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its own part of this")]
 
 pub(crate) mod binary;
+pub(crate) mod faulty;
 pub(crate) mod notion;
 pub(crate) mod receiver;
 pub(crate) mod server;

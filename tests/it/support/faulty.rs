@@ -1,0 +1,99 @@
+//! A store that can be made to fail, around one in memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rulerun::base::Id;
+use rulerun::model::commit::{Commit, Finished};
+use rulerun::model::queue::{Attempt, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use rulerun::store::{
+    Answer, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finish, JobFilter,
+    MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog,
+};
+use tokio::sync::Notify;
+
+/// What fails.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// So many completions are turned away because the store is full.
+    pub(crate) full: AtomicUsize,
+    /// Flags and suppressions cannot be read.
+    pub(crate) blind: AtomicBool,
+}
+
+/// The store.
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    pub(crate) inner: MemoryStore,
+    pub(crate) faults: Arc<Faults>,
+}
+
+fn failed<T: Send + 'static>(error: StoreError) -> Answer<'static, T> {
+    Box::pin(std::future::ready(Err(error)))
+}
+
+impl Faulty {
+    fn is_blind(&self) -> bool {
+        self.faults.blind.load(Ordering::SeqCst)
+    }
+}
+
+/// Hands a method on as it is.
+macro_rules! hand_on {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
+        $(fn $name(&self, $($arg: $type),*) -> $result { self.inner.$name($($arg),*) })*
+    };
+}
+
+impl Store for Faulty {
+    fn suppressions(&self, address: &str) -> Answer<'_, Vec<Suppression>> {
+        if self.is_blind() {
+            return failed(StoreError::Io("the disk is away".into()));
+        }
+        self.inner.suppressions(address)
+    }
+
+    fn flag(&self, name: &str) -> Answer<'_, Option<String>> {
+        if self.is_blind() && name.starts_with("gone") {
+            return failed(StoreError::Io("the disk is away".into()));
+        }
+        self.inner.flag(name)
+    }
+
+    fn finish(&self, finished: Vec<Finished>) -> Answer<'_, Vec<Finish>> {
+        let turn_away = |left: usize| left.checked_sub(1);
+        let full = &self.faults.full;
+        if full.fetch_update(Ordering::SeqCst, Ordering::SeqCst, turn_away).is_ok() {
+            return failed(StoreError::Full);
+        }
+        self.inner.finish(finished)
+    }
+
+    hand_on! {
+        commit(commit: Commit) -> Answer<'_, Committed>;
+        record(name: &str, id: &str) -> Answer<'_, Option<Record>>;
+        enrolment(sequence: &str, key: &str) -> Answer<'_, Option<Enrolment>>;
+        flags(prefix: &str) -> Answer<'_, Vec<(String, String)>>;
+        claim(claim: Claim) -> Answer<'_, Claimed>;
+        release(leases: Vec<(Lease, i64)>) -> Answer<'_, ()>;
+        renew(leases: Vec<Lease>, until: i64) -> Answer<'_, Vec<bool>>;
+        settled(jobs: Vec<Id>) -> Answer<'_, ()>;
+        bell() -> Arc<Notify>;
+        execution(id: Id) -> Answer<'_, Option<ExecutionRow>>;
+        body(id: Id) -> Answer<'_, Option<Vec<u8>>>;
+        executions(filter: ExecutionFilter, skip: usize, take: usize) -> Answer<'_, Page<ExecutionRow>>;
+        logs(execution: Id) -> Answer<'_, Vec<LogLine>>;
+        job(id: Id) -> Answer<'_, Option<(Job, Vec<Attempt>)>>;
+        jobs(filter: JobFilter, skip: usize, take: usize) -> Answer<'_, Page<Job>>;
+        stats() -> Answer<'_, Vec<((String, String), Stat)>>;
+        webhook_logs(since: i64, take: usize) -> Answer<'_, Vec<WebhookLog>>;
+        records(name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>>;
+        enrolments(sequence: Option<String>, skip: usize, take: usize) -> Answer<'_, Page<Enrolment>>;
+        retry(jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
+        cancel(jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
+        note_refusals(refusals: Vec<Refusal>) -> ();
+        purge(before: i64, now: i64) -> Answer<'_, usize>;
+        close() -> Answer<'_, ()>;
+        trouble() -> Option<String>;
+    }
+}
