@@ -19,6 +19,7 @@ use super::answer::{self, Answer};
 use super::rate::Rates;
 use crate::base::time;
 use crate::model::commit::IdempotencyKey;
+use crate::model::queue::LogLine;
 use crate::model::{Call, Origin};
 use crate::payload;
 use crate::serve::app::{Accepted, App};
@@ -49,11 +50,13 @@ pub(super) struct Ended {
     pub(super) note: String,
     /// Whether it was a repetition.
     pub(super) repeated: bool,
+    /// What an accepted call set off, for the journal.
+    pub(super) set_off: Vec<LogLine>,
 }
 
 impl Ended {
     fn refused(answer: Answer, note: impl Into<String>) -> Self {
-        Self { answer, note: note.into(), repeated: false }
+        Self { answer, note: note.into(), repeated: false, set_off: Vec::new() }
     }
 
     fn error(status: u16, text: &str) -> Self {
@@ -238,8 +241,9 @@ impl Incall<'_> {
 /// The answer to a call that was decided.
 fn settled(accepted: Accepted) -> Ended {
     match accepted {
-        Accepted::Done(reply, id) => {
-            Ended { answer: answer::reply(&reply), note: id.to_string(), repeated: false }
+        Accepted::Done(reply, id, set_off) => {
+            let answer = answer::reply(&reply);
+            Ended { answer, note: id.to_string(), repeated: false, set_off }
         }
         Accepted::Refused(reply) => {
             let why = reply.body["message"].as_str().unwrap_or("refused silently").to_owned();
@@ -248,7 +252,7 @@ fn settled(accepted: Accepted) -> Ended {
         Accepted::Replayed(reply, id) => {
             let mut answer = answer::reply(&reply);
             answer.headers_mut().insert("idempotent-replay", HeaderValue::from_static("true"));
-            Ended { answer, note: id.to_string(), repeated: true }
+            Ended { answer, note: id.to_string(), repeated: true, set_off: Vec::new() }
         }
         Accepted::KeyReused => {
             Ended::error(409, "This idempotency key was used before, with another body.")

@@ -186,6 +186,7 @@ impl Ingress {
         };
         if app.journal.hears(kind) {
             app.journal.say(kind, &format!("{status} {name}  {}", ended.note));
+            app.journal.steps(&ended.set_off);
         }
         // What a rule refused is an execution already; what was turned away is noted here.
         if matches!(status, 400 | 401 | 403 | 405 | 408 | 409 | 413 | 415 | 422 | 429 | 503) {
