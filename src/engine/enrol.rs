@@ -3,8 +3,9 @@
 
 use jiff::tz::TimeZone;
 
+use super::fill::text;
 use super::refusal::Halt;
-use super::run::{Run, text};
+use super::run::Run;
 use super::world::Need;
 use crate::base::{Timestamp, time};
 use crate::model::commit::{Assumption, NextStep, Write};

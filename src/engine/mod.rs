@@ -6,6 +6,7 @@
 
 mod decide;
 mod enrol;
+mod fill;
 mod outcome;
 mod refusal;
 mod run;

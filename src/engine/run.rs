@@ -6,15 +6,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
+use super::fill::{fill_all, holds, text};
 use super::refusal::{Halt, Reply};
 use super::world::{Need, View, World};
 use crate::base::{Id, time};
-use crate::guard::Guard;
 use crate::model::commit::{Assumption, Write};
-use crate::model::queue::{Job, JobState, Level, LogLine, Record, Task};
-use crate::model::rules::{Action, Event, Fill, Step};
+use crate::model::queue::{Job, Level, LogLine, Record, Task};
+use crate::model::rules::{Action, Event, Step};
 use crate::model::{Call, Context, Enrolment};
-use crate::template::Template;
 
 /// How deep records and events may set each other off.
 const MAX_DEPTH: usize = 8;
@@ -288,29 +287,9 @@ impl<'a> Run<'a> {
     fn job(&self, id: Id, lane: &str, event: &str, target: String, task: Task) -> Job {
         let now = time::millis(self.call.at);
         Job {
-            id,
-            execution: self.call.id,
-            lane: lane.to_owned(),
-            priority: 0,
-            planned: now,
-            due: now,
-            expires: None,
-            created: now,
-            updated: now,
-            state: JobState::Pending,
-            reason: None,
-            task,
             event_type: event.to_owned(),
-            entity_type: None,
-            entity_id: None,
             target,
-            enrolment: None,
-            by_hand: false,
-            order: None,
-            attempts: 0,
-            retries: 0,
-            last_error: None,
-            last_status: None,
+            ..Job::new(id, self.call.id, lane.to_owned(), task, now)
         }
     }
 
@@ -323,45 +302,4 @@ impl<'a> Run<'a> {
             message: message.into(),
         });
     }
-}
-
-/// Whether a guard holds; one that cannot be answered refuses the call, never passes it.
-pub(super) fn holds(guard: &Guard, context: &Context<'_>) -> Result<bool, Halt> {
-    guard.holds(context).map_err(|why| {
-        Halt::refuse(422, format!("The rule `{}` could not be answered: {why}", guard.source()))
-    })
-}
-
-/// A template as text; a value that is missing refuses the call.
-pub(super) fn text(template: &Template, context: &Context<'_>) -> Result<String, Halt> {
-    template.text(context).map(|text| text.trim().to_owned()).map_err(|why| Halt::refuse(422, why))
-}
-
-/// Fields as JSON; a missing optional leaves its key out.
-pub(super) fn fill_all(
-    fields: &[(String, Fill)],
-    context: &Context<'_>,
-) -> Result<Map<String, Value>, Halt> {
-    let mut map = Map::new();
-    for (name, value) in fields {
-        if let Some(value) = fill(value, context)? {
-            map.insert(name.clone(), value);
-        }
-    }
-    Ok(map)
-}
-
-fn fill(value: &Fill, context: &Context<'_>) -> Result<Option<Value>, Halt> {
-    Ok(match value {
-        Fill::Constant(value) => Some(value.clone()),
-        Fill::Tag(template) => template.value(context).map_err(|why| Halt::refuse(422, why))?,
-        Fill::Object(fields) => Some(Value::Object(fill_all(fields, context)?)),
-        Fill::List(items) => {
-            let mut list = Vec::with_capacity(items.len());
-            for item in items {
-                list.extend(fill(item, context)?);
-            }
-            Some(Value::Array(list))
-        }
-    })
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::fill::fill_all;
 use super::refusal::Halt;
-use super::run::fill_all;
 use super::world::World;
 use crate::base::{Timestamp, Zone, time};
 use crate::guard::Guard;

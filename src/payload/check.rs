@@ -84,7 +84,8 @@ fn has_null_field(value: &Value) -> bool {
     }
 }
 
-fn without_nulls(value: &Value) -> Value {
+/// What [`super::without_nulls`] promises.
+pub(super) fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .iter()

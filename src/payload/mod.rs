@@ -37,6 +37,13 @@ pub fn parse(body: &[u8]) -> Result<Value, ParseFault> {
     parse::read(body)
 }
 
+/// A value as rules see it: a field that is null counts as missing. In a list a null keeps its
+/// place.
+#[must_use]
+pub fn without_nulls(value: &Value) -> Value {
+    check::without_nulls(value)
+}
+
 /// A compiled schema.
 #[derive(Debug)]
 pub struct Checker {

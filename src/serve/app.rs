@@ -18,7 +18,7 @@ use crate::base::{Clock, Id, Timestamp, time};
 use crate::engine::{self, Decided, Decision, Need, Reply, View, World};
 use crate::model::Call;
 use crate::model::commit::{Assumption, IdempotencyKey};
-use crate::model::queue::{Execution, Level, LogLine};
+use crate::model::queue::{Execution, LogLine};
 use crate::store::{Committed, Store, StoreError};
 
 /// A call is decided again so often at most when others get in between.
@@ -83,8 +83,9 @@ pub struct App {
 /// What became of a call.
 #[derive(Debug)]
 pub enum Accepted {
-    /// Durable; this is its answer.
-    Done(Reply, Id),
+    /// Durable; this is its answer, and what it set off, for the journal's next lines (empty
+    /// where the journal does not tell single calls).
+    Done(Reply, Id, Vec<LogLine>),
     /// A rule refused it.
     Refused(Reply),
     /// It was accepted before; this was its answer.
@@ -160,16 +161,16 @@ impl App {
                 return Ok(Accepted::Refused(reply));
             }
             decision.assumes.extend_from_slice(assumed);
-            let logs = decision.execution.logs.clone();
+            let told = self.journal.hears(Kind::Step);
+            let set_off = if told { decision.execution.logs.clone() } else { Vec::new() };
             match self.store.commit(decision.into_commit(body.clone(), keys.clone())).await? {
                 Committed::Done { in_flight } => {
                     drop(turn);
-                    self.tell_steps(&logs);
                     if !in_flight.is_empty() {
                         // Bounded: a hanging mail server must not hold the caller for ever.
                         let _ = tokio::time::timeout(SETTLE, self.store.settled(in_flight)).await;
                     }
-                    return Ok(Accepted::Done(reply, call.id));
+                    return Ok(Accepted::Done(reply, call.id, set_off));
                 }
                 Committed::Replayed(execution) => {
                     let id = execution.id;
@@ -221,18 +222,6 @@ impl App {
             // A refusal that is lost under pressure is no loss to anyone.
             let _ = store.commit(decision.into_commit(body, Vec::new())).await;
         });
-    }
-
-    /// Tells the journal what a call set off, once it is durable.
-    fn tell_steps(&self, logs: &[LogLine]) {
-        if !self.journal.hears(Kind::Step) {
-            return;
-        }
-        for line in logs {
-            let kind = if line.level == Level::Info { Kind::Step } else { Kind::Skipped };
-            let task = line.task.as_deref().unwrap_or_default();
-            self.journal.say(kind, &format!("{task}: {}", line.message));
-        }
     }
 }
 

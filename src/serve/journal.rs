@@ -5,7 +5,10 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::base::{Clock, Zone};
+use jiff::Zoned;
+
+use crate::base::{Clock, Zone, time};
+use crate::model::queue::{Level, LogLine};
 
 /// What kind of line it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +100,14 @@ impl Journal {
         !self.voice.silent && (self.voice.every || kind.is_notable())
     }
 
-    /// Writes one line.
+    /// Writes one line. Times in it that are written in full are shown as people read them.
     pub fn say(&self, kind: Kind, text: &str) {
         if !self.hears(kind) {
             return;
         }
-        let time = self.clock.now().to_zoned(Zone::system()).strftime("%H:%M:%S").to_string();
-        let text = one_line(text);
+        let now = self.clock.now().to_zoned(Zone::system());
+        let time = now.strftime("%H:%M:%S");
+        let text = local_times(&one_line(text), &now);
         let line = if self.voice.colour {
             format!("{time}  {}{:<9}\u{1b}[0m  {text}\n", kind.colour(), kind.word())
         } else {
@@ -111,6 +115,15 @@ impl Journal {
         };
         // A closed terminal must not stop the work.
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+
+    /// Writes what an accepted call set off, below the line that says that it was accepted.
+    pub fn steps(&self, set_off: &[LogLine]) {
+        for line in set_off {
+            let kind = if line.level == Level::Info { Kind::Step } else { Kind::Skipped };
+            let task = line.task.as_deref().unwrap_or_default();
+            self.say(kind, &format!("  {task}: {}", line.message));
+        }
     }
 
     /// Writes a text of several lines as it is (start-up help, diagnostics).
@@ -139,14 +152,57 @@ pub fn one_line(text: &str) -> String {
         .to_owned()
 }
 
+/// The text with its full times (`2025-12-01T10:30:00Z`) as people here read them: the time of
+/// day where it is today, the date too where it is not. What is stored keeps the full form.
+fn local_times(text: &str, now: &Zoned) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let time = word.trim_end_matches([',', ';', ':', '.', ')']);
+        let full = time.len() >= "2025-12-01T10:30:00Z".len() && time.ends_with('Z');
+        let Some(at) = full.then(|| time::parse_time(time).ok()).flatten() else {
+            shown.push(word.to_owned());
+            continue;
+        };
+        let at = at.to_zoned(now.time_zone().clone());
+        let form = if at.date() == now.date() {
+            "%H:%M:%S"
+        } else if at.year() == now.year() {
+            "%-d %b %H:%M"
+        } else {
+            "%-d %b %Y %H:%M"
+        };
+        if at.date() != now.date()
+            && let Some(before) = shown.last_mut().filter(|before| *before == "at")
+        {
+            "on".clone_into(before);
+        }
+        shown.push(format!("{}{}", at.strftime(form), &word[time.len()..]));
+    }
+    shown.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::*;
 
     #[test]
     fn no_text_from_outside_can_begin_a_line_or_turn_it_round() {
         let forged = "a\n12:00:00  accepted\r\u{1b}[2J\u{9b}x\u{2028}y\u{202e}z";
         assert_eq!(one_line(forged), "a 12:00:00  accepted  [2J x y z");
         assert_eq!(one_line(&"é".repeat(1000)).chars().count(), 500);
+    }
+
+    #[test]
+    fn times_are_shown_as_people_here_read_them() {
+        let now: Zoned = "2026-11-22T14:00:00+01:00[Europe/Berlin]".parse().expect("a time");
+        for (full, short) in [
+            ("scheduled for ann at 2026-11-22T13:05:20Z", "scheduled for ann at 14:05:20"),
+            ("scheduled for ann at 2026-11-24T13:05:00Z", "scheduled for ann on 24 Nov 14:05"),
+            ("was in it 2026-11-22T00:30:00.5Z; again", "was in it 01:30:00; again"),
+            ("nothing until 2027-01-03T08:00:00Z.", "nothing until 3 Jan 2027 09:00."),
+            ("  task: at ease, 2026-11-22 and AZ", "  task: at ease, 2026-11-22 and AZ"),
+        ] {
+            assert_eq!(local_times(full, &now), short);
+        }
     }
 }

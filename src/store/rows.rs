@@ -9,7 +9,7 @@ use super::{Stat, StoreError, keys};
 use crate::base::Id;
 use crate::model::commit::NextStep;
 use crate::model::queue::{
-    Enrolment, EnrolmentState, Execution, ExecutionState, Job, JobState, Progress, Task,
+    Enrolment, EnrolmentState, Execution, ExecutionState, Job, Progress, Task,
 };
 
 /// Longest body that lies in the row of its execution.
@@ -110,35 +110,22 @@ impl StoredEnrolment {
     pub(super) fn step(&self) -> Option<StoredJob> {
         let enrolment = &self.enrolment;
         let (step, planned) = enrolment.upcoming()?;
+        let task = Task::Step {
+            sequence: enrolment.sequence.clone(),
+            key: enrolment.key.clone(),
+            enrolment: enrolment.id,
+            step: step.clone(),
+        };
+        let (id, lane) = (enrolment.job_id(step), self.lane.clone());
         let job = Job {
-            id: enrolment.job_id(step),
-            execution: enrolment.execution,
-            lane: self.lane.clone(),
             priority: self.priority,
             planned: *planned,
-            due: self.due,
-            expires: None,
             created: enrolment.started,
             updated: enrolment.updated,
-            state: JobState::Pending,
-            reason: None,
-            task: Task::Step {
-                sequence: enrolment.sequence.clone(),
-                key: enrolment.key.clone(),
-                enrolment: enrolment.id,
-                step: step.clone(),
-            },
             event_type: step.clone(),
-            entity_type: None,
-            entity_id: None,
             target: enrolment.to.clone(),
             enrolment: Some((enrolment.sequence.clone(), enrolment.key.clone())),
-            by_hand: false,
-            order: None,
-            attempts: 0,
-            retries: 0,
-            last_error: None,
-            last_status: None,
+            ..Job::new(id, enrolment.execution, lane, task, self.due)
         };
         Some(StoredJob { enrolment: Some(enrolment.id), counted: false, ..StoredJob::new(job) })
     }

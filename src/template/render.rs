@@ -13,6 +13,7 @@ use super::names::{REMOVED_FILTERS, REMOVED_FUNCTIONS};
 use super::reads::{Analysis, Read, syntax_fault};
 use super::{Format, TemplateFault, escape};
 use crate::model::Context;
+use crate::payload::without_nulls;
 
 /// Steps that one rendering may take.
 const FUEL: u64 = 50_000;
@@ -172,18 +173,6 @@ fn values(reads: &[Read], context: &Context<'_>) -> Result<Shown, String> {
             .map(|(name, value)| (name.clone(), Shown::from(Serde(value))))
             .chain([(ZONE.to_owned(), zone)]),
     ))
-}
-
-fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => fields
-            .iter()
-            .filter(|(_, field)| !field.is_null())
-            .map(|(name, field)| (name.clone(), without_nulls(field)))
-            .collect(),
-        Value::Array(values) => values.iter().map(without_nulls).collect(),
-        other => other.clone(),
-    }
 }
 
 fn json(value: &Shown) -> Result<Value, Error> {

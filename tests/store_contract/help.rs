@@ -45,30 +45,13 @@ pub(crate) fn execution(number: u32) -> Execution {
 
 /// A job of call `number` in a lane.
 pub(crate) fn job(number: u32, name: &str, lane: &str, due: i64) -> Job {
+    let task = Task::Event { event: name.into(), path: "/".into(), body: vec![1, 2, 3] };
     Job {
-        id: id(number).derive(name),
-        execution: id(number),
-        lane: lane.into(),
-        priority: 0,
-        planned: due,
-        due,
-        expires: None,
         created: NOW,
         updated: NOW,
-        state: JobState::Pending,
-        reason: None,
-        task: Task::Event { event: name.into(), path: "/".into(), body: vec![1, 2, 3] },
         event_type: name.into(),
-        entity_type: None,
-        entity_id: None,
         target: format!("https://{lane}.example.com"),
-        enrolment: None,
-        by_hand: false,
-        order: None,
-        attempts: 0,
-        retries: 0,
-        last_error: None,
-        last_status: None,
+        ..Job::new(id(number).derive(name), id(number), lane.into(), task, due)
     }
 }
 

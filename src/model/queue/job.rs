@@ -151,6 +151,39 @@ pub struct Job {
     pub last_status: Option<u16>,
 }
 
+impl Job {
+    /// A job that is due then and made then, not tried yet, with nothing to order it by. Its
+    /// event type and target are empty, for the caller to fill in.
+    #[must_use]
+    pub fn new(id: Id, execution: Id, lane: String, task: Task, due: i64) -> Self {
+        Self {
+            id,
+            execution,
+            lane,
+            priority: 0,
+            planned: due,
+            due,
+            expires: None,
+            created: due,
+            updated: due,
+            state: JobState::Pending,
+            reason: None,
+            task,
+            event_type: String::new(),
+            entity_type: None,
+            entity_id: None,
+            target: String::new(),
+            enrolment: None,
+            by_hand: false,
+            order: None,
+            attempts: 0,
+            retries: 0,
+            last_error: None,
+            last_status: None,
+        }
+    }
+}
+
 /// The right to do a job for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {

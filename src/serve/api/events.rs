@@ -116,8 +116,9 @@ async fn queue(
         expires: app.millis().saturating_add(KEY_BINDS),
     });
     match app.accept(live, &call, body, keys.into_iter().collect(), caller.remote).await? {
-        Accepted::Done(_, id) => {
+        Accepted::Done(_, id, set_off) => {
             app.journal.say(Kind::Accepted, &format!("event {name}"));
+            app.journal.steps(&set_off);
             Ok(queued(&id.to_string(), note))
         }
         Accepted::Replayed(_, id) => {

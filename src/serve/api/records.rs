@@ -15,6 +15,7 @@ use crate::model::commit::{Assumption, Commit, Write};
 use crate::model::rules::RecordRules;
 use crate::model::{Call, Origin, Record};
 use crate::serve::app::{Accepted, App, object};
+use crate::serve::journal::Kind;
 use crate::serve::settings::Live;
 use crate::store::{Committed, StoreError};
 
@@ -125,7 +126,11 @@ async fn write(
     let call = Call { id: app.new_id(), at: app.now(), origin, payload: sent.fields };
     match app.accept(&live, &call, sent.raw, Vec::new(), caller.remote).await? {
         Accepted::Refused(refusal) => return Ok(reply(&refusal)),
-        Accepted::Done(..) | Accepted::Replayed(..) | Accepted::KeyReused => {}
+        Accepted::Done(_, _, set_off) => {
+            app.journal.say(Kind::Accepted, &format!("record {name} {id}"));
+            app.journal.steps(&set_off);
+        }
+        Accepted::Replayed(..) | Accepted::KeyReused => {}
     }
     let mut shape = shapes::record(&find(app, &name, &id).await?);
     shape["execution_id"] = Value::String(call.id.to_string());

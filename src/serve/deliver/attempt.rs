@@ -2,7 +2,7 @@
 //! attempt (switched off, stopped, suppressed, too late, gone) is looked at here, each time.
 
 use super::send::captured;
-use super::{Deliver, clock_text};
+use super::{Deliver, full};
 use crate::engine::{self, Retries};
 use crate::model::commit::{Finished, Write};
 use crate::model::queue::{
@@ -91,10 +91,7 @@ impl Deliver {
         if let Some(expires) = job.expires
             && now > expires
         {
-            return cancelled(format!(
-                "too late: it could not be sent by {}",
-                clock_text(&self.app, expires)
-            ));
+            return cancelled(format!("too late: it could not be sent by {}", full(expires)));
         }
         match live.services.get(&job.lane) {
             None if job.lane == engine::OUTBOX => {}
@@ -135,7 +132,7 @@ impl Deliver {
         attempt: Option<Attempt>,
         mut writes: Vec<Write>,
     ) -> Finish {
-        let (kind, text) = self.words(job, &transition, attempt.as_ref());
+        let (kind, text) = words(job, &transition, attempt.as_ref());
         let level = match kind {
             Kind::Failed => Level::Error,
             Kind::Retry | Kind::Skipped => Level::Warn,
@@ -166,33 +163,24 @@ impl Deliver {
             }
         }
     }
+}
 
-    /// An outcome for people.
-    fn words(
-        &self,
-        job: &Job,
-        transition: &Transition,
-        attempt: Option<&Attempt>,
-    ) -> (Kind, String) {
-        let target = &job.target;
-        let status = attempt.and_then(|attempt| attempt.status);
-        let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
-        match transition {
-            Transition::Sent => (Kind::Sent, format!("to {target}{status}")),
-            Transition::Retry { due, .. } => {
-                let why =
-                    attempt.and_then(|attempt| attempt.message.as_deref()).unwrap_or("failed");
-                (
-                    Kind::Retry,
-                    format!("to {target}{status}: {why}; again {}", clock_text(&self.app, *due)),
-                )
-            }
-            Transition::Failed(why) => (Kind::Failed, format!("to {target}: {why}")),
-            Transition::Cancelled(why) if why == CAPTURED => {
-                (Kind::Captured, format!("to {target}: kept in the outbox, not sent"))
-            }
-            Transition::Cancelled(why) => (Kind::Skipped, format!("to {target}: {why}")),
-            Transition::Become(_) => (Kind::Step, String::new()),
+/// An outcome for people.
+fn words(job: &Job, transition: &Transition, attempt: Option<&Attempt>) -> (Kind, String) {
+    let target = &job.target;
+    let status = attempt.and_then(|attempt| attempt.status);
+    let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
+    match transition {
+        Transition::Sent => (Kind::Sent, format!("to {target}{status}")),
+        Transition::Retry { due, .. } => {
+            let why = attempt.and_then(|attempt| attempt.message.as_deref()).unwrap_or("failed");
+            (Kind::Retry, format!("to {target}{status}: {why}; again at {}", full(*due)))
         }
+        Transition::Failed(why) => (Kind::Failed, format!("to {target}: {why}")),
+        Transition::Cancelled(why) if why == CAPTURED => {
+            (Kind::Captured, format!("to {target}: kept in the outbox, not sent"))
+        }
+        Transition::Cancelled(why) => (Kind::Skipped, format!("to {target}: {why}")),
+        Transition::Become(_) => (Kind::Step, String::new()),
     }
 }

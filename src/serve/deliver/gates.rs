@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use super::full;
 use super::gate::{Lane, LaneState, PauseReason};
 use super::notion::CALLS_PER_MIRROR;
-use crate::base::time;
 use crate::engine::OUTBOX;
 use crate::model::Tried;
 use crate::model::rules::ServiceType;
@@ -93,7 +93,6 @@ impl Gates {
     /// Services that take no work at the moment, each with why, as a short sentence.
     #[must_use]
     pub fn closed(&self, now: i64) -> Vec<(String, String)> {
-        let until = |at: i64| time::format_time(time::from_millis(at));
         let states = self.states(now).into_iter();
         states
             .filter_map(|(name, state, _)| {
@@ -103,7 +102,7 @@ impl Gates {
                         String::from("it failed often; one attempt is let through")
                     }
                     LaneState::Open { until: at } => {
-                        format!("it failed often; nothing is sent until {}", until(at))
+                        format!("it failed often; nothing is sent until {}", full(at))
                     }
                     LaneState::Paused { until: at, why } => {
                         let why = match why {
@@ -113,7 +112,7 @@ impl Gates {
                                 "its address is private; allow it with allow-private #true"
                             }
                         };
-                        format!("{why}; the next attempt is at {}", until(at))
+                        format!("{why}; the next attempt is at {}", full(at))
                     }
                 };
                 Some((name, why))

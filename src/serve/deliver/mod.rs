@@ -204,11 +204,7 @@ fn millis(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-/// A moment for people: local time of day, or the date too when it is not today.
-fn clock_text(app: &App, at: i64) -> String {
-    let zone = crate::base::Zone::system();
-    let at = time::from_millis(at).to_zoned(zone.clone());
-    let today = app.now().to_zoned(zone).date();
-    let form = if at.date() == today { "%H:%M:%S" } else { "%-d %b %H:%M" };
-    at.strftime(form).to_string()
+/// A stored moment, written in full; the journal shortens it for its readers.
+fn full(at: i64) -> String {
+    time::format_time(time::from_millis(at))
 }

@@ -20,6 +20,7 @@ use super::answer::{self, Answer};
 use super::rate::Rates;
 use crate::base::time;
 use crate::model::commit::IdempotencyKey;
+use crate::model::queue::LogLine;
 use crate::model::{Call, Origin};
 use crate::payload;
 use crate::serve::app::{Accepted, App};
@@ -55,12 +56,14 @@ pub(super) struct Ended {
     pub(super) repeated: bool,
     /// Whether a rule refused it; then it is kept as an execution.
     pub(super) by_rule: bool,
+    /// What an accepted call set off, for the journal.
+    pub(super) set_off: Vec<LogLine>,
 }
 
 impl Ended {
     /// An answer with what to tell about it.
     fn of(answer: Answer, note: impl Into<String>) -> Self {
-        Self { answer, note: note.into(), repeated: false, by_rule: false }
+        Self { answer, note: note.into(), repeated: false, by_rule: false, set_off: Vec::new() }
     }
 
     fn error(status: u16, text: &str) -> Self {
@@ -273,7 +276,9 @@ async fn discard(mut body: Incoming) {
 /// The answer to a call that was decided.
 fn settled(accepted: Accepted) -> Ended {
     match accepted {
-        Accepted::Done(reply, id) => Ended::of(answer::reply(&reply), id.to_string()),
+        Accepted::Done(reply, id, set_off) => {
+            Ended { set_off, ..Ended::of(answer::reply(&reply), id.to_string()) }
+        }
         Accepted::Refused(reply) => {
             let why = reply.body["message"].as_str().unwrap_or("refused silently").to_owned();
             Ended { by_rule: true, ..Ended::of(answer::reply(&reply), why) }

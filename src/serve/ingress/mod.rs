@@ -186,6 +186,7 @@ impl Ingress {
         };
         if app.journal.hears(kind) {
             app.journal.say(kind, &format!("{status} {name}  {}", ended.note));
+            app.journal.steps(&ended.set_off);
         }
         // What a rule refused is an execution already; what was turned away is noted here.
         if !ended.by_rule && status >= 400 && app.metrics.may_note_refusal(&name, app.millis()) {

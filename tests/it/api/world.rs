@@ -127,7 +127,7 @@ pub async fn webhook(app: &App, endpoint: &str, payload: Value) -> String {
     let payload: Map<String, Value> = payload.as_object().expect("an object").clone();
     let call = Call { id: app.new_id(), at: app.now(), origin, payload };
     match app.accept(&live, &call, body, Vec::new(), None).await {
-        Ok(Accepted::Done(_, id)) => id.to_string(),
+        Ok(Accepted::Done(_, id, _)) => id.to_string(),
         other => panic!("the call was not accepted: {other:?}"),
     }
 }

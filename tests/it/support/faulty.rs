@@ -70,6 +70,7 @@ impl Store for Faulty {
     }
 
     hand_on! {
+        enrolments_of(person: &str) -> Answer<'_, Vec<rulerun::model::Enrolment>>;
         commit(commit: Commit) -> Answer<'_, Committed>;
         record(name: &str, id: &str) -> Answer<'_, Option<Record>>;
         enrolment(sequence: &str, key: &str) -> Answer<'_, Option<Enrolment>>;
