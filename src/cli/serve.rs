@@ -10,11 +10,13 @@ use super::outcome::{Exit, Failure, Outcome};
 use super::rules::Loaded;
 use super::{Environment, Global, out};
 use crate::base::report::{self, Style};
+use crate::base::{Diagnostic, SourceMap};
 use crate::model::Lookup;
 use crate::serve::app::Options;
 use crate::serve::journal::{Kind, Voice};
 use crate::serve::reload::{self, SharedLookup};
 use crate::serve::server::{self, Config, Server, StartError};
+use crate::serve::settings::MISSING;
 use crate::serve::{curl, dev};
 
 const EXAMPLES: &str = "\
@@ -116,8 +118,7 @@ async fn serve(config: Config, args: &ServeArgs, made: &[String], lookup: &dyn L
     let mut server = match Server::start(config).await {
         Ok(server) => server,
         Err(StartError::Rules(sources, found)) => {
-            out::note(report::human(&sources, &found, style).trim_end());
-            out::note("rulerun does not start until this is mended.");
+            show_refusal(&sources, found, style);
             return Err(Failure::Rules);
         }
         Err(error) => return Err(Failure::new(error.to_string())),
@@ -140,6 +141,30 @@ async fn serve(config: Config, args: &ServeArgs, made: &[String], lookup: &dyn L
 #[expect(clippy::exit, reason = "the person has asked twice")]
 fn stop_now() {
     std::process::exit(130);
+}
+
+/// Shows why the server does not start. Settings that are missing are one list, because a
+/// drawing of each would say the same thing many times.
+fn show_refusal(sources: &SourceMap, found: Vec<Diagnostic>, style: Style) {
+    let (missing, rest): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|found| found.code == MISSING);
+    if !rest.is_empty() {
+        out::note(report::human(sources, &rest, style).trim_end());
+    }
+    if !missing.is_empty() {
+        out::note("These settings are missing:");
+        let widest = missing.iter().map(|found| found.message.len()).max().unwrap_or(0);
+        for found in &missing {
+            let (line, _) = sources.line_column(found.span.file, found.span.start as usize);
+            let path = &sources.file(found.span.file).path;
+            out::note(&format!("  {:<widest$}  {path}:{line}", found.message));
+        }
+        out::note(
+            "Set them in the environment or in .env. `rulerun secret` makes a key, and\n\
+             `rulerun serve --dev` makes up what is missing.",
+        );
+    }
+    out::note("rulerun does not start until this is mended.");
 }
 
 /// Serves until a signal asks to stop, or a part has failed; then says why.
@@ -200,6 +225,9 @@ fn greet(server: &Server, args: &ServeArgs, made: &[String], lookup: &dyn Lookup
         out::note(&ink.dim(&format!("# {}{about}", endpoint.full_name())));
         let body = curl::example(&live.rules, endpoint, now).to_string().into_bytes();
         out::note(&format!("{}\n", curl::ready(endpoint, &base, lookup, body, now).line()));
+    }
+    if args.listen.is_some() {
+        out::note(&format!("Other commands find this server with RULERUN_URL={base}"));
     }
     out::note("What happens is shown here. Ctrl-C stops.\n");
 }

@@ -14,6 +14,9 @@ use crate::model::{FromText, Setting};
 use crate::serve::ingress::router::Router;
 use crate::signature::Scheme;
 
+/// The code of a setting that has no usable value.
+pub const MISSING: &str = "missing-setting";
+
 /// A rule set with everything that it needs from outside.
 #[derive(Debug)]
 pub struct Live {
@@ -109,6 +112,8 @@ pub fn resolve(
     let api_token = rules.server.api_token.as_ref().and_then(|token| desk.get(token));
     let router = Router::build(&endpoints, &rules.webhooks, &mut desk.faults);
     let data = desk.get(&rules.data).unwrap_or_else(|| String::from("data"));
+    // A setting of a whole group is looked up for each of its endpoints.
+    desk.faults.dedup();
     if desk.faults.is_empty() {
         Ok(Live {
             rules,
@@ -160,7 +165,7 @@ impl Desk<'_> {
                 if let Some(span) = error.span {
                     let help = "set it in the environment or in .env; `rulerun validate` lists every name, `rulerun secret` makes a key, and `rulerun serve --dev` makes missing ones by itself";
                     self.faults.push(
-                        Diagnostic::error("missing-setting", error.message, span)
+                        Diagnostic::error(MISSING, error.message, span)
                             .label("needed here")
                             .help(help),
                     );
