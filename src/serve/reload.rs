@@ -29,6 +29,11 @@ const SWEEP: Duration = Duration::from_secs(5);
 /// Looks variables up; shared by the first load and every reload.
 pub type SharedLookup = Arc<dyn Lookup + Send + Sync>;
 
+/// Checks that need resolved settings: mistakes with a place in the files.
+pub type Check = Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync>;
+/// Says why rules would be unsafe to serve, if so.
+pub type Refuse = Arc<dyn Fn(&Live) -> Option<String> + Send + Sync>;
+
 /// What reading the files came to.
 #[derive(Debug)]
 pub struct Loaded {
@@ -94,9 +99,9 @@ pub struct Reloader {
     /// Settings.
     pub lookup: SharedLookup,
     /// Checks that need resolved settings.
-    pub check: Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync>,
+    pub check: Check,
     /// Why rules would be unsafe to serve, if so.
-    pub refuse: Arc<dyn Fn(&Live) -> Option<String> + Send + Sync>,
+    pub refuse: Refuse,
     /// How diagnostics are drawn.
     pub style: Style,
 }

@@ -229,13 +229,13 @@ impl Server {
 }
 
 /// Checks that need resolved settings, for the start and for every reload.
-fn checker(config: &Config) -> Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync> {
+fn checker(config: &Config) -> reload::Check {
     let dev = config.options.dev;
     Arc::new(move |live| if dev { Vec::new() } else { checks::real_mail(live) })
 }
 
 /// Says why rules would be unsafe to serve, for the start and for every reload.
-fn refuser(config: &Config) -> Arc<dyn Fn(&Live) -> Option<String> + Send + Sync> {
+fn refuser(config: &Config) -> reload::Refuse {
     let fast = config.options.speed > 1 && !config.really_send && !config.options.dev;
     Arc::new(move |live| checks::unsafe_to_serve(live, fast))
 }

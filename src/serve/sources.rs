@@ -11,6 +11,8 @@ use crate::base::SourceMap;
 
 /// The largest file that is read; larger ones are left for `analyze` to refuse by size.
 const MAX_FILE: u64 = 1024 * 1024;
+/// The endings of files that are read.
+const READ: [&str; 3] = ["kdl", "md", "json"];
 /// Deepest folder below a rule path.
 const MAX_DEPTH: usize = 16;
 /// Most files of a rule set; more than that is a wrong path, such as a home folder.
@@ -131,7 +133,7 @@ impl Walk {
             }
             if path.is_dir() {
                 self.folder(&path, depth + 1)?;
-            } else if name.ends_with(".kdl") || name.ends_with(".md") || name.ends_with(".json") {
+            } else if path.extension().is_some_and(|end| READ.iter().any(|read| end == *read)) {
                 self.files.push(path);
             }
             if self.files.len() > MAX_FILES {
