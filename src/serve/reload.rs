@@ -33,6 +33,10 @@ pub type SharedLookup = Arc<dyn Lookup + Send + Sync>;
 
 /// Files with what tells that one has changed: path, size, time and identity.
 pub type Fingerprint = Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)>;
+/// Checks that need resolved settings: mistakes with a place in the files.
+pub type Check = Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync>;
+/// Says why rules would be unsafe to serve, if so.
+pub type Refuse = Arc<dyn Fn(&Live) -> Option<String> + Send + Sync>;
 
 /// What reading the files came to.
 #[derive(Debug)]
@@ -93,9 +97,6 @@ enum Woken {
     Sweep,
 }
 
-/// Looks for what only resolved settings show to be wrong.
-pub type Check = Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync>;
-
 /// Watches rule files and swaps them in.
 #[derive(Clone)]
 pub struct Reloader {
@@ -110,7 +111,7 @@ pub struct Reloader {
     /// Checks that need resolved settings.
     pub check: Check,
     /// Why rules would be unsafe to serve, if so.
-    pub refuse: Arc<dyn Fn(&Live) -> Option<String> + Send + Sync>,
+    pub refuse: Refuse,
     /// How diagnostics are drawn.
     pub style: Style,
 }

@@ -236,7 +236,7 @@ fn checker(config: &Config) -> Check {
 }
 
 /// Says why rules would be unsafe to serve, for the start and for every reload.
-fn refuser(config: &Config) -> Arc<dyn Fn(&Live) -> Option<String> + Send + Sync> {
+fn refuser(config: &Config) -> reload::Refuse {
     let fast = config.options.speed > 1 && !config.really_send && !config.options.dev;
     Arc::new(move |live| checks::unsafe_to_serve(live, fast))
 }

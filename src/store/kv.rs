@@ -108,14 +108,15 @@ impl<'k> Batch<'k> {
     /// Writes a row of any length, in chunks if it is long.
     pub(super) fn put(&mut self, key: Vec<u8>, payload: &[u8]) -> Result<(), StoreError> {
         self.drop_chunks(&key)?;
-        self.put_new(key, payload)
+        self.put_new(key, payload);
+        Ok(())
     }
 
     /// Writes a row of any length where none was before.
-    pub(super) fn put_new(&mut self, key: Vec<u8>, payload: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn put_new(&mut self, key: Vec<u8>, payload: &[u8]) {
         if payload.len() <= CHUNK {
             self.put_small(key, payload);
-            return Ok(());
+            return;
         }
         let mut count = 0_u32;
         for chunk in payload.chunks(CHUNK) {
@@ -125,7 +126,6 @@ impl<'k> Batch<'k> {
         let mut value = vec![CHUNKED];
         value.extend(count.to_be_bytes());
         self.set(key, Some(value));
-        Ok(())
     }
 
     /// Writes a row that is always short, without looking at what was there.

@@ -256,7 +256,11 @@ pub(super) fn write_head(
         batch.put(keys::body(id), body)?;
     }
     let key = keys::by_id(keys::EXECUTION, id);
-    if fresh { batch.put_new(key, &row) } else { batch.put(key, &row) }
+    if fresh {
+        batch.put_new(key, &row);
+        return Ok(());
+    }
+    batch.put(key, &row)
 }
 
 /// The raw body of an execution's call.

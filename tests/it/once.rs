@@ -149,7 +149,7 @@ async fn a_clock_that_jumps_does_not_send_again_what_is_under_way() {
     queue_ping(server.app()).await;
     eventually("the attempt", || async { seen.load(Ordering::SeqCst) == 1 }).await;
     for _ in 0..5 {
-        server.advance(&clock, Duration::from_secs(3600)).await;
+        server.advance(&clock, Duration::from_hours(1)).await;
     }
     eventually("it is sent", || async { counts(server.app()).await[2] == 1 }).await;
     assert_eq!(seen.load(Ordering::SeqCst), 1);
@@ -180,7 +180,7 @@ async fn a_timed_event_that_the_rules_refuse_is_not_called_sent() {
         let joined = server.post("/in/join", &json!({ "email": email, "kind": kind })).await;
         assert_eq!(joined.status, 200, "{}", joined.text);
     }
-    server.advance(&clock, Duration::from_secs(60)).await;
+    server.advance(&clock, Duration::from_mins(1)).await;
     eventually("one arrives", || async { receiver.seen().len() == 1 }).await;
     let failed = || async { server.get("/api/v1/queue?status=failed").await.json() };
     eventually("the other fails", || async { failed().await["total"] == 1 }).await;
@@ -199,7 +199,7 @@ async fn an_email_from_before_mail_was_switched_off_is_captured() {
         .start()
         .await;
     assert_eq!(server.post("/in/mail", &json!({ "email": "a@example.com" })).await.status, 200);
-    server.advance(&clock, Duration::from_secs(60)).await;
+    server.advance(&clock, Duration::from_mins(1)).await;
     let tried =
         || async { server.get("/api/v1/queue").await.json()["results"][0]["attempts"] == 1 };
     eventually("an attempt in vain", tried).await;
@@ -210,7 +210,7 @@ async fn an_email_from_before_mail_was_switched_off_is_captured() {
     again.config.paths = vec![folder.path().join("rules")];
     again.config.data = Some(folder.path().join("data"));
     let server = again.start().await;
-    server.advance(&clock, Duration::from_secs(60)).await;
+    server.advance(&clock, Duration::from_mins(1)).await;
     let captured = || async { server.get("/api/v1/outbox").await.json()["total"] == 1 };
     eventually("it is kept in the outbox", captured).await;
 }
