@@ -14,6 +14,7 @@ mod mirror;
 mod n8n;
 mod once;
 mod outbound;
+mod secrets;
 mod smtp;
 mod smtp_foreign;
 mod support;
