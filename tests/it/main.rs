@@ -19,6 +19,7 @@ mod once;
 mod outbound;
 mod policies;
 mod reload;
+mod secrets;
 mod smtp;
 mod smtp_foreign;
 mod support;

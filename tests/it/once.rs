@@ -25,6 +25,10 @@ use crate::support::faulty::{Faults, Faulty};
 use crate::support::receiver::Receiver;
 use crate::support::server::{Make, TestClock, TestServer, eventually, write};
 
+#[allow(
+    clippy::needless_raw_string_hashes,
+    reason = "the guard inside ends with a quote and a hash"
+)]
 const RULES: &str = r##"
 server listen="127.0.0.1:8080" { api-token (env)"TOKEN" optional=#true }
 sender "Acme <hello@example.com>"
@@ -52,7 +56,7 @@ fn make(base: &str) -> Make {
 }
 
 /// An app over a store that can be made to fail, at work.
-async fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::TempDir) {
+fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::TempDir) {
     let make = make(base);
     let folder = make.folder;
     let files = sources::load(&[folder.path().join("rules")]).unwrap();
@@ -102,7 +106,7 @@ async fn counts(app: &App) -> [u64; 5] {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outcome_waits_for_a_full_store_and_is_not_lost() {
     let receiver = Receiver::start(&[]).await;
-    let (app, faults, _stop, _folder) = faulty(&receiver.url()).await;
+    let (app, faults, _stop, _folder) = faulty(&receiver.url());
     faults.full.store(10, Ordering::SeqCst);
     queue_ping(&app).await;
     eventually("it is written down as sent", || async { counts(&app).await[2] == 1 }).await;
@@ -113,7 +117,7 @@ async fn an_outcome_waits_for_a_full_store_and_is_not_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_looked_up_is_not_sent() {
     let receiver = Receiver::start(&[]).await;
-    let (app, faults, _stop, _folder) = faulty(&receiver.url()).await;
+    let (app, faults, _stop, _folder) = faulty(&receiver.url());
     faults.blind.store(true, Ordering::SeqCst);
     queue_ping(&app).await;
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::Peer;
 use super::answer::Fault;
 use crate::serve::app::App;
+use crate::serve::checks;
 use crate::serve::settings::Live;
 
 /// Lets a request through to its handler, or answers 401 or 403.
@@ -34,7 +35,12 @@ fn check(
         Some(token) => bearer(headers).is_some_and(|given| token.matches(given)),
         // nginx as it comes passes requests on as HTTP/1.0, under our own name and without a
         // word about it; programs on this machine speak HTTP/1.1.
-        None => version != Version::HTTP_10 && is_local(&live.listen, headers, peer),
+        // Rules that name an outside address have a proxy in front, which may say nothing at all.
+        None => {
+            version != Version::HTTP_10
+                && checks::is_loopback(&live.public_url)
+                && is_local(&live.listen, headers, peer)
+        }
     };
     if allowed {
         return Ok(());
@@ -44,7 +50,7 @@ fn check(
             "This call needs the API token: send `Authorization: Bearer TOKEN` with the value of api-token in the server block of the rules."
         }
         None => {
-            "Without an api-token in the server block of the rules, this call answers only on the machine itself, on a loopback address and not through a proxy."
+            "Without an api-token in the server block of the rules, this call answers only on the machine itself, on a loopback address and not through a proxy (an outside public-url means that there is one)."
         }
     };
     Err(Fault::new(StatusCode::UNAUTHORIZED, message).with(header::WWW_AUTHENTICATE, "Bearer"))
