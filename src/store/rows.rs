@@ -251,6 +251,7 @@ pub(super) fn write_head(
     head.inline = body.len() <= INLINE;
     let mut row = encode(&head)?;
     if head.inline {
+        row.reserve_exact(body.len());
         row.extend(body);
     } else {
         batch.put(keys::body(id), body)?;

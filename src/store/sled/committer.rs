@@ -57,8 +57,13 @@ impl Committer {
     pub(super) fn start(disk: Disk, ledger: Ledger, on_fatal: OnFatal) -> io::Result<Self> {
         let (queue, requests) = sync_channel(WAITING);
         let (waiting, stopped) = (Arc::<AtomicUsize>::default(), Arc::default());
-        let mut worker =
-            Worker { disk, ledger, waiting: Arc::clone(&waiting), stopped: Arc::clone(&stopped) };
+        let mut worker = Worker {
+            runtime: tokio::runtime::Handle::try_current().ok(),
+            disk,
+            ledger,
+            waiting: Arc::clone(&waiting),
+            stopped: Arc::clone(&stopped),
+        };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
             // sled panics on some damage where it should answer an error.
             let end = catch_unwind(AssertUnwindSafe(|| worker.work(&requests)));
@@ -156,6 +161,8 @@ fn why(stopped: &Mutex<Option<String>>) -> StoreError {
 }
 
 struct Worker {
+    /// The runtime in which the store was opened, if any.
+    runtime: Option<tokio::runtime::Handle>,
     disk: Disk,
     ledger: Ledger,
     waiting: Arc<AtomicUsize>,
@@ -171,9 +178,7 @@ impl Worker {
             if let Err(why) = &durable {
                 note(&self.stopped, why);
             }
-            for reply in replies {
-                reply(durable.clone());
-            }
+            self.answer(replies, &durable);
             durable?;
             if let Some(answer) = close {
                 note(&self.stopped, "it was closed");
@@ -184,6 +189,21 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Answers a group. Within a runtime one of its tasks does that, because waking each caller
+    /// from this thread would cost a system call for each.
+    fn answer(&self, replies: Vec<Reply>, durable: &Result<(), String>) {
+        let durable = durable.clone();
+        let all = move || {
+            for reply in replies {
+                reply(durable.clone());
+            }
+        };
+        match &self.runtime {
+            Some(runtime) => drop(runtime.spawn(async move { all() })),
+            None => all(),
+        }
     }
 
     /// Lets the ledger do everything that waits.
