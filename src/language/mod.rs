@@ -76,7 +76,8 @@ fn has_ending(path: &str, ending: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, found)| found == ending)
 }
 
-/// Parses every rule file; the ones that cannot be read are left out.
+/// Parses every rule file; the ones that cannot be read, even with their slips mended, are
+/// left out.
 fn parse(reading: &mut Reading<'_>) -> Vec<Vec<Node>> {
     let mut files = Vec::new();
     for (id, file) in reading.sources.iter() {
@@ -84,11 +85,14 @@ fn parse(reading: &mut Reading<'_>) -> Vec<Vec<Node>> {
             continue;
         }
         let mut own = Sink::new();
-        files.extend(syntax::parse(id, &file.text, &mut own));
+        let nodes = syntax::parse(id, &file.text, &mut own);
         for found in own.finish() {
-            reading.unread = reading.unread.or(Some(found.span));
+            if nodes.is_none() {
+                reading.unread = reading.unread.or(Some(found.span));
+            }
             reading.push(found);
         }
+        files.extend(nodes);
     }
     files
 }

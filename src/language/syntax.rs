@@ -1,6 +1,7 @@
 //! The one door to the KDL parser: limits first, then parsing, then our own tree.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use kdl::{KdlDocument, KdlEntry, KdlIdentifier, KdlNode, KdlValue};
 
@@ -15,7 +16,12 @@ const MAX_FILE: usize = 256 * 1024;
 /// So many of the parser's own mistakes are told, one a line: most follow from the first.
 const MAX_FOREIGN: usize = 5;
 
-/// The nodes of a file; none after a mistake, which is then in the sink.
+/// In a file with more slips than this the rest is not looked at.
+const MAX_MENDS: usize = 100;
+
+/// The nodes of a file, and every mistake that keeps it from being read as it stands. Where
+/// each of those has one mend, the file is read on as if it were mended, so that the rest of
+/// its mistakes is told in the same pass; otherwise there are no nodes.
 pub(super) fn parse(file: FileId, text: &str, sink: &mut Sink) -> Option<Vec<Node>> {
     if text.len() > MAX_FILE {
         sink.push(
@@ -50,6 +56,7 @@ pub(super) fn parse(file: FileId, text: &str, sink: &mut Sink) -> Option<Vec<Nod
             }
         };
     }
+    let mended = Mended::of(text, &faults);
     for fault in faults {
         let span = Span::new(file, fault.range);
         let mut found =
@@ -59,7 +66,68 @@ pub(super) fn parse(file: FileId, text: &str, sink: &mut Sink) -> Option<Vec<Nod
         }
         sink.push(found);
     }
-    None
+    let mended = mended?;
+    let document = KdlDocument::parse_v2(&mended.text).ok()?;
+    let mut nodes = nodes(&document, file, &mended.text);
+    nodes.iter_mut().for_each(|node| mended.place(node));
+    Some(nodes)
+}
+
+/// A text with its slips mended, and where each part of it really stands.
+struct Mended {
+    text: String,
+    /// Start and end of each mend, in the mended text and in the real one.
+    mends: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Mended {
+    /// The mended text; none where a slip has no mend, where two of them meet, or where there
+    /// are so many that nobody reads on.
+    fn of(text: &str, faults: &[lex::Fault]) -> Option<Self> {
+        if faults.len() > MAX_MENDS {
+            return None;
+        }
+        let mut by_place: Vec<_> = faults.iter().collect();
+        by_place.sort_by_key(|fault| fault.range.start);
+        let mut mended = Self { text: String::with_capacity(text.len() + 64), mends: Vec::new() };
+        let mut from = 0;
+        for fault in by_place {
+            mended.text.push_str(text.get(from..fault.range.start)?);
+            let start = mended.text.len();
+            mended.text.push_str(fault.fix.as_ref()?);
+            mended.mends.push((start..mended.text.len(), fault.range.clone()));
+            from = fault.range.end;
+        }
+        mended.text.push_str(text.get(from..)?);
+        Some(mended)
+    }
+
+    /// Moves a node, with all within it, to where it really stands.
+    fn place(&self, node: &mut Node) {
+        self.span(&mut node.span);
+        self.span(&mut node.name_span);
+        node.args.iter_mut().for_each(|value| self.span(&mut value.span));
+        for property in &mut node.props {
+            self.span(&mut property.name_span);
+            self.span(&mut property.value.span);
+        }
+        node.children.iter_mut().flatten().for_each(|child| self.place(child));
+    }
+
+    fn span(&self, span: &mut Span) {
+        let range = span.range();
+        *span = Span::new(span.file, self.real(range.start)..self.real(range.end));
+    }
+
+    /// The real offset of one in the mended text.
+    fn real(&self, offset: usize) -> usize {
+        let before = self.mends.partition_point(|(mend, _)| mend.start <= offset);
+        let Some((mend, real)) = self.mends[..before].last() else { return offset };
+        match offset.checked_sub(mend.end) {
+            Some(behind) => real.end + behind,
+            None => (real.start + offset - mend.start).min(real.end),
+        }
+    }
 }
 
 /// What the first look did not foresee. The parser's own words are for programmers.
@@ -179,6 +247,19 @@ mod tests {
         assert_eq!(at(nodes[0].nodes()[0].span), "save \"b\" id=\"{{x}}\"");
         assert_eq!(at(nodes[0].nodes()[0].props[0].value.span), "\"{{x}}\"");
         assert_eq!(at(nodes[1].span), "next 1");
+    }
+
+    #[test]
+    fn a_file_is_read_on_behind_slips_that_have_one_mend_each() {
+        let text = "email \"é\" after=5min\nip 10.0.0.5 { wrong #true }\nnext \"one\"\n";
+        let (nodes, found) = read(text);
+        let nodes = nodes.expect("it is read as if it were mended");
+        assert_eq!(found.len(), 2);
+        let at = |span: Span| &text[span.range()];
+        assert_eq!(at(nodes[0].props[0].value.span), "5min");
+        assert_eq!(at(nodes[1].args[0].span), "10.0.0.5");
+        assert_eq!(at(nodes[1].nodes()[0].span), "wrong #true");
+        assert_eq!(at(nodes[2].span), "next \"one\"");
     }
 
     #[test]
