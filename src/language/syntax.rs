@@ -69,7 +69,9 @@ pub(super) fn parse(file: FileId, text: &str, sink: &mut Sink) -> Option<Vec<Nod
     let mended = mended?;
     let document = KdlDocument::parse_v2(&mended.text).ok()?;
     let mut nodes = nodes(&document, file, &mended.text);
-    nodes.iter_mut().for_each(|node| mended.place(node));
+    for node in &mut nodes {
+        mended.place(node);
+    }
     Some(nodes)
 }
 
@@ -106,12 +108,16 @@ impl Mended {
     fn place(&self, node: &mut Node) {
         self.span(&mut node.span);
         self.span(&mut node.name_span);
-        node.args.iter_mut().for_each(|value| self.span(&mut value.span));
+        for value in &mut node.args {
+            self.span(&mut value.span);
+        }
         for property in &mut node.props {
             self.span(&mut property.name_span);
             self.span(&mut property.value.span);
         }
-        node.children.iter_mut().flatten().for_each(|child| self.place(child));
+        for child in node.children.iter_mut().flatten() {
+            self.place(child);
+        }
     }
 
     fn span(&self, span: &mut Span) {
