@@ -18,10 +18,12 @@ impl Run<'_> {
     pub(super) fn start(&mut self, name: &str, context: &Context<'_>) -> Result<(), Halt> {
         let Some(sequence) = self.world.rules.sequences.get(name).cloned() else { return Ok(()) };
         let to = text(&sequence.to, context)?;
+        // An empty key would be one key for everybody.
         let key = match &sequence.once_per {
-            Some(template) => normalise(&text(template, context)?),
-            None => normalise(&to),
+            Some(template) => Some(normalise(&text(template, context)?)),
+            None => None,
         };
+        let key = key.filter(|key| !key.is_empty()).unwrap_or_else(|| normalise(&to));
         let seen = self.newest(name, &key)?;
         if let Some(why) = seen.as_ref().and_then(|seen| self.barred(&sequence, seen)) {
             self.log(Level::Warn, name, format!("not started for {to}: {why}"));

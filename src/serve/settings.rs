@@ -179,6 +179,24 @@ impl Desk<'_> {
         settings.iter().filter_map(|setting| self.get(setting)).collect()
     }
 
+    /// An `ip` check. One whose list is not set is never skipped, even where it says
+    /// `optional=#true`: it refuses the start.
+    fn networks(&mut self, list: &Setting<Vec<Network>>) -> Vec<Network> {
+        let before = self.faults.len();
+        let networks = self.get(list).unwrap_or_default();
+        if let (true, Some(span)) = (networks.is_empty() && self.faults.len() == before, list.span)
+        {
+            let names: Vec<&str> = list.env_names().collect();
+            let message = format!("{} is not set", names.join(" or "));
+            self.faults.push(
+                Diagnostic::error(MISSING, message, span)
+                    .label("needed here")
+                    .help("set it, or take the `ip` line out: a check is never skipped"),
+            );
+        }
+        networks
+    }
+
     fn service(&mut self, rule: &Arc<Service>) -> LiveService {
         let headers = rule.headers.iter();
         let headers = headers
@@ -212,7 +230,7 @@ impl Desk<'_> {
         LiveEndpoint {
             enabled: self.get(&rule.enabled).unwrap_or(true),
             keys: self.all(&rule.keys),
-            networks: self.all(&rule.access.networks),
+            networks: rule.access.networks.iter().map(|list| self.networks(list)).collect(),
             headers,
             signatures: rule
                 .access

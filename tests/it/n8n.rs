@@ -111,6 +111,22 @@ async fn a_server_whose_check_has_no_secret_does_not_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_ip_check_without_its_list_is_never_skipped() {
+    let rules = r#"
+webhooks "in" {
+    path "/in"
+    access { ip (env)"OFFICE" optional=#true }
+    endpoint "a" { payload { n integer } }
+}
+"#;
+    let refused = Make::empty().file("rules/a.kdl", rules).try_start().await;
+    let Err(StartError::Rules(_, found)) = refused else { panic!("it started") };
+    assert!(found.iter().any(|found| found.message == "OFFICE is not set"), "{found:?}");
+    let server = Make::empty().file("rules/a.kdl", rules).env("OFFICE", "10.0.0.0/8").start().await;
+    assert_eq!(server.post("/in/a", &json!({ "n": 1 })).await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_health_page_has_the_guides_shape() {
     let server = Make::campaigns().env("N8N_ENABLED", "true").start().await;
     let health = server.get("/api/v1/webhooks/n8n/health").await;
