@@ -86,10 +86,15 @@ fn parse(reading: &mut Reading<'_>) -> Vec<Vec<Node>> {
         }
         let mut own = Sink::new();
         let nodes = syntax::parse(id, &file.text, &mut own);
-        for found in own.finish() {
-            if nodes.is_none() {
-                reading.unread = reading.unread.or(Some(found.span));
-            }
+        let mut slips = own.finish();
+        if nodes.is_none()
+            && let Some(last) = slips.last_mut()
+        {
+            reading.unread = reading.unread.or(Some(last.span));
+            let help = last.help.take().unwrap_or_else(|| String::from("mend it"));
+            last.help = Some(format!("{help}; the rest of this file is checked after that"));
+        }
+        for found in slips {
             reading.push(found);
         }
         files.extend(nodes);
