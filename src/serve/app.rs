@@ -17,7 +17,7 @@ use super::settings::Live;
 use crate::base::{Clock, Id, Timestamp, time};
 use crate::engine::{self, Decided, Decision, Need, Reply, View, World};
 use crate::model::Call;
-use crate::model::commit::{Assumption, IdempotencyKey};
+use crate::model::commit::{Assumption, Commit, IdempotencyKey};
 use crate::model::queue::{Execution, LogLine};
 use crate::store::{Committed, Store, StoreError};
 
@@ -157,8 +157,13 @@ impl App {
             decision.execution.remote.clone_from(&remote);
             let reply = decision.reply.clone();
             if decision.refused {
-                self.note_refused(decision, body);
-                return Ok(Accepted::Refused(reply));
+                return match self.known(call, keys).await? {
+                    Some(before) => Ok(before),
+                    None => {
+                        self.note_refused(decision, body);
+                        Ok(Accepted::Refused(reply))
+                    }
+                };
             }
             decision.assumes.extend_from_slice(assumed);
             let told = self.journal.hears(Kind::Step);
@@ -182,6 +187,25 @@ impl App {
             }
         }
         Err(StoreError::Full)
+    }
+
+    /// What a call got that would be refused now and was accepted before: the world may have
+    /// moved on since, but its first answer stands. A commit of keys alone asks and writes
+    /// nothing.
+    async fn known(
+        &self,
+        call: &Call,
+        keys: Vec<IdempotencyKey>,
+    ) -> Result<Option<Accepted>, StoreError> {
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let asked = Commit { now: time::millis(call.at), keys, ..Commit::default() };
+        Ok(match self.store.commit(asked).await? {
+            Committed::Replayed(first) => Some(Accepted::Replayed(first_answer(&first), first.id)),
+            Committed::KeyReused => Some(Accepted::KeyReused),
+            Committed::Done { .. } | Committed::Conflict => None,
+        })
     }
 
     /// Decides a call, fetching what the decision asks for.

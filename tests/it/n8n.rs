@@ -102,6 +102,25 @@ async fn the_same_signed_report_counts_once_unless_it_may_repeat() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_call_gets_its_first_answer_even_where_it_would_be_refused_now() {
+    let server = Make::campaigns().start().await;
+    server.post("/api/v1/events/demo_completed", &demo_completed()).await;
+    let body = r#"{"demo_id": 456, "approved": true}"#;
+    let first = signed(&server, APPROVAL, "x-n8n-signature", body).await;
+    assert_eq!(first.status, 200, "{}", first.text);
+    let gone = server.send("DELETE", "/api/v1/records/demo/456", &[], "").await;
+    assert_eq!(gone.status, 204, "{}", gone.text);
+    let again = signed(&server, APPROVAL, "x-n8n-signature", body).await;
+    assert_eq!((again.status, again.text), (200, first.text));
+    assert_eq!(again.headers["idempotent-replay"], "true");
+    let other = r#"{"demo_id": 456, "approved": false}"#;
+    let refused = signed(&server, APPROVAL, "x-n8n-signature", other).await;
+    assert_eq!(refused.status, 404, "a call that is new is still refused");
+    let refused = signed(&server, APPROVAL, "x-n8n-signature", other).await;
+    assert_eq!(refused.status, 404, "and a refusal binds no key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_check_has_no_secret_does_not_start() {
     let refused = Make::campaigns().env("N8N_WEBHOOK_SECRET", "").try_start().await;
     let Err(StartError::Rules(_, found)) = refused else { panic!("it started") };
