@@ -157,13 +157,11 @@ impl App {
             decision.execution.remote.clone_from(&remote);
             let reply = decision.reply.clone();
             if decision.refused {
-                return match self.known(call, keys).await? {
-                    Some(before) => Ok(before),
-                    None => {
-                        self.note_refused(decision, body);
-                        Ok(Accepted::Refused(reply))
-                    }
-                };
+                if let Some(before) = self.known(call, keys).await? {
+                    return Ok(before);
+                }
+                self.note_refused(decision, body);
+                return Ok(Accepted::Refused(reply));
             }
             decision.assumes.extend_from_slice(assumed);
             let told = self.journal.hears(Kind::Step);
