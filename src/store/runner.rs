@@ -167,6 +167,10 @@ impl<R: Runner> Store for R {
         self.write(false, move |ledger, batch| ledger.cancel(batch, &jobs, &reason, now))
     }
 
+    fn set_back(&self, by: i64, now: i64) -> Answer<'_, usize> {
+        self.write(false, move |ledger, batch| ledger.set_back(batch, by, now))
+    }
+
     fn note_refusals(&self, refusals: Vec<Refusal>) {
         drop(self.write(true, move |ledger, batch| ledger.refuse(batch, &refusals)));
     }

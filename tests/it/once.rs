@@ -160,6 +160,36 @@ async fn a_clock_that_jumps_does_not_send_again_what_is_under_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_does_not_hold_up_a_retry() {
+    let clock = TestClock::at("2026-01-05T12:00:00Z");
+    let receiver = Receiver::start(&[503]).await;
+    let server = make(&receiver.url()).clock(&clock).start().await;
+    queue_ping(server.app()).await;
+    let failed = || async { receiver.seen().len() == 1 && counts(server.app()).await[0] == 1 };
+    eventually("the first attempt has failed", failed).await;
+    clock.set_back(Duration::from_hours(1));
+    server.advance(&clock, Duration::ZERO).await;
+    assert_eq!(receiver.seen().len(), 1);
+    server.advance(&clock, Duration::from_mins(10)).await;
+    eventually("the second attempt", || async { receiver.seen().len() == 2 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_ahead_is_noticed_within_a_second() {
+    let clock = TestClock::at("2026-01-05T12:00:00Z");
+    let receiver = Receiver::start(&[503]).await;
+    let server = make(&receiver.url()).clock(&clock).start().await;
+    queue_ping(server.app()).await;
+    let failed = || async { receiver.seen().len() == 1 && counts(server.app()).await[0] == 1 };
+    eventually("the first attempt has failed", failed).await;
+    let began = std::time::Instant::now();
+    // Nobody rings: the clock alone says that the retry is due.
+    clock.forward(Duration::from_hours(1));
+    eventually("the second attempt", || async { receiver.seen().len() == 2 }).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "after {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_was_gone_can_be_tried_again_by_hand() {
     let receiver = Receiver::start(&[410]).await;
     let server = make(&receiver.url()).start().await;

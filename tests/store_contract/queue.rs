@@ -14,6 +14,7 @@ crate::on_every_store!(
     a_late_completion_of_an_old_lease_is_refused,
     a_lease_that_is_renewed_does_not_run_out,
     a_released_job_waits_until_its_time,
+    a_clock_that_is_set_back_stalls_nothing_and_hurries_no_step,
     a_failed_attempt_is_tried_again,
     ordered_jobs_go_one_at_a_time,
     mirror_jobs_that_have_not_begun_are_not_doubled,
@@ -109,6 +110,26 @@ async fn a_released_job_waits_until_its_time(store: &dyn Store) {
     assert!(claim(store, NOW + 499).await.is_empty());
     let leased = claim_one(store, NOW + 500).await;
     assert_eq!((leased.job.attempts, leased.job.retries), (0, 0));
+    check_stats(store).await;
+}
+
+async fn a_clock_that_is_set_back_stalls_nothing_and_hurries_no_step(store: &dyn Store) {
+    const HOUR: i64 = 3_600_000;
+    let ping = queue(store, 1, job(1, "ping", "n8n", NOW)).await;
+    accept(store, call(2, vec![enrol(enrolment(2, "welcome", &[("hello", NOW + 6_000)]))])).await;
+    let leased = claim_one(store, NOW).await;
+    let transition = Transition::Retry { due: NOW + 5_000, spend: true };
+    let finished = Finished { lease: leased.lease, transition, attempt: None, writes: vec![] };
+    assert_eq!(store.finish(vec![finished]).await.unwrap(), [Finish::Done]);
+    // A second after the attempt the clock says an hour less.
+    let now = NOW + 1_000 - HOUR;
+    assert_eq!(store.set_back(HOUR, now).await.unwrap(), 1);
+    assert!(claim(store, now + 3_999).await.is_empty());
+    let again = claim_one(store, now + 4_000).await;
+    assert_eq!((again.job.id, again.job.retries), (ping, 1));
+    // What is under way is left alone.
+    assert_eq!(store.set_back(HOUR, now).await.unwrap(), 0);
+    assert!(claim(store, NOW + 5_999).await.iter().all(|leased| leased.job.id == ping));
     check_stats(store).await;
 }
 

@@ -4,8 +4,8 @@
 //! that stops calling a service that keeps failing, and pauses (the service said "later", or
 //! our own configuration has to be mended first).
 //!
-//! Nothing here asks what time it is: times are milliseconds of any clock that does not run
-//! backwards. A time that lies in the past is taken as it is and only makes the gate slower.
+//! Nothing here asks what time it is: times are milliseconds of any clock, and whoever sees
+//! that it was set back says so.
 
 use crate::model::setting::Rate;
 use crate::model::{AttemptError, Tried};
@@ -184,6 +184,20 @@ impl Lane {
         if let Some(wait) = outcome.retry_after.filter(|_| status == 429 || status >= 500) {
             let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
             self.pause(now, now.saturating_add(wait), PauseReason::Asked);
+        }
+    }
+
+    /// The clock was set back by so many milliseconds: everything here waits for time to
+    /// pass, so it moves along.
+    pub fn set_back(&mut self, by: i64) {
+        if let Some((until, _)) = &mut self.paused {
+            *until = until.saturating_sub(by);
+        }
+        if let Some(at) = &mut self.probe_at {
+            *at = at.saturating_sub(by);
+        }
+        if let Some(bucket) = &mut self.bucket {
+            bucket.full_at = bucket.full_at.saturating_sub(i128::from(by) * bucket.fill);
         }
     }
 

@@ -78,6 +78,13 @@ impl Gates {
         });
     }
 
+    /// The clock was set back by so many milliseconds: pauses end after as much time as before.
+    pub fn set_back(&self, by: i64) {
+        if let Ok(mut lanes) = self.lanes.lock() {
+            lanes.values_mut().for_each(|(_, lane)| lane.set_back(by));
+        }
+    }
+
     /// Each lane's state and attempts under way, by name.
     #[must_use]
     pub fn states(&self, now: i64) -> Vec<(String, LaneState, usize)> {

@@ -1,6 +1,7 @@
 //! Deliveries: due jobs are claimed lane by lane, tried, and their outcome is written down.
 //! A timer sleeps until the next due job; a bell wakes it when something earlier is queued.
-//! Nothing is polled.
+//! The store is never polled; only the wall clock gets a glance each second, because it may
+//! be set, and because timers stand still while a machine sleeps.
 
 pub mod address;
 mod attempt;
@@ -16,6 +17,7 @@ mod step;
 mod transports;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +42,10 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(15);
 const DRAIN: Duration = Duration::from_secs(8);
 /// How long the queue rests after the store could not be read.
 const REST: Duration = Duration::from_secs(1);
+/// How often a wait looks at the wall clock.
+const GLANCE: Duration = Duration::from_secs(1);
+/// A clock that goes back by no more than this is being adjusted, not set.
+const ADJUSTED: i64 = 1_000;
 
 /// Does due jobs.
 #[derive(Debug)]
@@ -51,6 +57,8 @@ pub struct Deliver {
     /// The leases of all work under way here. While its worker lives, a lease never runs out,
     /// however long the worker takes and however far the clock jumps.
     running: Mutex<HashMap<Id, Lease>>,
+    /// When the queue was last looked at, by the wall clock.
+    looked: AtomicI64,
 }
 
 /// The place of one job under way. It is given back when this goes, even by a panic.
@@ -83,7 +91,13 @@ impl Deliver {
     /// Why TLS cannot be set up.
     pub fn new(app: Arc<App>, roots: Option<std::path::PathBuf>) -> Result<Arc<Self>, String> {
         let transports = Transports::new(roots)?;
-        Ok(Arc::new(Self { app, transports, freed: Notify::new(), running: Mutex::default() }))
+        Ok(Arc::new(Self {
+            app,
+            transports,
+            freed: Notify::new(),
+            running: Mutex::default(),
+            looked: AtomicI64::new(i64::MIN),
+        }))
     }
 
     /// Works until `stop` turns true, then lets attempts under way end.
@@ -101,7 +115,7 @@ impl Deliver {
             tokio::select! {
                 () = bell.notified() => {}
                 () = self.freed.notified() => {}
-                () = tokio::time::sleep(wait) => {}
+                () = self.wait(wait) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
         }
@@ -124,11 +138,42 @@ impl Deliver {
         }
     }
 
+    /// Resolves when so much time has passed by the wall clock, or when that was set back.
+    async fn wait(&self, wait: Duration) {
+        let began = self.app.millis();
+        let until = began.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+        loop {
+            let now = self.app.millis();
+            if now >= until || now < began {
+                return;
+            }
+            tokio::time::sleep(millis(until - now).min(GLANCE)).await;
+        }
+    }
+
+    /// Moves what waits for time to pass along with a clock that was set back: retries must
+    /// not stall by as much. What is planned for a moment waits for that moment.
+    async fn mind_the_clock(&self, now: i64) -> Result<(), StoreError> {
+        let back = self.looked.load(Ordering::Relaxed).saturating_sub(now);
+        if back > ADJUSTED {
+            let moved = self.app.store.set_back(back, now).await?;
+            self.app.gates.set_back(back);
+            let text = format!(
+                "the clock was set back by {} s; {moved} waiting deliveries go on as if it had not",
+                back / 1_000
+            );
+            self.app.journal.say(Kind::Warning, &text);
+        }
+        self.looked.store(now, Ordering::Relaxed);
+        Ok(())
+    }
+
     async fn begin_due(
         self: &Arc<Self>,
         live: &Arc<Live>,
         attempts: &mut JoinSet<()>,
     ) -> Result<Duration, StoreError> {
+        self.mind_the_clock(self.app.millis()).await?;
         if self.app.store.flag(PAUSED_FLAG).await?.is_some() {
             return Ok(Duration::MAX);
         }

@@ -96,8 +96,8 @@ impl Ledger {
         Ok(Finish::Done)
     }
 
-    /// Moves a claimed job to another time and ends its claim.
-    fn postpone(
+    /// Moves a job to another time and ends its claim, if it has one.
+    pub(super) fn postpone(
         &mut self,
         batch: &mut Batch<'_>,
         mut stored: StoredJob,

@@ -12,6 +12,7 @@
 //! never tried again: not by its worker, not after its lease, not after a crash.
 
 mod claim;
+mod clock;
 mod commit;
 mod finish;
 mod progress;

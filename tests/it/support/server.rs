@@ -49,6 +49,16 @@ impl TestClock {
         let at: Timestamp = text.parse().expect("a time");
         Arc::new(Self(AtomicI64::new(time::millis(at))))
     }
+
+    /// Sets it ahead, telling nobody.
+    pub(crate) fn forward(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).expect("a short time"), Ordering::SeqCst);
+    }
+
+    /// Sets it back, telling nobody.
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_millis()).expect("a short time"), Ordering::SeqCst);
+    }
 }
 
 impl Clock for TestClock {
