@@ -22,6 +22,8 @@ pub(super) const IDEMPOTENCY: u8 = b'i';
 pub(super) const REFUSAL: u8 = b'r';
 /// Counters by event type and lane.
 pub(super) const COUNTER: u8 = b'c';
+/// Jobs that may be what kills the process, by id.
+pub(super) const SUSPECT: u8 = b'k';
 
 const BODY: u8 = b'b';
 const PROGRESS: u8 = b'p';

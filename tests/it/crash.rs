@@ -134,6 +134,69 @@ async fn what_was_answered_survives_kill_9() {
     nothing_is_lost(&server.base(), &answered, &receiver);
 }
 
+/// The number in an event's body.
+fn number(body: &[u8]) -> Option<u64> {
+    serde_json::from_slice::<Value>(body).ok()?["n"].as_u64()
+}
+
+/// A delivery whose very request kills the process: the receiver sees to that at the moment
+/// when its bytes arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_kills_the_process_is_given_up_and_the_others_arrive() {
+    const POISON: u64 = 10;
+    let receiver = Receiver::start(&[]).await;
+    let victim = Arc::new(Mutex::new(0));
+    let hangman = Arc::clone(&victim);
+    receiver.on_request(move |request| {
+        if number(&request.body) == Some(POISON) {
+            let pid = hangman.lock().unwrap().to_string();
+            Command::new("kill").args(["-s", "KILL", &pid]).status().unwrap();
+        }
+    });
+    let folder = folder();
+    let url = receiver.url();
+    let start = || {
+        let server = Running::serve(folder.path(), &[("CRM_URL", &url)], &["--data", "data"]);
+        *victim.lock().unwrap() = server.id();
+        server
+    };
+    let agent = agent();
+    let call = |base: &str, n| post(&agent, &format!("{base}/t/note"), &format!("{{\"n\":{n}}}"));
+    let mut server = start();
+    let mut base = server.base();
+    for n in 0..POISON {
+        call(&base, n).unwrap();
+    }
+    // Whether its answer gets out before the end is chance; it was accepted before that.
+    drop(call(&base, POISON));
+    let given_up = |base: &str| {
+        let failed = get(&agent, &format!("{base}/api/v1/queue?status=failed"));
+        failed.is_ok_and(|(_, text)| text.contains("quarantined: rulerun died 3 times"))
+    };
+    let mut deaths = 0;
+    loop {
+        until("it dies or gives the delivery up", || !server.runs() || given_up(&base));
+        if server.runs() {
+            break;
+        }
+        deaths += 1;
+        assert!(deaths <= 5, "it never gives up");
+        server = start();
+        // It may be dead already before it has said where it listens.
+        until("it listens or dies", || !server.runs() || server.said().contains(" at http://"));
+        if server.runs() {
+            base = server.base();
+        }
+    }
+    call(&base, POISON + 1).unwrap();
+    until("the others arrive", || {
+        let arrived: BTreeSet<_> = receiver.seen().iter().filter_map(|r| number(&r.body)).collect();
+        (0..=POISON + 1).all(|n| arrived.contains(&n))
+    });
+    let tries = receiver.seen().iter().filter(|r| number(&r.body) == Some(POISON)).count();
+    assert_eq!(tries, deaths, "one attempt for each death, none after");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_under_load_ends_well_and_loses_nothing() {
     let receiver = Receiver::start(&[]).await;

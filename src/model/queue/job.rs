@@ -202,7 +202,13 @@ pub struct Leased {
     pub job: Job,
     /// The lease on it.
     pub lease: Lease,
+    /// At how many deaths of the process this job alone was under way.
+    pub deaths: u8,
 }
+
+/// A job that alone was under way at so many deaths of the process is not tried again by
+/// itself.
+pub const QUARANTINE_AFTER: u8 = 3;
 
 /// What becomes of a job after an attempt, as the engine decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]

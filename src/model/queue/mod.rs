@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::attempt::{Attempt, AttemptError, Tried};
 pub use self::enrolment::{Enrolment, EnrolmentState};
 pub use self::execution::{Execution, ExecutionState, Level, LogLine, Progress, Refusal};
-pub use self::job::{Email, Job, JobState, Lease, Leased, Task, Transition};
+pub use self::job::{Email, Job, JobState, Lease, Leased, QUARANTINE_AFTER, Task, Transition};
 
 /// The reason of jobs and enrolments that ended because a person killed their execution: it
 /// ends KILLED.

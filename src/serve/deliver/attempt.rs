@@ -26,6 +26,9 @@ pub(super) enum Before {
 impl Deliver {
     /// Does a claimed job; answers what the service said, if it was called.
     pub(super) async fn work(&self, live: &Live, leased: Leased) -> Option<Tried> {
+        if self.quarantined(live, &leased).await {
+            return None;
+        }
         let is_step = matches!(leased.job.task, Task::Step { .. });
         let leased = if is_step {
             match self.step(live, leased).await {
@@ -52,7 +55,7 @@ impl Deliver {
                 return None;
             }
         }
-        let Leased { mut job, lease } = leased;
+        let Leased { mut job, lease, .. } = leased;
         job.attempts += 1;
         let id = self.app.new_id();
         let tried = self.send(live, &job).await;

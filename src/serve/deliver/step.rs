@@ -37,7 +37,7 @@ fn nobody(live: &Live, sequence: &str) -> Option<Sender> {
 }
 
 /// What a step needs to see.
-struct Scene {
+pub(super) struct Scene {
     enrolment: Enrolment,
     step: String,
     payload: Map<String, Value>,
@@ -114,7 +114,7 @@ impl Deliver {
         }
         let become_mail = Transition::Become(Box::new(job.clone()));
         match self.end(&job, leased.lease, become_mail, None, advance).await {
-            Finish::Done => Before::Go(Box::new(Leased { job, lease: leased.lease })),
+            Finish::Done => Before::Go(Box::new(Leased { job, ..leased })),
             Finish::Stale | Finish::Stopped => Before::Over,
         }
     }
@@ -170,7 +170,7 @@ impl Deliver {
     }
 
     /// Fetches what a step needs; the inner error says why there is nothing to do.
-    async fn scene(
+    pub(super) async fn scene(
         &self,
         sequence: &str,
         key: &str,
@@ -209,7 +209,7 @@ impl Deliver {
     }
 
     /// What moves the enrolment on, unless this step was reached before.
-    fn advance(&self, live: &Live, scene: &Scene) -> Vec<Write> {
+    pub(super) fn advance(&self, live: &Live, scene: &Scene) -> Vec<Write> {
         let enrolment = &scene.enrolment;
         if enrolment.upcoming().is_none_or(|(name, _)| *name != scene.step) {
             return Vec::new();

@@ -13,18 +13,19 @@ use crate::store::rows::{self, Due};
 use crate::store::{Claim, Claimed, StoreError, keys};
 
 /// What is left to give away while a claim is served.
-struct Places {
+pub(super) struct Places {
     /// In all.
     limit: usize,
     /// In each lane.
     lanes: HashMap<Vec<u8>, usize>,
     /// In a lane that was not named.
     default: usize,
-    next_due: i64,
+    pub(super) next_due: i64,
 }
 
 impl Places {
-    fn of(&mut self, lane: &[u8]) -> &mut usize {
+    /// The free places of a lane.
+    pub(super) fn of(&mut self, lane: &[u8]) -> &mut usize {
         self.lanes.entry(lane.to_vec()).or_insert(self.default)
     }
 }
@@ -43,6 +44,9 @@ impl Ledger {
             default: claim.default,
             next_due: i64::MAX,
         };
+        if let Some(claimed) = self.suspect_turn(batch, claim, &mut places)? {
+            return Ok(claimed);
+        }
         // Of each lane the highest priority comes first.
         let mut classes = rows::classes(batch)?;
         if let Some(turn) = self.turn.take() {
@@ -117,12 +121,12 @@ impl Ledger {
         let from = self.cursors.get(class).cloned().unwrap_or_else(|| class.to_vec());
         let mut cursor = end.clone();
         let mut taken = Vec::new();
-        let in_flight = |ledger: &Self, key: &[u8]| {
-            ledger.held(keys::id_of(key)).is_some_and(|held| held.lease.until > now)
-        };
+        let in_flight =
+            |ledger: &Self, id| ledger.held(id).is_some_and(|held| held.lease.until > now);
         for row in batch.scan(&from, &end, Way::Up) {
             let (key, raw) = row?;
-            if in_flight(self, &key) || self.unreadable.contains(&key) {
+            let id = keys::id_of(&key);
+            if in_flight(self, id) || self.runs_alone(id) || self.unreadable.contains(&key) {
                 continue;
             }
             let due = keys::split_due(&key).map_or(i64::MAX, |(_, due)| due);
@@ -143,7 +147,7 @@ impl Ledger {
     }
 
     /// Puts a job under a lease; none when it turned out to be over.
-    fn lease(
+    pub(super) fn lease(
         &mut self,
         batch: &mut Batch<'_>,
         (key, raw): Pair,
@@ -179,6 +183,6 @@ impl Ledger {
             execution: job.execution,
         };
         self.effects.push((id, Some(held)));
-        Ok(Some(Leased { job, lease }))
+        Ok(Some(Leased { job, lease, deaths: self.deaths(id) }))
     }
 }

@@ -19,6 +19,7 @@ mod progress;
 mod purge;
 mod queue;
 mod steer;
+mod suspect;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tokio::sync::Notify;
 
 use self::progress::Delta;
 pub(super) use self::purge::Purge;
+use self::suspect::Suspect;
 use super::StoreError;
 use super::claims::{Claims, Held};
 use super::kv::Batch;
@@ -48,6 +50,10 @@ pub(super) struct Ledger {
     turn: Option<Vec<u8>>,
     /// Due rows that cannot be read. They are reported once and left alone.
     unreadable: HashSet<Vec<u8>>,
+    /// Jobs that were under way when the process died.
+    suspects: HashMap<Id, Suspect>,
+    /// Whether what is under way has changed since somebody asked.
+    moved: bool,
     /// Refusals that were written per endpoint in this hour.
     refusals: (i64, HashMap<String, u32>),
     // What the present request changes besides rows.
@@ -69,6 +75,8 @@ impl Ledger {
             reported: i64::MAX,
             turn: None,
             unreadable: HashSet::new(),
+            suspects: HashMap::new(),
+            moved: false,
             refusals: (0, HashMap::new()),
             deltas: BTreeMap::new(),
             effects: Vec::new(),
@@ -83,10 +91,14 @@ impl Ledger {
         work: impl FnOnce(&mut Self, &mut Batch<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         batch.begin();
-        let result = work(self, batch);
+        let mut result = work(self, batch);
+        if result.is_ok() && !self.suspects.is_empty() {
+            result = self.follow_suspects(batch).and(result);
+        }
         if result.is_err() {
             self.undo(batch);
         }
+        self.moved |= !self.effects.is_empty();
         self.claims.apply(self.effects.drain(..));
         if std::mem::take(&mut self.ring) {
             self.bell.notify_one();
@@ -102,6 +114,12 @@ impl Ledger {
         self.deltas.clear();
         self.effects.clear();
         self.ring = false;
+    }
+
+    /// The due rows of everything under way, when that has changed since the last time.
+    pub(super) fn moved(&mut self) -> Option<Vec<Vec<u8>>> {
+        let all = || self.claims.all().values().map(|held| held.key.clone()).collect();
+        std::mem::take(&mut self.moved).then(all)
     }
 
     /// The claim on a job, as the present request sees it.

@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::flight::Flight;
 use super::open::Disk;
 use super::{OnFatal, trouble};
 use crate::store::kv::Batch;
@@ -54,12 +55,18 @@ pub(super) struct Committer {
 
 impl Committer {
     /// Starts the thread.
-    pub(super) fn start(disk: Disk, ledger: Ledger, on_fatal: OnFatal) -> io::Result<Self> {
+    pub(super) fn start(
+        disk: Disk,
+        flight: Flight,
+        ledger: Ledger,
+        on_fatal: OnFatal,
+    ) -> io::Result<Self> {
         let (queue, requests) = sync_channel(WAITING);
         let (waiting, stopped) = (Arc::<AtomicUsize>::default(), Arc::default());
         let mut worker = Worker {
             runtime: tokio::runtime::Handle::try_current().ok(),
             disk,
+            flight,
             ledger,
             waiting: Arc::clone(&waiting),
             stopped: Arc::clone(&stopped),
@@ -164,6 +171,7 @@ struct Worker {
     /// The runtime in which the store was opened, if any.
     runtime: Option<tokio::runtime::Handle>,
     disk: Disk,
+    flight: Flight,
     ledger: Ledger,
     waiting: Arc<AtomicUsize>,
     stopped: Arc<Mutex<Option<String>>>,
@@ -183,6 +191,8 @@ impl Worker {
             if let Some(answer) = close {
                 note(&self.stopped, "it was closed");
                 let durable = self.sync();
+                // What is under way now did not die with the process.
+                self.flight.note(&[]);
                 let result = durable.clone().map_err(StoreError::Stopped);
                 let _ = answer.send(result);
                 return durable;
@@ -228,15 +238,11 @@ impl Worker {
                 next = requests.try_recv().ok();
             }
         }
-        let mut write = None;
-        for (key, change) in batch.into_changes() {
-            let write = write.get_or_insert_with(sled::Batch::default);
-            match change {
-                Some(value) => write.insert(key, value),
-                None => write.remove(key),
-            }
+        let changes = changes(batch);
+        if let Some(keys) = self.ledger.moved() {
+            self.flight.note(&keys);
         }
-        (replies, write, close)
+        (replies, changes, close)
     }
 
     fn write(&mut self, changes: Option<sled::Batch>) -> Result<(), String> {
@@ -250,4 +256,17 @@ impl Worker {
         self.disk.db.flush().map_err(|error| trouble(&error).to_string())?;
         self.disk.log.sync_data().map_err(|error| StoreError::Io(error.to_string()).to_string())
     }
+}
+
+/// A batch in sled's form; none when it changes nothing.
+pub(super) fn changes(batch: Batch<'_>) -> Option<sled::Batch> {
+    let mut write = None;
+    for (key, change) in batch.into_changes() {
+        let write = write.get_or_insert_with(sled::Batch::default);
+        match change {
+            Some(value) => write.insert(key, value),
+            None => write.remove(key),
+        }
+    }
+    write
 }

@@ -3,6 +3,7 @@
 //! themselves. `open` knows how to open the folder after a crash, `committer` is the thread.
 
 mod committer;
+mod flight;
 mod open;
 
 use std::fmt;
@@ -11,7 +12,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use self::committer::Committer;
+use self::committer::{Committer, changes};
+use self::flight::Flight;
 pub use self::open::OpenError;
 use super::claims::Claims;
 use super::kv::{Batch, Kv, Pair, Rows, Way};
@@ -47,12 +49,30 @@ impl SledStore {
     pub fn open(folder: &Path, now: i64, on_fatal: OnFatal) -> Result<Self, OpenError> {
         let disk = open::open(folder)?;
         let (claims, bell) = (Arc::<Claims>::default(), Arc::<Notify>::default());
-        let ledger = Ledger::new(Arc::clone(&claims), Arc::clone(&bell), now);
+        let mut ledger = Ledger::new(Arc::clone(&claims), Arc::clone(&bell), now);
+        let flight = after_a_death(folder, &disk.db, &mut ledger)?;
         let tree = sled::Tree::clone(&disk.db);
-        let committer = Committer::start(disk, ledger, on_fatal)
+        let committer = Committer::start(disk, flight, ledger, on_fatal)
             .map_err(|error| OpenError::io(folder, &error))?;
         Ok(Self { tree, committer, claims, bell })
     }
+}
+
+/// Tells the ledger which jobs were under way when the last process died, if it did, and
+/// begins a new note of them.
+fn after_a_death(folder: &Path, db: &sled::Db, ledger: &mut Ledger) -> Result<Flight, OpenError> {
+    let (mut flight, fell) = Flight::open(folder).map_err(|error| OpenError::io(folder, &error))?;
+    let mut batch = Batch::over(&**db);
+    let written = ledger.accuse(&mut batch, fell).and_then(|()| match changes(batch) {
+        // It must survive this process: only then the old note may go.
+        Some(changes) => {
+            db.apply_batch(changes).and_then(|()| db.flush().map(drop)).map_err(|e| trouble(&e))
+        }
+        None => Ok(()),
+    });
+    written.map_err(|error| OpenError::Damaged(folder.to_owned(), error.to_string()))?;
+    flight.note(&[]);
+    Ok(flight)
 }
 
 /// sled's errors in the store's words.

@@ -19,10 +19,19 @@ pub(crate) struct Received {
     pub(crate) body: Vec<u8>,
 }
 
-#[derive(Debug, Default)]
+type Hook = Box<dyn Fn(&Received) + Send>;
+
+#[derive(Default)]
 struct Inner {
     seen: Vec<Received>,
     script: Vec<u16>,
+    hook: Option<Hook>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("seen", &self.seen.len()).finish_non_exhaustive()
+    }
 }
 
 /// A receiver on a port of its own.
@@ -37,7 +46,7 @@ impl Receiver {
     pub(crate) async fn start(script: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let inner = Arc::new(Mutex::new(Inner { seen: Vec::new(), script: script.to_vec() }));
+        let inner = Arc::new(Mutex::new(Inner { script: script.to_vec(), ..Inner::default() }));
         let shared = Arc::clone(&inner);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -61,6 +70,11 @@ impl Receiver {
         self.inner.lock().expect("a lock").seen.clone()
     }
 
+    /// Does this with every request that arrives, before it is answered.
+    pub(crate) fn on_request(&self, hook: impl Fn(&Received) + Send + 'static) {
+        self.inner.lock().expect("a lock").hook = Some(Box::new(hook));
+    }
+
     /// Its address.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -76,7 +90,11 @@ async fn take(request: Request<Incoming>, inner: &Mutex<Inner>) -> Response<Full
         .collect();
     let body = request.into_body().collect().await.expect("a body").to_bytes().to_vec();
     let mut inner = inner.lock().expect("a lock");
-    inner.seen.push(Received { path, headers, body });
+    let received = Received { path, headers, body };
+    if let Some(hook) = &inner.hook {
+        hook(&received);
+    }
+    inner.seen.push(received);
     let status = if inner.script.is_empty() { 200 } else { inner.script.remove(0) };
     let mut answer = Response::new(Full::new(Bytes::from_static(b"{\"ok\":true}")));
     *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
