@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -89,10 +90,30 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Outcome {
 /// nothing more may be answered. The next start reads what is really there.
 #[expect(clippy::exit, reason = "no destructor may write after the disk has failed")]
 fn stop_at_once(why: &str) {
-    out::note(&format!(
-        "error: the data folder cannot be written any more, so rulerun stops: {why}"
-    ));
+    out::note(&format!("error: rulerun stops: {why}"));
     std::process::exit(server::EXIT_IO);
+}
+
+/// sled panics on some damage. Its words are nobody's help: whoever called it tells what is
+/// wrong. In a thread of its own nobody would: what waits for it would wait for ever, so from
+/// when the server runs that is the end.
+fn guard_against_panics(runs: Arc<AtomicBool>) {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        match thread.name().unwrap_or_default() {
+            "store" | "open store" | "scrub" => {}
+            name if name.starts_with("sled-io") || name == "log flusher" => {
+                if runs.load(Ordering::Relaxed) {
+                    stop_at_once(
+                        "a part of the store failed inside; start again, and `rulerun doctor` \
+                         says whether its files are damaged",
+                    );
+                }
+            }
+            _ => usual(panic),
+        }
+    }));
 }
 
 /// The environment with made-up secrets for what the rules need, and their names.
@@ -115,6 +136,8 @@ fn made_up(
 
 async fn serve(config: Config, args: &ServeArgs, made: &[String], lookup: &dyn Lookup) -> Outcome {
     let style = config.style;
+    let runs = Arc::<AtomicBool>::default();
+    guard_against_panics(Arc::clone(&runs));
     let mut server = match Server::start(config).await {
         Ok(server) => server,
         Err(StartError::Rules(sources, found)) => {
@@ -123,6 +146,7 @@ async fn serve(config: Config, args: &ServeArgs, made: &[String], lookup: &dyn L
         }
         Err(error) => return Err(Failure::new(error.to_string())),
     };
+    runs.store(true, Ordering::Relaxed);
     if !server.warnings.is_empty() {
         out::note(report::human(&server.sources, &server.warnings, style).trim_end());
     }

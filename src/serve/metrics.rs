@@ -7,6 +7,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -33,6 +34,7 @@ pub struct Metrics {
     call_seconds: Histogram,
     attempts: Family<AttemptLabels, Counter>,
     reloads: Counter,
+    store_accepts: Gauge,
     refusals: Mutex<HashMap<String, (i64, u32)>>,
 }
 
@@ -44,11 +46,16 @@ impl Default for Metrics {
             Histogram::new([0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0]);
         let attempts = Family::default();
         let reloads = Counter::default();
+        let store_accepts = Gauge::default();
+        store_accepts.set(1);
         registry.register("calls", "Incoming calls by endpoint and status", calls.clone());
         registry.register("call_seconds", "Time to answer a call", call_seconds.clone());
         registry.register("attempts", "Delivery attempts by service and outcome", attempts.clone());
         registry.register("reloads", "Rule sets that went live", reloads.clone());
-        Self { registry, calls, call_seconds, attempts, reloads, refusals: Mutex::default() }
+        let help = "1 while the store accepts calls, 0 while it refuses them";
+        registry.register("store_accepts", help, store_accepts.clone());
+        let refusals = Mutex::default();
+        Self { registry, calls, call_seconds, attempts, reloads, store_accepts, refusals }
     }
 }
 
@@ -69,6 +76,12 @@ impl Metrics {
     /// Counts a rule set that went live.
     pub fn reload(&self) {
         self.reloads.inc();
+    }
+
+    /// Notes whether the store accepts calls; answers whether that is new.
+    pub fn store_accepts(&self, accepts: bool) -> bool {
+        let now = i64::from(accepts);
+        self.store_accepts.set(now) != now
     }
 
     /// Whether one more refused call of this endpoint may be kept this minute: a caller must

@@ -25,15 +25,21 @@ pub(super) const COUNTER: u8 = b'c';
 /// Jobs that may be what kills the process, by id.
 pub(super) const SUSPECT: u8 = b'k';
 
-const BODY: u8 = b'b';
-const PROGRESS: u8 = b'p';
-const LOG: u8 = b'l';
+/// Long bodies by execution.
+pub(super) const BODY: u8 = b'b';
+/// How far executions have come, by id.
+pub(super) const PROGRESS: u8 = b'p';
+/// Log lines by execution.
+pub(super) const LOG: u8 = b'l';
 const GROUP: u8 = b'o';
 const PERSON_ENROLMENT: u8 = b'm';
 const PERSON_EXECUTION: u8 = b'x';
-const RECORD: u8 = b'd';
-const FLAG: u8 = b'f';
-const SUPPRESSION: u8 = b's';
+/// Records by name and id.
+pub(super) const RECORD: u8 = b'd';
+/// Flags by name.
+pub(super) const FLAG: u8 = b'f';
+/// Suppressions by address.
+pub(super) const SUPPRESSION: u8 = b's';
 const CHUNK: u8 = b'z';
 
 /// Longest text within a key as it is; of a longer one the beginning and a hash are kept.

@@ -38,6 +38,15 @@ pub enum StoreError {
     /// Too much is waiting: try again in a moment.
     #[error("the store is busy")]
     Full,
+    /// There is too little room on the disk to accept anything from outside. What is accepted
+    /// already goes on.
+    #[error("there is too little space on the disk: {free} MiB are free, {wanted} MiB are needed")]
+    NoSpace {
+        /// MiB that are free.
+        free: u64,
+        /// MiB from which on calls are accepted again.
+        wanted: u64,
+    },
     /// The store has stopped, after an error or while shutting down.
     #[error("the store has stopped: {0}")]
     Stopped(String),

@@ -11,6 +11,7 @@ mod api;
 mod campaign;
 mod commands;
 mod crash;
+mod full_disk;
 mod hostile;
 mod mail;
 mod mirror;

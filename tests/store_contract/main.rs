@@ -1,8 +1,18 @@
 //! What every store promises, told as examples. Each one runs on the memory store and on
 //! the one on disk.
-#![expect(clippy::unwrap_used, reason = "an example that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "an example that cannot go on has failed"
+)]
+#![allow(
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "real files live in real time; a skip and a figure are told"
+)]
 
 mod calls;
+mod damage;
 mod deaths;
 mod disk;
 mod help;

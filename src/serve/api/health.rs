@@ -70,7 +70,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     if app.draining.load(Ordering::Relaxed) {
         reasons.push(String::from("shutting down"));
     }
-    let trouble = app.store.trouble();
+    let trouble = app.store_trouble();
     let store = trouble.as_deref().unwrap_or("ok").to_owned();
     if trouble.is_some() {
         reasons.push(format!("store: {store}"));
@@ -140,13 +140,15 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Answer {
         },
         "queue": queue_word(paused.is_some()),
         "paused_since": paused,
-        "store": app.store.trouble().unwrap_or_else(|| String::from("ok")),
+        "store": app.store_trouble().unwrap_or_else(|| String::from("ok")),
         "services": live.services.iter().map(service).collect::<Map<String, Value>>(),
     }))
 }
 
 /// `GET /metrics`.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Answer {
+    // The scrape looks at the store as it is now.
+    drop(app.store_trouble());
     let text = app.metrics.text();
     let mut text = text.trim_end().strip_suffix("# EOF").unwrap_or(&text).to_owned();
     text.push_str("# HELP rulerun_queue_jobs Jobs by service, event and state.\n");

@@ -24,6 +24,7 @@ use crate::model::queue::LogLine;
 use crate::model::{Call, Origin};
 use crate::payload;
 use crate::serve::app::{Accepted, App};
+use crate::serve::journal::Kind;
 use crate::serve::settings::{Live, LiveEndpoint};
 use crate::signature::Scheme;
 use crate::store::StoreError;
@@ -33,6 +34,8 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 /// So much of a refused body is read and thrown away, in bytes, and so long.
 const DISCARDED: usize = 4 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
+/// What a caller is told when the store has trouble; what it is, is the operator's business.
+const CANNOT_STORE: &str = "The server cannot store calls at the moment; please try again.";
 /// How long an idempotency key binds.
 const KEY_BINDS: i64 = 24 * 3_600_000;
 /// The longest idempotency key.
@@ -106,7 +109,7 @@ impl Incall<'_> {
             return Err(Box::new(Ended::error(409, "This endpoint is switched off.")));
         }
         if let Some(trouble) = self.app.trouble() {
-            return Err(Box::new(Ended::of(answer::busy(503, &trouble), trouble)));
+            return Err(Box::new(Ended::of(answer::busy(503, trouble), trouble)));
         }
         self.within_rates()?;
         access::check_caller(self.endpoint, self.client, headers)
@@ -299,7 +302,7 @@ fn settled(accepted: Accepted) -> Ended {
 pub(super) fn unavailable(error: &StoreError) -> Ended {
     let text = match error {
         StoreError::Full => "The server is busy; please try again.",
-        _ => "The server cannot store calls at the moment; please try again.",
+        _ => CANNOT_STORE,
     };
     Ended::of(answer::busy(503, text), error.to_string())
 }
@@ -341,13 +344,27 @@ fn query(uri: &Uri) -> Result<Map<String, Value>, &'static str> {
 }
 
 impl App {
-    /// Why no call can be accepted at the moment.
+    /// Why no call can be accepted at the moment, in words for the caller.
     #[must_use]
-    pub fn trouble(&self) -> Option<String> {
+    pub fn trouble(&self) -> Option<&'static str> {
         if self.draining.load(std::sync::atomic::Ordering::Relaxed) {
-            return Some(String::from("The server is stopping; please try again in a moment."));
+            return Some("The server is stopping; please try again in a moment.");
         }
-        self.store.trouble()
+        self.store_trouble().map(|_| CANNOT_STORE)
+    }
+
+    /// Why the store accepts no call at the moment. The journal tells when that changes.
+    #[must_use]
+    pub fn store_trouble(&self) -> Option<String> {
+        let trouble = self.store.trouble();
+        if self.metrics.store_accepts(trouble.is_none()) {
+            let text = match &trouble {
+                Some(trouble) => format!("calls are refused: {trouble}"),
+                None => String::from("calls are accepted again"),
+            };
+            self.journal.say(Kind::Warning, &text);
+        }
+        trouble
     }
 
     /// Now, as the API writes it.

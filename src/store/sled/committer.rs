@@ -16,9 +16,11 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::fatal::Fatal;
 use super::flight::Flight;
 use super::open::Disk;
-use super::{OnFatal, trouble};
+use super::space::Space;
+use super::trouble;
 use crate::store::kv::Batch;
 use crate::store::ledger::Ledger;
 use crate::store::{Answer, StoreError};
@@ -29,7 +31,7 @@ const OUTSIDE: usize = 4_096;
 const WAITING: usize = OUTSIDE + 1_024;
 /// Most requests in a group.
 const GROUP: usize = 4_096;
-/// A group that has grown to so many bytes is closed.
+/// A group that has grown to so many bytes is closed; it is smaller where room is short.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// Answers a request once it is known whether its group is durable.
@@ -49,8 +51,10 @@ enum Request {
 pub(super) struct Committer {
     queue: SyncSender<Request>,
     waiting: Arc<AtomicUsize>,
-    stopped: Arc<Mutex<Option<String>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    fatal: Arc<Fatal>,
+    space: Arc<Space>,
+    /// Hands the files back when it has closed them well.
+    thread: Mutex<Option<JoinHandle<Option<Disk>>>>,
 }
 
 impl Committer {
@@ -59,28 +63,32 @@ impl Committer {
         disk: Disk,
         flight: Flight,
         ledger: Ledger,
-        on_fatal: OnFatal,
+        fatal: Arc<Fatal>,
     ) -> io::Result<Self> {
         let (queue, requests) = sync_channel(WAITING);
-        let (waiting, stopped) = (Arc::<AtomicUsize>::default(), Arc::default());
+        let waiting = Arc::<AtomicUsize>::default();
+        let space = Arc::clone(&disk.space);
         let mut worker = Worker {
             runtime: tokio::runtime::Handle::try_current().ok(),
             disk,
             flight,
             ledger,
             waiting: Arc::clone(&waiting),
-            stopped: Arc::clone(&stopped),
+            fatal: Arc::clone(&fatal),
         };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
             // sled panics on some damage where it should answer an error.
             let end = catch_unwind(AssertUnwindSafe(|| worker.work(&requests)));
-            let fatal = end.unwrap_or_else(|_| Err("the store failed inside".into()));
-            if let Err(why) = fatal {
-                note(&worker.stopped, &why);
-                on_fatal(&why);
+            let inside = StoreError::Damaged("a page of its file `db` is lost".into());
+            match end.unwrap_or(Err(inside)) {
+                Ok(()) => Some(worker.disk),
+                Err(error) => {
+                    worker.fatal.fail(&error);
+                    None
+                }
             }
         })?;
-        Ok(Self { queue, waiting, stopped, thread: Mutex::new(Some(thread)) })
+        Ok(Self { queue, waiting, fatal, space, thread: Mutex::new(Some(thread)) })
     }
 
     /// Queues a request; it is on its way when this returns.
@@ -89,9 +97,17 @@ impl Committer {
         outside: bool,
         work: impl FnOnce(&mut Ledger, &mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'static, T> {
+        if outside && let Some(refusal) = self.space.refusal() {
+            return Box::pin(std::future::ready(Err(refusal)));
+        }
         let (answer, answered) = oneshot::channel();
+        let space = Arc::clone(&self.space);
         let work: Work = Box::new(move |ledger, batch| {
-            let result = ledger.run(batch, work);
+            // Room may have become short while it waited.
+            let result = match space.short().filter(|_| outside) {
+                Some(refusal) => Err(refusal),
+                None => ledger.run(batch, work),
+            };
             Box::new(move |durable| {
                 let result = durable.map_err(StoreError::Stopped).and(result);
                 // Whoever asked may have gone away.
@@ -99,16 +115,16 @@ impl Committer {
             })
         });
         let sent = self.send(outside, Request::Work(work));
-        let stopped = Arc::clone(&self.stopped);
+        let fatal = Arc::clone(&self.fatal);
         Box::pin(async move {
             sent?;
-            answered.await.unwrap_or_else(|_| Err(why(&stopped)))
+            answered.await.unwrap_or_else(|_| Err(why(&fatal)))
         })
     }
 
     fn send(&self, outside: bool, request: Request) -> Result<(), StoreError> {
-        if self.stopped().is_some() {
-            return Err(why(&self.stopped));
+        if self.fatal.stopped().is_some() {
+            return Err(why(&self.fatal));
         }
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
         let sent = if outside && waiting >= OUTSIDE {
@@ -116,7 +132,7 @@ impl Committer {
         } else {
             self.queue.try_send(request).map_err(|error| match error {
                 TrySendError::Full(_) => StoreError::Full,
-                TrySendError::Disconnected(_) => why(&self.stopped),
+                TrySendError::Disconnected(_) => why(&self.fatal),
             })
         };
         if sent.is_err() {
@@ -129,42 +145,37 @@ impl Committer {
     pub(super) fn close(&self) -> Answer<'static, ()> {
         let (answer, answered) = oneshot::channel();
         let sent = self.send(false, Request::Close(answer));
-        let stopped = Arc::clone(&self.stopped);
+        let fatal = Arc::clone(&self.fatal);
         Box::pin(async move {
             sent?;
-            answered.await.unwrap_or_else(|_| Err(why(&stopped)))
+            answered.await.unwrap_or_else(|_| Err(why(&fatal)))
         })
     }
 
     /// Why nothing is accepted, if so.
     pub(super) fn stopped(&self) -> Option<String> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let short = || self.space.refusal().map(|refusal| refusal.to_string());
+        self.fatal.stopped().or_else(short)
     }
 }
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        if self.stopped().is_none() {
+        if self.fatal.stopped().is_none() {
             self.waiting.fetch_add(1, Ordering::Relaxed);
             // Waits for room; fails when the thread has ended, which is as good.
             let _ = self.queue.send(Request::Close(oneshot::channel().0));
         }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // A panic inside was reported by the thread itself.
-            let _ = thread.join();
+        // A failure inside was told by the thread itself.
+        if let Some(Ok(Some(disk))) = thread.map(JoinHandle::join) {
+            disk.seal();
         }
     }
 }
 
-fn note(stopped: &Mutex<Option<String>>, why: &str) {
-    let mut stopped = stopped.lock().unwrap_or_else(PoisonError::into_inner);
-    stopped.get_or_insert_with(|| why.to_owned());
-}
-
-fn why(stopped: &Mutex<Option<String>>) -> StoreError {
-    let why = stopped.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    StoreError::Stopped(why.unwrap_or_else(|| "it was closed".into()))
+fn why(fatal: &Fatal) -> StoreError {
+    StoreError::Stopped(fatal.stopped().unwrap_or_else(|| "it was closed".into()))
 }
 
 struct Worker {
@@ -174,27 +185,30 @@ struct Worker {
     flight: Flight,
     ledger: Ledger,
     waiting: Arc<AtomicUsize>,
-    stopped: Arc<Mutex<Option<String>>>,
+    fatal: Arc<Fatal>,
 }
 
 impl Worker {
     /// Writes group after group until the store is closed; an error is fatal.
-    fn work(&mut self, requests: &Receiver<Request>) -> Result<(), String> {
+    fn work(&mut self, requests: &Receiver<Request>) -> Result<(), StoreError> {
         while let Ok(first) = requests.recv() {
+            self.disk.space.before_group();
             let (replies, changes, close) = self.gather(first, requests);
             let durable = self.write(changes);
-            if let Err(why) = &durable {
-                note(&self.stopped, why);
+            let told = durable.as_ref().map_err(ToString::to_string).copied();
+            if let Err(why) = &told {
+                self.fatal.note(why);
             }
-            self.answer(replies, &durable);
+            self.answer(replies, told);
             durable?;
             if let Some(answer) = close {
-                note(&self.stopped, "it was closed");
+                self.fatal.note("it was closed");
                 let durable = self.sync();
                 // What is under way now did not die with the process.
                 self.flight.note(&[]);
-                let result = durable.clone().map_err(StoreError::Stopped);
-                let _ = answer.send(result);
+                let told = durable.as_ref().map_err(ToString::to_string).copied();
+                // Whoever closed it may have gone away.
+                let _ = answer.send(told.map_err(StoreError::Stopped));
                 return durable;
             }
         }
@@ -203,8 +217,7 @@ impl Worker {
 
     /// Answers a group. Within a runtime one of its tasks does that, because waking each caller
     /// from this thread would cost a system call for each.
-    fn answer(&self, replies: Vec<Reply>, durable: &Result<(), String>) {
-        let durable = durable.clone();
+    fn answer(&self, replies: Vec<Reply>, durable: Result<(), String>) {
         let all = move || {
             for reply in replies {
                 reply(durable.clone());
@@ -223,6 +236,7 @@ impl Worker {
         requests: &Receiver<Request>,
     ) -> (Vec<Reply>, Option<sled::Batch>, Option<Closed>) {
         let mut batch = Batch::over(&*self.disk.db);
+        let most = self.disk.space.group(GROUP_BYTES);
         let (mut replies, mut close) = (Vec::new(), None);
         let mut next = Some(first);
         while let Some(request) = next.take() {
@@ -234,7 +248,7 @@ impl Worker {
                     break;
                 }
             }
-            if replies.len() < GROUP && batch.bytes() < GROUP_BYTES {
+            if replies.len() < GROUP && batch.bytes() < most {
                 next = requests.try_recv().ok();
             }
         }
@@ -245,16 +259,17 @@ impl Worker {
         (replies, changes, close)
     }
 
-    fn write(&mut self, changes: Option<sled::Batch>) -> Result<(), String> {
+    fn write(&mut self, changes: Option<sled::Batch>) -> Result<(), StoreError> {
         let Some(changes) = changes else { return Ok(()) };
-        self.disk.db.apply_batch(changes).map_err(|error| trouble(&error).to_string())?;
+        self.disk.db.apply_batch(changes).map_err(|error| trouble(&error))?;
         self.sync()
     }
 
-    /// sled's flush writes but does not sync; its log is synced here.
-    fn sync(&mut self) -> Result<(), String> {
-        self.disk.db.flush().map_err(|error| trouble(&error).to_string())?;
-        self.disk.log.sync_data().map_err(|error| StoreError::Io(error.to_string()).to_string())
+    /// sled's flush writes but does not sync; its log is synced here. A sync that fails is
+    /// never tried again: the second one would succeed without having written anything.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.disk.db.flush().map_err(|error| trouble(&error))?;
+        self.disk.log.sync_data().map_err(|error| StoreError::Io(error.to_string()))
     }
 }
 

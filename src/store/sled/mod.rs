@@ -1,10 +1,17 @@
 //! The store on disk: one process, one folder, sled 0.34. Requests go to one thread that
 //! writes many of them at once and answers when they are durable; readers look at the tree
 //! themselves. `open` knows how to open the folder after a crash, `committer` is the thread.
+//! `space` watches the room on the disk; `mark` and `scrub` find damage, at the opening and
+//! soon after it; `fatal` is the end when files cannot be trusted any more; `flight` tells the
+//! next process what was under way when this one died.
 
 mod committer;
+mod fatal;
 mod flight;
+mod mark;
 mod open;
+mod scrub;
+mod space;
 
 use std::fmt;
 use std::path::Path;
@@ -13,21 +20,27 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use self::committer::{Committer, changes};
+use self::fatal::Fatal;
 use self::flight::Flight;
 pub use self::open::OpenError;
+use self::scrub::Scrub;
 use super::claims::Claims;
 use super::kv::{Batch, Kv, Pair, Rows, Way};
 use super::ledger::Ledger;
 use super::runner::Runner;
 use super::{Answer, StoreError};
 
-/// What is called, once, when the disk has failed and nothing can be written any more. The
-/// process should end: what sled holds in memory is no longer what the disk holds.
+/// What is called when the disk has failed or damage is found, with a sentence that names the
+/// folder and says what to do. The process should end: what sled holds in memory is no longer
+/// what the disk holds.
 pub type OnFatal = Box<dyn Fn(&str) + Send + Sync>;
 
 /// A store in a folder.
 pub struct SledStore {
+    // They go in this order: the committer, last, marks a clean end once nobody else holds
+    // sled any more.
     tree: sled::Tree,
+    _scrub: Option<Scrub>,
     committer: Committer,
     claims: Arc<Claims>,
     bell: Arc<Notify>,
@@ -40,21 +53,31 @@ impl fmt::Debug for SledStore {
 }
 
 impl SledStore {
-    /// Opens the store in a folder, or makes it. Blocks, up to five seconds while another
-    /// process that is going away still holds it. `now` is in milliseconds since 1970.
+    /// Opens the store in a folder, or makes it. Blocks, up to four seconds while another
+    /// process that is going away still holds it. `now` is in milliseconds since 1970. Damage
+    /// that an opening cannot find at once is told to `on_fatal` later.
     ///
     /// # Errors
-    /// When another process uses the folder, it cannot be read or written, or its files are
-    /// damaged.
+    /// When another process uses the folder, it cannot be read or written, its disk is full,
+    /// or its files are damaged.
     pub fn open(folder: &Path, now: i64, on_fatal: OnFatal) -> Result<Self, OpenError> {
-        let disk = open::open(folder)?;
+        let (disk, unread) = open::open(folder)?;
+        let fatal = Arc::new(Fatal::new(folder, on_fatal));
         let (claims, bell) = (Arc::<Claims>::default(), Arc::<Notify>::default());
         let mut ledger = Ledger::new(Arc::clone(&claims), Arc::clone(&bell), now);
         let flight = after_a_death(folder, &disk.db, &mut ledger)?;
         let tree = sled::Tree::clone(&disk.db);
-        let committer = Committer::start(disk, flight, ledger, on_fatal)
-            .map_err(|error| OpenError::io(folder, &error))?;
-        Ok(Self { tree, committer, claims, bell })
+        let failed = |error: std::io::Error| OpenError::io(folder, &error);
+        let scrub = match unread {
+            Some(from) => {
+                let fatal = Arc::clone(&fatal);
+                let found = move |error: &StoreError| fatal.fail(error);
+                Some(Scrub::start(tree.clone(), from, found).map_err(failed)?)
+            }
+            None => None,
+        };
+        let committer = Committer::start(disk, flight, ledger, fatal).map_err(failed)?;
+        Ok(Self { tree, _scrub: scrub, committer, claims, bell })
     }
 }
 
@@ -70,7 +93,10 @@ fn after_a_death(folder: &Path, db: &sled::Db, ledger: &mut Ledger) -> Result<Fl
         }
         None => Ok(()),
     });
-    written.map_err(|error| OpenError::Damaged(folder.to_owned(), error.to_string()))?;
+    written.map_err(|error| match error {
+        StoreError::Damaged(why) => OpenError::Damaged(folder.to_owned(), why),
+        error => OpenError::Io(folder.to_owned(), error.to_string()),
+    })?;
     flight.note(&[]);
     Ok(flight)
 }
@@ -78,7 +104,15 @@ fn after_a_death(folder: &Path, db: &sled::Db, ledger: &mut Ledger) -> Result<Fl
 /// sled's errors in the store's words.
 fn trouble(error: &sled::Error) -> StoreError {
     match error {
-        sled::Error::Corruption { .. } => StoreError::Damaged(error.to_string()),
+        sled::Error::Corruption { at: Some(at), .. } => {
+            StoreError::Damaged(format!("its file `db` cannot be read at byte {}", at.lid()))
+        }
+        sled::Error::Corruption { .. } => {
+            StoreError::Damaged("its file `db`, or its file `snap.…`, cannot be read".into())
+        }
+        sled::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            StoreError::Damaged("its file `db` ends too early".into())
+        }
         _ => StoreError::Io(error.to_string()),
     }
 }

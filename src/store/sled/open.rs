@@ -1,13 +1,21 @@
-//! Opening the folder. sled 0.34 needs some help: half-written snapshots make it refuse to
-//! open, a dying process still holds its lock, and long leaves go to files that nobody
-//! syncs unless its segments are large.
+//! Opening the folder, and closing it. sled 0.34 needs some help: half-written snapshots make
+//! it refuse to open, a dying process still holds its lock, long leaves go to files that
+//! nobody syncs unless its segments are large, a full disk keeps it from opening at all, and
+//! some damage makes it panic, wait for ever, or open with fewer rows.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
+
+use super::fatal::MEND;
+use super::space::{self, Space};
+use super::{mark, scrub};
+use crate::store::StoreError;
 
 /// Memory for pages. sled's own default is 1 GiB.
 const CACHE: u64 = 64 * 1024 * 1024;
@@ -15,9 +23,17 @@ const CACHE: u64 = 64 * 1024 * 1024;
 const SEGMENT: usize = 8 * 1024 * 1024;
 /// sled's cleaning runs this often; durability does not depend on it.
 const CLEAN_EVERY_MS: u64 = 1_000;
-/// How often, and at what distance, an open is tried while the folder is locked: 5 s.
-const TRIES: u32 = 50;
+/// How often, and at what distance, an open is tried while the folder is locked: 4 s.
+const TRIES: u32 = 40;
 const BETWEEN: Duration = Duration::from_millis(100);
+/// How often a clean end waits so long until sled's last thread has let go: 2 s.
+const LETTING_GO: u32 = 20;
+/// How long sled may take to open an empty log, and how many bytes of it may take one second
+/// more. Damage can make it wait for ever.
+const PATIENCE: Duration = Duration::from_secs(4);
+const BYTES_A_SECOND: u64 = 32 * 1024 * 1024;
+/// The log.
+const LOG: &str = "db";
 
 /// The format of the rows. A later program that changes it will know what to convert.
 const FORMAT: u8 = 1;
@@ -36,11 +52,14 @@ pub enum OpenError {
     /// It cannot be read or written.
     #[error("the data folder {0} cannot be used: {1}")]
     Io(PathBuf, String),
-    /// Its files are damaged.
+    /// The disk is full, and the reserve for opening is used up.
     #[error(
-        "the data folder {0} is damaged and cannot be opened: {1}; move it away and restore a \
-         backup"
+        "the data folder {0} cannot be opened because its disk is full: make 32 MiB of room there \
+         and start again; nothing is lost"
     )]
+    NoSpace(PathBuf),
+    /// Its files are damaged.
+    #[error("the data folder {0} is damaged and is not opened: {1}; {MEND}")]
     Damaged(PathBuf, String),
     /// It was written by a newer version.
     #[error(
@@ -53,32 +72,138 @@ pub enum OpenError {
 impl OpenError {
     /// A failure of the file system.
     pub(super) fn io(folder: &Path, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::StorageFull {
+            return Self::NoSpace(folder.to_owned());
+        }
         Self::Io(folder.to_owned(), error.to_string())
+    }
+
+    /// A failure with one of its files.
+    fn file(folder: &Path, file: &str, error: &io::Error) -> Self {
+        Self::Io(folder.to_owned(), format!("its file `{file}`: {error}"))
+    }
+
+    fn damaged(folder: &Path, why: &str) -> Self {
+        Self::Damaged(folder.to_owned(), why.to_owned())
     }
 }
 
 /// An open store.
 pub(super) struct Disk {
+    folder: PathBuf,
     pub(super) db: sled::Db,
     /// sled's log, for syncing it: its own flush does not.
     pub(super) log: File,
+    pub(super) space: Arc<Space>,
 }
 
-/// Opens or makes the store in a folder.
-pub(super) fn open(folder: &Path) -> Result<Disk, OpenError> {
+impl Disk {
+    /// Marks a clean end, as far as that is possible: without a mark the next start is like one
+    /// after a crash, which loses nothing either.
+    pub(super) fn seal(self) {
+        let Self { folder, db, log, space: _ } = self;
+        drop(db);
+        // The lock is free once nobody within this process writes the log any more.
+        for _ in 0..LETTING_GO {
+            match log.try_lock() {
+                Ok(()) => {
+                    let _ = log.sync_all().and_then(|()| mark::set(&folder, &log));
+                    return;
+                }
+                Err(TryLockError::WouldBlock) => wait(),
+                Err(TryLockError::Error(_)) => return,
+            }
+        }
+    }
+}
+
+/// Opens or makes the store in a folder; answers as well from which row on the scrub has still
+/// to read, if it is not done.
+pub(super) fn open(folder: &Path) -> Result<(Disk, Option<Vec<u8>>), OpenError> {
     let failed = |error: io::Error| OpenError::io(folder, &error);
-    let is_new = !folder.join("db").exists();
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    remove_half_snapshots(folder).map_err(failed)?;
+    let length = examine(folder)?;
+    let patience = PATIENCE + Duration::from_secs(length / BYTES_A_SECOND);
+    // sled gets a thread of its own: where damage makes it hang, that one is left behind.
+    let (tell, opened) = sync_channel(1);
+    let path = folder.to_owned();
+    std::thread::Builder::new()
+        .name("open store".into())
+        .spawn(move || drop(tell.send(with_room(&path))))
+        .map_err(failed)?;
+    let late = |_| {
+        let seconds = patience.as_secs();
+        let why = format!("reading its file `{LOG}` does not come to an end within {seconds} s");
+        OpenError::Damaged(folder.to_owned(), why)
+    };
+    opened.recv_timeout(patience).map_err(late)?
+}
+
+/// Looks at the files before sled may touch them; answers the length of its log.
+fn examine(folder: &Path) -> Result<u64, OpenError> {
+    let failed = |error: io::Error| OpenError::file(folder, LOG, &error);
+    let log = match OpenOptions::new().read(true).write(true).open(folder.join(LOG)) {
+        Ok(log) => Some(log),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    if let Some(log) = &log {
+        lock(folder, log)?;
+    }
+    let failed_here = |error: io::Error| OpenError::io(folder, &error);
+    remove_half_snapshots(folder).map_err(failed_here)?;
+    let length = log.as_ref().map_or(Ok(0), |log| log.metadata().map(|log| log.len()));
+    let length = length.map_err(failed)?;
+    if length == 0 && (mark::is_set(folder) || has_snapshot(folder).map_err(failed_here)?) {
+        let what = if log.is_some() { "is empty" } else { "is missing" };
+        return Err(OpenError::Damaged(folder.to_owned(), format!("its file `{LOG}` {what}")));
+    }
+    if let Some(log) = &log {
+        if let Some(wrong) = mark::check(folder, log).map_err(failed)? {
+            return Err(OpenError::damaged(folder, wrong));
+        }
+        mark::clear(folder).map_err(failed_here)?;
+    }
+    Ok(length)
+}
+
+/// Waits for a process that is going away. The lock goes with the file: sled takes its own.
+fn lock(folder: &Path, log: &File) -> Result<(), OpenError> {
+    for _ in 0..TRIES {
+        match log.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => wait(),
+            Err(TryLockError::Error(error)) => return Err(OpenError::file(folder, LOG, &error)),
+        }
+    }
+    Err(OpenError::InUse(folder.to_owned()))
+}
+
+/// Opens, if need be in the room that the ballast took.
+fn with_room(folder: &Path) -> Result<(Disk, Option<Vec<u8>>), OpenError> {
+    space::make_room(folder);
+    let opened = start(folder);
+    match opened {
+        // A full disk shows as all kinds of trouble within sled.
+        Err(OpenError::Io(..) | OpenError::Damaged(..)) if space::is_full(folder) => {
+            Err(OpenError::NoSpace(folder.to_owned()))
+        }
+        opened => opened,
+    }
+}
+
+fn start(folder: &Path) -> Result<(Disk, Option<Vec<u8>>), OpenError> {
+    let failed = |error: io::Error| OpenError::io(folder, &error);
+    let is_new = !folder.join(LOG).exists();
     let db = open_when_free(folder)?;
-    let log = OpenOptions::new().read(true).write(true).open(folder.join("db")).map_err(failed)?;
-    let broken = |error: sled::Error| OpenError::Damaged(folder.to_owned(), error.to_string());
-    match db.get(FORMAT_KEY).map_err(broken)?.as_deref() {
+    let log = OpenOptions::new().read(true).write(true).open(folder.join(LOG)).map_err(failed)?;
+    let broken = |error: &sled::Error| sled_failed(folder, error);
+    match db.get(FORMAT_KEY).map_err(|error| broken(&error))?.as_deref() {
         Some([FORMAT]) => {}
         Some([newer, ..]) => return Err(OpenError::Newer(folder.to_owned(), *newer)),
         _ => {
-            db.insert(FORMAT_KEY, &[FORMAT]).map_err(broken)?;
-            db.flush().map_err(broken)?;
+            db.insert(FORMAT_KEY, &[FORMAT]).map_err(|error| broken(&error))?;
+            db.flush().map_err(|error| broken(&error))?;
         }
     }
     log.sync_all().map_err(failed)?;
@@ -86,10 +211,33 @@ pub(super) fn open(folder: &Path) -> Result<Disk, OpenError> {
         // The names of new files are durable once their folders are.
         let parent = folder.canonicalize().map_err(failed)?;
         for folder in [Some(&*parent), parent.parent()].into_iter().flatten() {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+            mark::sync_folder(folder).map_err(failed)?;
         }
     }
-    Ok(Disk { db, log })
+    let unread = scrub::at_open(&db).map_err(|error| match error {
+        StoreError::Damaged(why) => OpenError::Damaged(folder.to_owned(), why),
+        error => OpenError::Io(folder.to_owned(), error.to_string()),
+    })?;
+    let space = Arc::new(Space::new(folder));
+    Ok((Disk { folder: folder.to_owned(), db, log, space }, unread))
+}
+
+fn sled_failed(folder: &Path, error: &sled::Error) -> OpenError {
+    match (super::trouble(error), error) {
+        (StoreError::Damaged(why), _) => OpenError::Damaged(folder.to_owned(), why),
+        (_, sled::Error::Io(error)) => OpenError::io(folder, error),
+        _ => OpenError::Damaged(folder.to_owned(), error.to_string()),
+    }
+}
+
+/// Whether there is a snapshot, which tells of a log.
+fn has_snapshot(folder: &Path) -> io::Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        if entry?.file_name().to_string_lossy().starts_with("snap.") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Removes snapshots that a crash left half-written: sled would read them as whole. Without
@@ -117,13 +265,9 @@ fn open_when_free(folder: &Path) -> Result<sled::Db, OpenError> {
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => return Ok(db),
             Ok(Err(error)) if is_locked(&error) => wait(),
-            Ok(Err(sled::Error::Io(error))) => return Err(OpenError::io(folder, &error)),
-            Ok(Err(error)) => {
-                return Err(OpenError::Damaged(folder.to_owned(), error.to_string()));
-            }
+            Ok(Err(error)) => return Err(sled_failed(folder, &error)),
             Err(_) => {
-                let why = "its log cannot be read".to_owned();
-                return Err(OpenError::Damaged(folder.to_owned(), why));
+                return Err(OpenError::damaged(folder, "its file `db` cannot be understood"));
             }
         }
     }

@@ -1,0 +1,230 @@
+//! Damage to a closed store: it starts with everything that it held, or it refuses at once and
+//! says which file is damaged and what to do. It never starts with less.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rulerun::model::commit::Commit;
+use rulerun::store::{ExecutionFilter, OpenError, SledStore, Store};
+
+use crate::help::*;
+
+/// Executions in the damaged stores, and the bytes of each body: more than one segment of
+/// sled's log, written in two lives.
+const CALLS: u32 = 240;
+const BODY: usize = 60_000;
+
+fn body(number: u32) -> Vec<u8> {
+    number.to_be_bytes().iter().copied().cycle().take(BODY).collect()
+}
+
+async fn write(store: &SledStore, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        let execution = Some((execution(number), body(number).into()));
+        accept(store, Commit { execution, ..call(number, vec![]) }).await;
+    }
+}
+
+/// A store that was closed well.
+async fn closed() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for half in [0..CALLS / 2, CALLS / 2..CALLS] {
+        let store = on_disk(folder.path());
+        write(&store, half).await;
+        store.close().await.unwrap();
+    }
+    assert!(folder.path().join("closed").exists(), "a clean end is marked");
+    folder
+}
+
+fn copy(from: &Path) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() && entry.file_name() != "ballast" {
+            std::fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+        }
+    }
+    to
+}
+
+fn open(folder: &Path) -> Result<SledStore, OpenError> {
+    let began = Instant::now();
+    let store = SledStore::open(folder, NOW, Box::new(|_| ()));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    store
+}
+
+async fn holds_everything(store: &SledStore) {
+    let page = store.executions(ExecutionFilter::default(), 0, 1).await.unwrap();
+    assert_eq!(page.total, CALLS as usize);
+    for number in 0..CALLS {
+        assert_eq!(store.body(id(number)).await.unwrap(), Some(body(number)), "call {number}");
+    }
+}
+
+/// It is refused in words that name the file and what to do; nothing is changed, so the next
+/// try is refused as well.
+fn is_refused(folder: &Path, file: &str) {
+    for _ in 0..2 {
+        let error = open(folder).expect_err("it starts");
+        let text = error.to_string();
+        assert!(matches!(error, OpenError::Damaged(..)), "{text}");
+        assert!(text.contains(&format!("`{file}`")), "{text}");
+        assert!(text.contains(&folder.display().to_string()), "{text}");
+        assert!(text.contains("`rulerun doctor`") && text.contains("`rulerun restore FILE`"));
+    }
+}
+
+fn snapshots(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.to_string_lossy().contains("/snap.")).collect()
+}
+
+fn db(folder: &Path) -> File {
+    OpenOptions::new().read(true).write(true).open(folder.join("db")).unwrap()
+}
+
+/// Numbers that look random and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+        (self.0 >> 33) % end
+    }
+}
+
+fn flip(folder: &Path, seed: u64) {
+    let (mut numbers, db) = (Numbers(seed), db(folder));
+    let length = db.metadata().unwrap().len();
+    for _ in 0..20 {
+        let (at, mut byte) = (numbers.below(length), [0]);
+        db.read_exact_at(&mut byte, at).unwrap();
+        byte[0] ^= 1 << numbers.below(8);
+        db.write_all_at(&byte, at).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_sled_can_make_again_is_made_again() {
+    let whole = closed().await;
+    assert!(!snapshots(whole.path()).is_empty());
+
+    let half = copy(whole.path());
+    let newest = snapshots(half.path()).pop().unwrap();
+    std::fs::write(half.path().join("snap.7FFFFFFFFFFFFFFE.generating"), "").unwrap();
+    let bytes = std::fs::read(&newest).unwrap();
+    let part = half.path().join("snap.7FFFFFFFFFFFFFFF.generating");
+    std::fs::write(part, &bytes[..bytes.len() / 2]).unwrap();
+    holds_everything(&open(half.path()).unwrap()).await;
+
+    let bare = copy(whole.path());
+    for snapshot in snapshots(bare.path()) {
+        std::fs::remove_file(snapshot).unwrap();
+    }
+    holds_everything(&open(bare.path()).unwrap()).await;
+
+    let loose = copy(whole.path());
+    std::fs::remove_file(loose.path().join("conf")).unwrap();
+    holds_everything(&open(loose.path()).unwrap()).await;
+    // It is whole again.
+    holds_everything(&open(loose.path()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_as_it_was_left_is_refused() {
+    let whole = closed().await;
+    let length = whole.path().join("db").metadata().unwrap().len();
+    for cut in [1, 2, 17, 512, 4095, 4096, length / 2, length] {
+        let folder = copy(whole.path());
+        db(folder.path()).set_len(length - cut).unwrap();
+        is_refused(folder.path(), "db");
+    }
+    for seed in 0..10 {
+        let folder = copy(whole.path());
+        flip(folder.path(), seed);
+        is_refused(folder.path(), "db");
+    }
+    let zeroed = copy(whole.path());
+    db(zeroed.path()).write_all_at(&vec![0; 1 << 20], length / 2).unwrap();
+    is_refused(zeroed.path(), "db");
+    let gone = copy(whole.path());
+    std::fs::remove_file(gone.path().join("db")).unwrap();
+    is_refused(gone.path(), "db");
+    let other = copy(whole.path());
+    let fresh = tempfile::tempdir().unwrap();
+    drop(on_disk(fresh.path()));
+    std::fs::copy(fresh.path().join("db"), other.path().join("db")).unwrap();
+    is_refused(other.path(), "db");
+}
+
+#[tokio::test]
+async fn a_blob_of_an_older_store_that_is_missing_or_cut_is_refused() {
+    // Rows are kept so short that sled makes no such files; a store that has one says so.
+    let whole = closed().await;
+    assert_eq!(std::fs::read_dir(whole.path().join("blobs")).unwrap().count(), 0);
+    let mark = whole.path().join("closed");
+    let text = std::fs::read_to_string(&mark).unwrap().replace(" 0 0\n", " 1 9\n");
+    std::fs::write(&mark, &text).unwrap();
+    is_refused(whole.path(), "blobs");
+    std::fs::write(whole.path().join("blobs/1"), "12345678").unwrap();
+    is_refused(whole.path(), "blobs");
+}
+
+#[tokio::test]
+async fn after_a_crash_damage_in_the_log_is_never_silent_where_sled_has_a_snapshot() {
+    // Without the mark only what sled reads tells of damage. Its snapshot was written when
+    // the second life began, so flips within the first life must be found.
+    let whole = closed().await;
+    let (mut refused, mut kept) = (0, 0);
+    for seed in 0..10 {
+        let folder = copy(whole.path());
+        std::fs::remove_file(folder.path().join("closed")).unwrap();
+        let at = 4_000_000 + Numbers(seed).below(4_000_000);
+        db(folder.path()).write_all_at(&[0xA5; 64], at).unwrap();
+        let told = Arc::new(Mutex::new(None));
+        let heard = Arc::clone(&told);
+        let on_fatal = Box::new(move |why: &str| *heard.lock().unwrap() = Some(why.to_owned()));
+        match SledStore::open(folder.path(), NOW, on_fatal) {
+            Err(error) => {
+                assert!(error.to_string().contains("`db`"), "{error}");
+                refused += 1;
+            }
+            Ok(store) => {
+                holds_everything(&store).await;
+                assert_eq!(*told.lock().unwrap(), None);
+                kept += 1;
+            }
+        }
+    }
+    eprintln!("damage after a crash: {refused} refused, {kept} with everything, 0 with less");
+}
+
+#[tokio::test]
+async fn files_that_may_not_be_read_are_named() {
+    let whole = closed().await;
+    let file = whole.path().join("db");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0)).unwrap();
+    if File::open(&file).is_ok() {
+        eprintln!("SKIPPED: permissions do not bind this user; a folder stands in for the file");
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+    }
+    let text = open(whole.path()).unwrap_err().to_string();
+    assert!(text.contains("`db`") && text.contains("cannot be used"), "{text}");
+}
+
+#[tokio::test]
+async fn a_crash_leaves_no_mark_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on_disk(folder.path());
+    write(&store, 0..CALLS).await;
+    assert!(!folder.path().join("closed").exists(), "it is open");
+    // What a killed process leaves behind.
+    let left = copy(folder.path());
+    holds_everything(&open(left.path()).unwrap()).await;
+}
