@@ -157,7 +157,7 @@ impl App {
             decision.execution.remote.clone_from(&remote);
             let reply = decision.reply.clone();
             if decision.refused {
-                if let Some(before) = self.known(call, keys).await? {
+                if let Some(before) = self.known(time::millis(call.at), keys).await? {
                     return Ok(before);
                 }
                 self.note_refused(decision, body);
@@ -187,18 +187,21 @@ impl App {
         Err(StoreError::Full)
     }
 
-    /// What a call got that would be refused now and was accepted before: the world may have
-    /// moved on since, but its first answer stands. A commit of keys alone asks and writes
-    /// nothing.
-    async fn known(
+    /// What a call with these keys got that would be refused now and was accepted before: the
+    /// world or the rules may have moved on since, but its first answer stands. A commit of
+    /// keys alone asks and writes nothing.
+    ///
+    /// # Errors
+    /// The store is busy, stopped or broken.
+    pub async fn known(
         &self,
-        call: &Call,
+        now: i64,
         keys: Vec<IdempotencyKey>,
     ) -> Result<Option<Accepted>, StoreError> {
         if keys.is_empty() {
             return Ok(None);
         }
-        let asked = Commit { now: time::millis(call.at), keys, ..Commit::default() };
+        let asked = Commit { now, keys, ..Commit::default() };
         Ok(match self.store.commit(asked).await? {
             Committed::Replayed(first) => Some(Accepted::Replayed(first_answer(&first), first.id)),
             Committed::KeyReused => Some(Accepted::KeyReused),
