@@ -16,8 +16,8 @@ use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::access::{self, Proofs};
 use super::Ingress;
+use super::access::{self, Proofs};
 use super::answer::{self, Answer};
 use super::body::Arriving;
 use super::load::{Share, room_for_bodies, weight};
@@ -129,7 +129,8 @@ impl Incall<'_> {
         let name = rule.full_name();
         for (rate, per_client) in &rule.access.rates {
             let client = per_client.then_some(self.client);
-            if let Some(seconds) = self.ingress.rates.take(&name, *rate, client, self.app.millis()) {
+            if let Some(seconds) = self.ingress.rates.take(&name, *rate, client, self.app.millis())
+            {
                 let text = format!("Too many calls: this endpoint takes {rate}.");
                 return Err(Box::new(Ended::of(answer::too_many(&text, seconds), text)));
             }
@@ -147,8 +148,7 @@ impl Incall<'_> {
         }
         let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame =
-                frame.map_err(|fault| Ended::error(fault.status(), &fault.to_string()))?;
+            let frame = frame.map_err(|fault| Ended::error(fault.status(), &fault.to_string()))?;
             if let Ok(data) = frame.into_data() {
                 if whole.len() + data.len() > limit {
                     return Err(too_large());
@@ -213,11 +213,7 @@ impl Incall<'_> {
     }
 
     /// The payload, checked against the endpoint's schema.
-    fn payload(
-        &self,
-        parts: &Parts,
-        body: &[u8],
-    ) -> Result<Map<String, Value>, Box<Ended>> {
+    fn payload(&self, parts: &Parts, body: &[u8]) -> Result<Map<String, Value>, Box<Ended>> {
         let asked = parts.uri.query().unwrap_or_default();
         let value = if body.is_empty() && has_no_body(&parts.method) {
             if !asked.is_empty() && !self.endpoint.signatures.is_empty() {

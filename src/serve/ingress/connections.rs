@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::line::{Calls, Line};
+use super::line::{Calls, Line, PATIENCE};
 use super::{Ingress, rate};
 
 /// Connections at once, over all clients, where the machine lends enough file handles.
@@ -73,7 +73,7 @@ impl Ingress {
         // Without it small answers wait for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
         let calls = Arc::<Calls>::default();
-        let line = Line::new(stream, Arc::clone(&calls));
+        let line = Line::new(stream, Arc::clone(&calls), PATIENCE);
         let service = service_fn(|request| {
             let (ingress, calls) = (Arc::clone(&self), Arc::clone(&calls));
             calls.begin();

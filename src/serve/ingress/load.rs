@@ -44,7 +44,8 @@ impl Share {
     /// Takes more; false when all together would then be more than `limit`.
     pub(super) fn grow(&mut self, more: usize, limit: usize) -> bool {
         let fits = |taken: usize| taken.checked_add(more).filter(|sum| *sum <= limit);
-        let grown = self.gauge.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
+        let grown =
+            self.gauge.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok();
         if grown {
             self.amount += more;
         }

@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use http_body_util::Either;
 use hyper::body::Incoming;
-use hyper::{Method, Request};
+use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use hyper::{HeaderMap, Method, Request};
 use tower::ServiceExt as _;
 
 use self::answer::{Answer, Spread};
@@ -82,6 +83,11 @@ impl Ingress {
             self.app.metrics.call("", 503, Duration::ZERO);
             return answer::error(503, answer::BUSY);
         };
+        if !is_well_framed(request.headers()) {
+            let mut answer = answer::error(400, "Transfer-Encoding must be chunked, said once.");
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return answer;
+        }
         let path = router::without_tenant(request.uri().path()).into_owned();
         match live.router.find(&path) {
             Some(found) => match found.route {
@@ -180,6 +186,14 @@ impl Ingress {
             Err(never) => match never {},
         }
     }
+}
+
+/// Whether everybody on the way must have understood alike where the body ends: a proxy may
+/// read codings before `chunked`, or `chunked` said twice, in another way than we do.
+fn is_well_framed(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        && codings.next().is_none()
 }
 
 /// Whether the key at the end of an address is one of the endpoint's.

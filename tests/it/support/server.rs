@@ -49,6 +49,11 @@ impl TestClock {
         let at: Timestamp = text.parse().expect("a time");
         Arc::new(Self(AtomicI64::new(time::millis(at))))
     }
+
+    /// Turns it by so many seconds, in either direction.
+    pub(crate) fn turn(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
 }
 
 impl Clock for TestClock {
