@@ -24,8 +24,9 @@ const MAX_CONNECTIONS: usize = 4096;
 const HEAD_BYTES: usize = 32 * 1024;
 /// How long accepting pauses when the machine has no more file handles.
 const BREATH: Duration = Duration::from_millis(100);
-/// Refused connections that are kept at once, so that their callers can read why, and how long.
-const PARTING: usize = 64;
+/// Refused connections that are kept at once, so that their callers can read why, one for so
+/// many that are served; and how long.
+const PARTING: usize = 16;
 const PARTING_TIME: Duration = Duration::from_millis(500);
 
 impl Ingress {
@@ -33,7 +34,7 @@ impl Ingress {
     pub async fn run(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
         let most = most_connections();
         let places = Arc::new(Semaphore::new(most));
-        let mut parting = Parting::default();
+        let mut parting = Parting { most: most / PARTING + 1, row: VecDeque::new() };
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -128,8 +129,9 @@ fn open_files(limits: &str) -> Option<usize> {
 
 /// Refused connections that are kept until their callers can have read why: closing at once
 /// would throw the answer away together with what the caller is still sending.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Parting {
+    most: usize,
     row: VecDeque<(Instant, TcpStream)>,
 }
 
@@ -140,7 +142,7 @@ impl Parting {
         let _ = stream.try_write(answer.as_bytes());
         // Nothing is waited for: this only tells the system that no more will be written.
         let _ = stream.shutdown().await;
-        if self.row.len() >= PARTING
+        if self.row.len() >= self.most
             && let Some((_, oldest)) = self.row.pop_front()
         {
             let_go(&oldest);

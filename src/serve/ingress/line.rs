@@ -28,7 +28,7 @@ pub(super) struct Patience {
 /// What every connection gets.
 pub(super) const PATIENCE: Patience = Patience {
     head: Duration::from_secs(10),
-    idle: Duration::from_secs(60),
+    idle: Duration::from_mins(1),
     unread: Duration::from_secs(30),
 };
 
@@ -125,18 +125,17 @@ impl AsyncRead for Line {
         let line = &mut *self;
         line.look();
         let read = Pin::new(&mut line.stream).poll_read(context, buffer);
-        match (&read, line.turn) {
-            (_, Turn::Answer) => read,
-            (Poll::Pending, _) => {
-                let end = line.end.as_mut().poll(context);
-                end.map(|()| Err(io::ErrorKind::TimedOut.into()))
-            }
-            (Poll::Ready(_), Turn::Idle) => {
-                line.wait(Turn::Head, line.patience.head);
-                read
-            }
-            (Poll::Ready(_), Turn::Head) => read,
+        if line.turn == Turn::Answer {
+            return read;
         }
+        if read.is_pending() {
+            let end = line.end.as_mut().poll(context);
+            return end.map(|()| Err(io::ErrorKind::TimedOut.into()));
+        }
+        if line.turn == Turn::Idle {
+            line.wait(Turn::Head, line.patience.head);
+        }
+        read
     }
 }
 
@@ -253,7 +252,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_nobody_reads_is_given_up() {
         let (mut line, _, _caller) = line().await;
-        let piece = [0; 65_536];
+        let piece = vec![0; 65_536];
         let mut written = 0;
         let error = loop {
             match line.write(&piece).await {

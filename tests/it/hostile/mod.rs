@@ -86,18 +86,19 @@ async fn burst(address: SocketAddr, requests: &[String]) -> Vec<Got> {
         let _ = write.write_all(text.as_bytes()).await;
     };
     let receive = tokio::time::timeout(Duration::from_secs(30), read.read_to_end(&mut answer));
-    let (_, received) = tokio::join!(send, receive);
+    let ((), received) = tokio::join!(send, receive);
     received.expect("answers within 30 s").unwrap();
     let answer = String::from_utf8(answer).unwrap();
     let got = answer.split("HTTP/1.1 ").skip(1).map(|one| {
         let (head, body) = one.split_once("\r\n\r\n").unwrap();
         let (status, headers) = head.split_once("\r\n").unwrap();
-        let headers: String = headers
-            .lines()
-            .filter(|line| !line.to_ascii_lowercase().starts_with("date:"))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        Got { status: status[..3].parse().unwrap(), headers, body: body.to_owned() }
+        let undated = |line: &&str| !line.to_ascii_lowercase().starts_with("date:");
+        let headers: Vec<&str> = headers.lines().filter(undated).collect();
+        Got {
+            status: status[..3].parse().unwrap(),
+            headers: headers.join("\n"),
+            body: body.to_owned(),
+        }
     });
     let mut got: Vec<Got> = got.collect();
     got.pop();

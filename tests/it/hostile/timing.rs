@@ -3,6 +3,7 @@
 //! t over what is left. Below 4.5 there is no sign of a difference. What is measured is our
 //! code in this build; a round that other work has spoilt is repeated, at most twice.
 #![allow(clippy::disallowed_methods, reason = "time is what is measured")]
+#![allow(clippy::cast_precision_loss, reason = "counts and nanoseconds stay far below 2^52")]
 #![allow(clippy::print_stderr, reason = "figures for people")]
 
 use std::hint::black_box;
@@ -76,10 +77,9 @@ fn time_does_not_tell_how_much_of_a_signature_is_right() {
     let far: String = digits
         .chars()
         .map(|digit| match digit {
-            '0'..='8' => char::from(digit as u8 + 1),
             '9' => '0',
-            'a'..='e' => char::from(digit as u8 + 1),
-            _ => 'a',
+            'f' => 'a',
+            other => char::from(other as u8 + 1),
         })
         .collect();
     let given = [format!("{name}{far}"), near];
