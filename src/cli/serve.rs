@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::outcome::{Exit, Failure, Outcome};
 use super::rules::Loaded;
@@ -150,11 +150,13 @@ async fn serve(config: Config, args: &ServeArgs, made: &[String], lookup: &dyn L
     if !server.warnings.is_empty() {
         out::note(report::human(&server.sources, &server.warnings, style).trim_end());
     }
+    // Whoever reads the greeting may send a signal right away.
+    let mut signals = Signals::listen()?;
     greet(&server, args, made, lookup);
-    let ended = wait(&mut server).await;
+    let ended = wait(&mut server, &mut signals).await;
     // A second signal does not wait for anything.
-    tokio::spawn(async {
-        told_to_stop().await;
+    tokio::spawn(async move {
+        signals.stop().await;
         stop_now();
     });
     server.app.journal.say(Kind::Rules, "stopping: open calls are finished, everything is kept");
@@ -192,26 +194,42 @@ fn show_refusal(sources: &SourceMap, found: Vec<Diagnostic>, style: Style) {
 }
 
 /// Serves until a signal asks to stop, or a part has failed; then says why.
-async fn wait(server: &mut Server) -> Option<String> {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        return Some(String::from("signals cannot be received"));
-    };
+async fn wait(server: &mut Server, signals: &mut Signals) -> Option<String> {
     loop {
         tokio::select! {
-            () = told_to_stop() => return None,
-            _ = hangup.recv() => server.reload(),
+            () = stop(&mut signals.terminate, &mut signals.interrupt) => return None,
+            _ = signals.hangup.recv() => server.reload(),
             why = server.failed() => return Some(why),
         }
     }
 }
 
-/// Resolves when a signal asks to stop.
-async fn told_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
+/// The signals that mean something, received from when this is made.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|why| Failure::new(format!("signals cannot be received: {why}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Resolves when a signal asks to stop.
+    async fn stop(&mut self) {
+        stop(&mut self.terminate, &mut self.interrupt).await;
+    }
+}
+
+async fn stop(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

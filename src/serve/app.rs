@@ -3,7 +3,7 @@
 //! [`App::accept`].
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::clock;
+use super::ingress::answer;
 use super::journal::{Journal, Kind};
 use super::metrics::Metrics;
 use super::settings::Live;
@@ -107,6 +108,35 @@ impl App {
         time::millis(self.clock.now())
     }
 
+    /// Why no call can be accepted at the moment, in words for the caller.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static str> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Some("The server is stopping; please try again in a moment.");
+        }
+        self.store_trouble().map(|_| answer::CANNOT_STORE)
+    }
+
+    /// Why the store accepts no call at the moment. The journal tells when that changes.
+    #[must_use]
+    pub fn store_trouble(&self) -> Option<String> {
+        let trouble = self.store.trouble();
+        if self.metrics.store_accepts(trouble.is_none()) {
+            let text = match &trouble {
+                Some(trouble) => format!("calls are refused: {trouble}"),
+                None => String::from("calls are accepted again"),
+            };
+            self.journal.say(Kind::Warning, &text);
+        }
+        trouble
+    }
+
+    /// Now, as the API writes it.
+    #[must_use]
+    pub fn now_text(&self) -> String {
+        time::format_time(self.now())
+    }
+
     /// A new id.
     #[must_use]
     pub fn new_id(&self) -> Id {
@@ -157,7 +187,7 @@ impl App {
             decision.execution.remote.clone_from(&remote);
             let reply = decision.reply.clone();
             if decision.refused {
-                if let Some(before) = self.known(call, keys).await? {
+                if let Some(before) = self.known(time::millis(call.at), keys).await? {
                     return Ok(before);
                 }
                 self.note_refused(decision, body);
@@ -187,18 +217,21 @@ impl App {
         Err(StoreError::Full)
     }
 
-    /// What a call got that would be refused now and was accepted before: the world may have
-    /// moved on since, but its first answer stands. A commit of keys alone asks and writes
-    /// nothing.
-    async fn known(
+    /// What a call with these keys got that would be refused now and was accepted before: the
+    /// world or the rules may have moved on since, but its first answer stands. A commit of
+    /// keys alone asks and writes nothing.
+    ///
+    /// # Errors
+    /// The store is busy, stopped or broken.
+    pub async fn known(
         &self,
-        call: &Call,
+        now: i64,
         keys: Vec<IdempotencyKey>,
     ) -> Result<Option<Accepted>, StoreError> {
         if keys.is_empty() {
             return Ok(None);
         }
-        let asked = Commit { now: time::millis(call.at), keys, ..Commit::default() };
+        let asked = Commit { now, keys, ..Commit::default() };
         Ok(match self.store.commit(asked).await? {
             Committed::Replayed(first) => Some(Accepted::Replayed(first_answer(&first), first.id)),
             Committed::KeyReused => Some(Accepted::KeyReused),

@@ -15,6 +15,7 @@ use super::Peer;
 use crate::base::diagnostic::closest;
 use crate::engine::Reply;
 use crate::payload::{self, Problem};
+use crate::serve::ingress::body::BodyFault;
 use crate::store::StoreError;
 
 /// Largest body that is read, in bytes.
@@ -105,8 +106,7 @@ impl From<StoreError> for Fault {
             _ => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("{} Try again in a moment.", sentence(&error.to_string())),
-            )
-            .with(header::RETRY_AFTER, "1"),
+            ),
         }
     }
 }
@@ -231,13 +231,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 fn unread(error: axum::Error) -> Fault {
-    if error.into_inner().is::<http_body_util::LengthLimitError>() {
+    let error = error.into_inner();
+    if error.is::<http_body_util::LengthLimitError>() {
         return Fault::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "The body is larger than 256 KiB; send less.",
         );
     }
-    Fault::bad("The body ended before it was complete.")
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
+    while let Some(error) = cause {
+        if let Some(fault) = error.downcast_ref::<BodyFault>() {
+            let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
+            return Fault::new(status, fault.to_string());
+        }
+        cause = error.source();
+    }
+    Fault::bad(BodyFault::Broken.to_string())
 }
 
 #[cfg(test)]
@@ -250,12 +259,5 @@ mod tests {
         assert_eq!(did_you_mean("lead_scrapd", known), "Did you mean `lead_scraped`?");
         assert_eq!(did_you_mean("x", known), "There is `lead_scraped`, `demo_completed`.");
         assert_eq!(did_you_mean("x", []), "None is declared.");
-    }
-
-    #[test]
-    fn a_busy_store_is_a_503_that_says_when_to_come_back() {
-        let response = Fault::from(StoreError::Full).into_response();
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     }
 }

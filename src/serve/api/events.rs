@@ -34,9 +34,20 @@ pub(super) async fn send(
     asked.only(&[])?;
     let live = app.live.load_full();
     let event = find(&live, &name)?;
-    let payload = check(&event, sent.fields)?;
+    let note = json!({ "event": name });
+    let payload = match check(&event, sent.fields) {
+        Ok(payload) => payload,
+        // It may have been taken before its schema became narrower.
+        Err(refusal) => {
+            let keys = keys(&app, &name, caller.key, &sent.raw);
+            return match app.known(app.millis(), keys).await? {
+                Some(before) => told(&app, before, note),
+                None => Err(refusal),
+            };
+        }
+    };
     let origin = Origin::Event { event, test: false };
-    queue(&app, &live, origin, payload, sent.raw, caller, json!({ "event": name })).await
+    queue(&app, &live, origin, payload, sent.raw, caller, note).await
 }
 
 /// `POST /test/trigger-webhook`: the guide's test call. Its `data` is sent as it is, with the
@@ -109,13 +120,25 @@ async fn queue(
 ) -> Answer {
     let call = Call { id: app.new_id(), at: app.now(), origin, payload };
     let name = note["event"].as_str().unwrap_or_default();
-    let keys = caller.key.map(|key| IdempotencyKey {
-        endpoint: format!("api/events/{name}"),
+    let keys = keys(app, name, caller.key, &body);
+    told(app, app.accept(live, &call, body, keys, caller.remote).await?, note)
+}
+
+/// What would make another call the same as this one.
+fn keys(app: &App, event: &str, key: Option<String>, body: &[u8]) -> Vec<IdempotencyKey> {
+    let key = key.map(|key| IdempotencyKey {
+        endpoint: format!("api/events/{event}"),
         key: format!("key:{key}"),
-        body: Sha256::digest(&body).into(),
+        body: Sha256::digest(body).into(),
         expires: app.millis().saturating_add(KEY_BINDS),
     });
-    match app.accept(live, &call, body, keys.into_iter().collect(), caller.remote).await? {
+    key.into_iter().collect()
+}
+
+/// Answers what became of an event, followed by `note`, and tells the journal.
+fn told(app: &App, accepted: Accepted, note: Value) -> Answer {
+    let name = note["event"].as_str().unwrap_or_default();
+    match accepted {
         Accepted::Done(_, id, set_off) => {
             app.journal.say(Kind::Accepted, &format!("event {name}"));
             app.journal.steps(&set_off);

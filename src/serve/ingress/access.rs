@@ -22,7 +22,8 @@ pub struct Denied {
 /// Signatures that held, each with its rule.
 pub type Proofs<'a> = Vec<(&'a SignatureRule, Verified)>;
 
-/// The address of the caller: the peer's, or what trusted proxies say, from the right.
+/// The address of the caller: the peer's, or what trusted proxies say, from the right. They say
+/// it in `X-Forwarded-For`; only where that is missing, in `Forwarded` (RFC 7239).
 #[must_use]
 pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
     let trusted = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
@@ -30,22 +31,46 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr 
     if !trusted(client) {
         return client;
     }
-    let hops: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .collect();
-    for hop in hops.into_iter().rev() {
+    for hop in hops(headers).into_iter().rev() {
         // What cannot be read cannot be trusted: the last known hop stays.
-        let Ok(address) = hop.trim_matches(['[', ']']).parse::<IpAddr>() else { break };
+        let Some(address) = hop.and_then(hop_address) else { break };
         client = address.to_canonical();
         if !trusted(client) {
             break;
         }
     }
     client
+}
+
+/// Everybody who passed the call on, as written, the nearest last; none for one that cannot be
+/// read.
+fn hops(headers: &HeaderMap) -> Vec<Option<&str>> {
+    let parts = |name: &str| {
+        let lines = headers.get_all(name).iter().map(|line| line.to_str().ok());
+        lines.flat_map(|line| match line {
+            Some(line) => line.split(',').map(Some).collect(),
+            None => vec![None],
+        })
+    };
+    if headers.contains_key("x-forwarded-for") {
+        return parts("x-forwarded-for").collect();
+    }
+    parts("forwarded").map(|hop| hop.and_then(passed_for)).collect()
+}
+
+/// Whom a hop of a `Forwarded` header passed the call on for.
+fn passed_for(hop: &str) -> Option<&str> {
+    let mut pairs = hop.split(';').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for")).map(|(_, value)| value)
+}
+
+/// An address, bare, in quotes or brackets, with or without a port.
+fn hop_address(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    text.trim_matches(['[', ']'])
+        .parse()
+        .ok()
+        .or_else(|| Some(text.parse::<std::net::SocketAddr>().ok()?.ip()))
 }
 
 /// Checks the address and the headers: what can be known before the body is read.

@@ -1,12 +1,14 @@
 //! Answers of the ingress: JSON bodies, errors in the one shape that both replaced systems'
 //! callers read, and CORS headers.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER,
-    VARY,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN,
+    RETRY_AFTER, VARY,
 };
 use hyper::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
@@ -19,8 +21,41 @@ pub type Body = Either<Full<Bytes>, axum::body::Body>;
 /// An answer.
 pub type Answer = Response<Body>;
 
-/// Seconds that a refused caller is asked to wait when the server is full.
-const RETRY_SECONDS: u32 = 2;
+/// Too much is going on at once.
+pub const BUSY: &str = "The server is busy; please try again.";
+/// The store does not take anything at the moment.
+pub const CANNOT_STORE: &str = "The server cannot store this at the moment; please try again.";
+/// Waits of refused callers are spread over so many seconds.
+const SPREAD: u64 = 5;
+
+/// Sees to it that whoever is refused for the moment knows when to come again, and that not
+/// all of them come at once. Every answer of the server passes here.
+#[derive(Debug, Default)]
+pub struct Spread {
+    given: AtomicU64,
+}
+
+impl Spread {
+    /// So many seconds from now, or up to four more: callers take turns.
+    #[must_use]
+    pub fn seconds(&self, least: u64) -> u64 {
+        least.saturating_add(self.given.fetch_add(1, Ordering::Relaxed) % SPREAD)
+    }
+
+    /// Puts `Retry-After` on every 429 and 503, not before what it says already. A server that
+    /// stops asks the caller to connect anew, to whoever serves then.
+    pub fn finish(&self, answer: &mut Answer, draining: bool) {
+        if draining {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if matches!(answer.status().as_u16(), 429 | 503) {
+            let said = answer.headers().get(RETRY_AFTER).and_then(|said| said.to_str().ok());
+            let least = said.and_then(|said| said.parse().ok()).unwrap_or(1);
+            let seconds = self.seconds(least.max(1));
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+    }
+}
 
 /// A JSON answer; null is an empty body.
 #[must_use]
@@ -45,7 +80,17 @@ pub fn reply(reply: &Reply) -> Answer {
 /// An error in the shape that Kestra's callers (`message`) and n8n's (`detail`) read.
 #[must_use]
 pub fn error(status: u16, text: &str) -> Answer {
-    json_answer(status, &json!({ "message": text, "detail": text }))
+    json_answer(status, &error_body(text))
+}
+
+/// The body of such an error.
+#[must_use]
+pub fn error_text(text: &str) -> String {
+    error_body(text).to_string()
+}
+
+fn error_body(text: &str) -> Value {
+    json!({ "message": text, "detail": text })
 }
 
 /// The one answer for unknown addresses and wrong keys.
@@ -54,11 +99,11 @@ pub fn not_found() -> Answer {
     error(404, "Not Found: Webhook not found")
 }
 
-/// Too much, or not now.
+/// Too many calls in a time; the endpoint takes one again in so many seconds.
 #[must_use]
-pub fn busy(status: u16, text: &str) -> Answer {
-    let mut answer = error(status, text);
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+pub fn too_many(text: &str, seconds: u64) -> Answer {
+    let mut answer = error(429, text);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     answer
 }
 

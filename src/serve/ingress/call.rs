@@ -10,32 +10,29 @@ use axum::extract::Query;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderValue, RETRY_AFTER};
-use hyper::{HeaderMap, Method, Request, Uri};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use super::Ingress;
 use super::access::{self, Proofs};
 use super::answer::{self, Answer};
-use super::rate::Rates;
-use crate::base::time;
+use super::body::Arriving;
+use super::load::{Share, room_for_bodies, weight};
 use crate::model::commit::IdempotencyKey;
 use crate::model::queue::LogLine;
 use crate::model::{Call, Origin};
 use crate::payload;
 use crate::serve::app::{Accepted, App};
-use crate::serve::journal::Kind;
 use crate::serve::settings::{Live, LiveEndpoint};
 use crate::signature::Scheme;
 use crate::store::StoreError;
 
-/// The whole body must have arrived within this time.
-const BODY_TIME: Duration = Duration::from_secs(30);
 /// So much of a refused body is read and thrown away, in bytes, and so long.
 const DISCARDED: usize = 4 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
-/// What a caller is told when the store has trouble; what it is, is the operator's business.
-const CANNOT_STORE: &str = "The server cannot store calls at the moment; please try again.";
 /// How long an idempotency key binds.
 const KEY_BINDS: i64 = 24 * 3_600_000;
 /// The longest idempotency key.
@@ -46,7 +43,7 @@ pub(super) struct Incall<'a> {
     pub(super) app: &'a App,
     pub(super) live: &'a Live,
     pub(super) endpoint: &'a Arc<LiveEndpoint>,
-    pub(super) rates: &'a Rates,
+    pub(super) ingress: &'a Ingress,
     pub(super) client: IpAddr,
 }
 
@@ -77,22 +74,31 @@ impl Ended {
 impl Incall<'_> {
     /// Answers the call.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Ended {
-        let (parts, mut body) = request.into_parts();
+        let (parts, body) = request.into_parts();
+        let mut body = Arriving::new(body, &self.ingress.bodies, self.room());
         let mut ended = match self.before_body(&parts.method, &parts.headers) {
             Err(ended) => *ended,
             Ok(()) => match self.read(&mut body).await {
                 Err(ended) => {
+                    let (rest, share) = body.into_parts();
+                    drop(share);
+                    let late = ended.answer.status() == StatusCode::REQUEST_TIMEOUT;
                     // Who waits to be asked for the body is not asked.
-                    if !parts.headers.contains_key(EXPECT) {
-                        discard(body).await;
+                    if !late && !parts.headers.contains_key(EXPECT) {
+                        discard(rest).await;
                     }
                     *ended
                 }
-                Ok(body) => self.with_body(&parts, body).await,
+                Ok(whole) => self.with_body(&parts, whole, body.into_parts().1).await,
             },
         };
         answer::allow_origin(&self.endpoint.rule, &parts.headers, &mut ended.answer);
         ended
+    }
+
+    /// The memory that all bodies together may take, in bytes.
+    fn room(&self) -> usize {
+        room_for_bodies(self.live.rules.server.limits.body)
     }
 
     /// Everything that is known without the body.
@@ -109,7 +115,7 @@ impl Incall<'_> {
             return Err(Box::new(Ended::error(409, "This endpoint is switched off.")));
         }
         if let Some(trouble) = self.app.trouble() {
-            return Err(Box::new(Ended::of(answer::busy(503, trouble), trouble)));
+            return Err(Box::new(Ended::of(answer::error(503, trouble), trouble)));
         }
         self.within_rates()?;
         access::check_caller(self.endpoint, self.client, headers)
@@ -122,53 +128,54 @@ impl Incall<'_> {
         let name = rule.full_name();
         for (rate, per_client) in &rule.access.rates {
             let client = per_client.then_some(self.client);
-            if let Some(seconds) = self.rates.take(&name, *rate, client, self.app.millis()) {
+            if let Some(seconds) = self.ingress.rates.take(&name, *rate, client, self.app.millis())
+            {
                 let text = format!("Too many calls: this endpoint takes {rate}.");
-                let mut answer = answer::busy(429, &text);
-                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-                return Err(Box::new(Ended::of(answer, text)));
+                return Err(Box::new(Ended::of(answer::too_many(&text, seconds), text)));
             }
         }
         Ok(())
     }
 
-    /// Reads the body, within its size and time.
-    async fn read(&self, body: &mut Incoming) -> Result<Bytes, Box<Ended>> {
+    /// Reads the body, within its size.
+    async fn read(&self, body: &mut Arriving) -> Result<Bytes, Box<Ended>> {
         let limit = self.live.rules.server.limits.body;
         let too_large =
             || Box::new(Ended::error(413, &format!("The body is larger than {limit} bytes.")));
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }
-        let reading = async {
-            let mut whole = BytesMut::new();
-            while let Some(frame) = body.frame().await {
-                let frame =
-                    frame.map_err(|_| Box::new(Ended::error(400, "The body broke off.")))?;
-                if let Ok(data) = frame.into_data() {
-                    if whole.len() + data.len() > limit {
-                        return Err(too_large());
-                    }
-                    whole.extend_from_slice(&data);
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|fault| Ended::error(fault.status(), &fault.to_string()))?;
+            if let Ok(data) = frame.into_data() {
+                if whole.len() + data.len() > limit {
+                    return Err(too_large());
                 }
+                whole.extend_from_slice(&data);
             }
-            Ok(whole.freeze())
-        };
-        tokio::time::timeout(BODY_TIME, reading).await.unwrap_or_else(|_| {
-            Err(Box::new(Ended::error(408, "The body took too long to arrive.")))
-        })
+        }
+        Ok(whole.freeze())
     }
 
-    async fn with_body(&self, parts: &hyper::http::request::Parts, body: Bytes) -> Ended {
+    /// Answers a call whose body is there; `share` is the memory that it takes.
+    async fn with_body(&self, parts: &Parts, body: Bytes, mut share: Share) -> Ended {
+        let Some(_place) = self.ingress.calls.take(1, self.live.rules.server.limits.in_flight)
+        else {
+            return Ended::error(503, answer::BUSY);
+        };
         let now = self.app.now();
         let proofs =
             match access::check_signatures(self.endpoint, &parts.headers, &body, now.as_second()) {
                 Ok(proofs) => proofs,
                 Err(denied) => return Ended::error(denied.status, &denied.message),
             };
+        if !share.grow(weight(&body), self.room()) {
+            return Ended::error(503, answer::BUSY);
+        }
         let payload = match self.payload(parts, &body) {
             Ok(payload) => payload,
-            Err(ended) => return *ended,
+            Err(ended) => return self.before_or(parts, &proofs, &body, *ended).await,
         };
         let keys = match self.keys(&parts.headers, &proofs, &body) {
             Ok(keys) => keys,
@@ -187,12 +194,25 @@ impl Incall<'_> {
         }
     }
 
-    /// The payload, checked against the endpoint's schema.
-    fn payload(
+    /// What a call whose payload does not fit gets: the first answer, if it was accepted before
+    /// its schema became narrower; otherwise its refusal.
+    async fn before_or(
         &self,
-        parts: &hyper::http::request::Parts,
+        parts: &Parts,
+        proofs: &Proofs<'_>,
         body: &[u8],
-    ) -> Result<Map<String, Value>, Box<Ended>> {
+        refusal: Ended,
+    ) -> Ended {
+        let Ok(keys) = self.keys(&parts.headers, proofs, body) else { return refusal };
+        match self.app.known(self.app.millis(), keys).await {
+            Ok(Some(before)) => settled(before),
+            Ok(None) => refusal,
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    /// The payload, checked against the endpoint's schema.
+    fn payload(&self, parts: &Parts, body: &[u8]) -> Result<Map<String, Value>, Box<Ended>> {
         let asked = parts.uri.query().unwrap_or_default();
         let value = if body.is_empty() && has_no_body(&parts.method) {
             if !asked.is_empty() && !self.endpoint.signatures.is_empty() {
@@ -301,10 +321,10 @@ fn settled(accepted: Accepted) -> Ended {
 /// The store did not take it; the caller may try again.
 pub(super) fn unavailable(error: &StoreError) -> Ended {
     let text = match error {
-        StoreError::Full => "The server is busy; please try again.",
-        _ => CANNOT_STORE,
+        StoreError::Full => answer::BUSY,
+        _ => answer::CANNOT_STORE,
     };
-    Ended::of(answer::busy(503, text), error.to_string())
+    Ended::of(answer::error(503, text), error.to_string())
 }
 
 fn has_no_body(method: &Method) -> bool {
@@ -319,11 +339,26 @@ fn content_fits(method: &Method, headers: &HeaderMap) -> Result<(), (u16, &'stat
     if has_no_body(method) && !headers.contains_key(CONTENT_TYPE) {
         return Ok(());
     }
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let is_json = essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if is_json { Ok(()) } else { Err((415, "Send JSON, with Content-Type: application/json.")) }
+    if is_json(headers) {
+        Ok(())
+    } else {
+        Err((415, "Send JSON, with one header Content-Type: application/json."))
+    }
+}
+
+/// Whether the one content type is `application/json` or `application/NAME+json`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut given = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(given), None) = (given.next(), given.next()) else { return false };
+    let essence = given.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    let Some(kind) = essence.strip_prefix("application/") else { return false };
+    let name = kind.strip_suffix("+json");
+    kind == "json"
+        || name.is_some_and(|name| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte);
+            !name.is_empty() && name.bytes().all(plain)
+        })
 }
 
 /// The query string as a payload of texts, for endpoints that declare GET. What a JSON body
@@ -341,35 +376,4 @@ fn query(uri: &Uri) -> Result<Map<String, Value>, &'static str> {
         }
     }
     Ok(payload)
-}
-
-impl App {
-    /// Why no call can be accepted at the moment, in words for the caller.
-    #[must_use]
-    pub fn trouble(&self) -> Option<&'static str> {
-        if self.draining.load(std::sync::atomic::Ordering::Relaxed) {
-            return Some("The server is stopping; please try again in a moment.");
-        }
-        self.store_trouble().map(|_| CANNOT_STORE)
-    }
-
-    /// Why the store accepts no call at the moment. The journal tells when that changes.
-    #[must_use]
-    pub fn store_trouble(&self) -> Option<String> {
-        let trouble = self.store.trouble();
-        if self.metrics.store_accepts(trouble.is_none()) {
-            let text = match &trouble {
-                Some(trouble) => format!("calls are refused: {trouble}"),
-                None => String::from("calls are accepted again"),
-            };
-            self.journal.say(Kind::Warning, &text);
-        }
-        trouble
-    }
-
-    /// Now, as the API writes it.
-    #[must_use]
-    pub fn now_text(&self) -> String {
-        time::format_time(self.now())
-    }
 }

@@ -1,46 +1,43 @@
-//! Where calls arrive: connections, limits, and which door each request goes through: a
-//! declared endpoint, a health page, an unsubscribe link, or the fixed API.
+//! Where calls arrive, and which door each of them goes through: a declared endpoint, a health
+//! page, an unsubscribe link, or the fixed API. What is bounded on the way stands in files of
+//! its own: connections and their patience (`connections`, `line`), bodies (`body`), how much
+//! goes on at once (`load`), and calls per time (`rate`).
 
 pub mod access;
 pub mod answer;
+pub mod body;
 mod call;
+mod connections;
+mod line;
+mod load;
 pub mod rate;
 pub mod router;
 pub mod unsubscribe;
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_body_util::Either;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use hyper::{HeaderMap, Method, Request};
 use tower::ServiceExt as _;
 
-use self::answer::Answer;
+use self::answer::{Answer, Spread};
+use self::body::Arriving;
 use self::call::Incall;
+use self::load::{Gauge, room_for_bodies};
 use self::rate::Rates;
 use self::router::Route;
 use super::api::{self, Peer};
 use super::app::App;
 use super::journal::Kind;
-use super::settings::LiveEndpoint;
+use super::settings::{Live, LiveEndpoint};
 use crate::base::Secret;
 use crate::model::queue::Refusal;
-
-/// Connections at once, over all clients.
-const MAX_CONNECTIONS: usize = 4096;
-/// Headers must have arrived within this time.
-const HEADER_TIME: Duration = Duration::from_secs(10);
-/// How long accepting pauses when the machine has no more file handles.
-const BREATH: Duration = Duration::from_millis(100);
 
 /// The door.
 #[derive(Debug)]
@@ -48,7 +45,11 @@ pub struct Ingress {
     app: Arc<App>,
     api: axum::Router,
     rates: Rates,
-    calls: Semaphore,
+    /// Calls that are being answered, without those whose body is still arriving.
+    calls: Arc<Gauge>,
+    /// Bytes of the bodies that are being read, understood and answered.
+    bodies: Arc<Gauge>,
+    spread: Spread,
     clients: Mutex<HashMap<IpAddr, usize>>,
     /// Compared against for addresses that do not exist, so that they take as long as others.
     nobody: Secret,
@@ -58,76 +59,35 @@ impl Ingress {
     /// A door to this app.
     #[must_use]
     pub fn new(app: Arc<App>) -> Arc<Self> {
-        let calls = app.live.load().rules.server.limits.in_flight;
         Arc::new(Self {
             api: api::router(Arc::clone(&app)),
             rates: Rates::default(),
-            calls: Semaphore::new(calls),
+            calls: Arc::default(),
+            bodies: Arc::default(),
+            spread: Spread::default(),
             clients: Mutex::default(),
             nobody: Secret::new(super::clock::new_secret()),
             app,
         })
     }
 
-    /// Accepts connections until `stop` turns true, then lets open calls finish.
-    pub async fn run(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-                    let Some(client) = Client::enter(&self, peer.ip()) else { continue };
-                    let ingress = Arc::clone(&self);
-                    let stop = stop.clone();
-                    tokio::spawn(async move {
-                        ingress.connection(stream, peer, stop).await;
-                        drop((place, client));
-                    });
-                }
-                Err(_) => tokio::time::sleep(BREATH).await,
-            }
-        }
-        // Every open connection holds a place; all of them back means that all have ended.
-        let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
-        let _ = places.acquire_many(all).await;
-    }
-
-    async fn connection(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        mut stop: watch::Receiver<bool>,
-    ) {
-        // Without it small answers wait for the client's acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let service = service_fn(|request| {
-            let ingress = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(ingress.request(request, peer).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIME)
-            .max_buf_size(32 * 1024)
-            .pipeline_flush(true)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        tokio::select! {
-            // How a connection broke is the client's affair.
-            _ = connection.as_mut() => return,
-            _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
-        }
-        let _ = connection.await;
-    }
-
     async fn request(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-        let Ok(_place) = self.calls.try_acquire() else {
-            return answer::busy(503, "The server is busy; please try again.");
-        };
         let live = self.app.live.load_full();
+        let mut answer = self.routed(&live, request, peer).await;
+        self.spread.finish(&mut answer, self.app.draining.load(Ordering::Relaxed));
+        answer
+    }
+
+    async fn routed(&self, live: &Live, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+        let Some(place) = self.calls.take(1, live.rules.server.limits.in_flight) else {
+            self.app.metrics.call("", 503, Duration::ZERO);
+            return answer::error(503, answer::BUSY);
+        };
+        if !is_well_framed(request.headers()) {
+            let mut answer = answer::error(400, "Transfer-Encoding must be chunked, said once.");
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return answer;
+        }
         let path = router::without_tenant(request.uri().path()).into_owned();
         match live.router.find(&path) {
             Some(found) => match found.route {
@@ -138,7 +98,9 @@ impl Ingress {
                     }
                     let client =
                         access::client(peer.ip(), request.headers(), &live.trusted_proxies);
-                    self.endpoint(&live, endpoint, client, request).await
+                    // Whoever sends a body slowly takes no place from others meanwhile.
+                    drop(place);
+                    self.endpoint(live, endpoint, client, request).await
                 }
                 Route::Health(group) if request.method() == Method::GET => {
                     answer::json_answer(200, &api::health(&self.app, group))
@@ -148,7 +110,7 @@ impl Ingress {
             None if path.starts_with(unsubscribe::PATH) => {
                 unsubscribe::answer(&self.app, &path, request).await
             }
-            None if is_fixed(&path) => self.fixed(request, &path, peer).await,
+            None if is_fixed(&path) => self.fixed(live, request, &path, peer).await,
             None => {
                 let _ = self.nobody.matches(&path);
                 self.unknown(peer)
@@ -167,14 +129,14 @@ impl Ingress {
 
     async fn endpoint(
         &self,
-        live: &super::settings::Live,
+        live: &Live,
         endpoint: &Arc<LiveEndpoint>,
         client: IpAddr,
         request: Request<Incoming>,
     ) -> Answer {
         let began = tokio::time::Instant::now();
         let app = &self.app;
-        let call = Incall { app, live, endpoint, rates: &self.rates, client };
+        let call = Incall { app, live, endpoint, ingress: self, client };
         let ended = call.answer(request).await;
         let (status, took) = (ended.answer.status().as_u16(), began.elapsed());
         let name = endpoint.rule.full_name();
@@ -203,8 +165,16 @@ impl Ingress {
     }
 
     /// The fixed API.
-    async fn fixed(&self, request: Request<Incoming>, path: &str, peer: SocketAddr) -> Answer {
+    async fn fixed(
+        &self,
+        live: &Live,
+        request: Request<Incoming>,
+        path: &str,
+        peer: SocketAddr,
+    ) -> Answer {
         let (mut parts, body) = request.into_parts();
+        let room = room_for_bodies(live.rules.server.limits.body);
+        let body = Arriving::new(body, &self.bodies, room);
         let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         if let Ok(uri) = format!("{path}{query}").parse() {
             parts.uri = uri;
@@ -216,6 +186,14 @@ impl Ingress {
             Err(never) => match never {},
         }
     }
+}
+
+/// Whether everybody on the way must have understood alike where the body ends: a proxy may
+/// read codings before `chunked`, or `chunked` said twice, in another way than we do.
+fn is_well_framed(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        && codings.next().is_none()
 }
 
 /// Whether the key at the end of an address is one of the endpoint's.
@@ -254,40 +232,4 @@ fn decode(segment: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A client's connection, counted while it is open.
-struct Client {
-    ingress: Arc<Ingress>,
-    address: IpAddr,
-}
-
-impl Client {
-    fn enter(ingress: &Arc<Ingress>, address: IpAddr) -> Option<Self> {
-        let live = ingress.app.live.load();
-        // Behind a proxy that is trusted there are many clients.
-        let is_proxy =
-            live.trusted_proxies.iter().any(|network| network.contains(address.to_canonical()));
-        let limit = if is_proxy { usize::MAX } else { live.rules.server.limits.per_client };
-        let mut clients = ingress.clients.lock().ok()?;
-        let open = clients.entry(address).or_default();
-        if *open >= limit {
-            return None;
-        }
-        *open += 1;
-        Some(Self { ingress: Arc::clone(ingress), address })
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        if let Ok(mut clients) = self.ingress.clients.lock()
-            && let Some(open) = clients.get_mut(&self.address)
-        {
-            *open -= 1;
-            if *open == 0 {
-                clients.remove(&self.address);
-            }
-        }
-    }
 }

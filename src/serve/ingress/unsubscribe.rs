@@ -76,7 +76,7 @@ fn open(key: &Secret, token: &str) -> Option<String> {
 /// Answers a request below [`PATH`].
 pub async fn answer(app: &App, path: &str, request: Request<Incoming>) -> Answer {
     let Ok(key) = key(app).await else {
-        return answer::busy(503, "The server cannot store this at the moment; please try again.");
+        return answer::error(503, answer::CANNOT_STORE);
     };
     let Some(address) = path.strip_prefix(PATH).and_then(|token| open(&key, token)) else {
         return page(
@@ -106,9 +106,7 @@ async fn unsubscribe(app: &App, address: &str) -> Answer {
             app.journal.say(Kind::Skipped, &format!("{address} unsubscribed"));
             page(200, &format!("{address} gets no more of these e-mails."), false)
         }
-        Err(_) => {
-            answer::busy(503, "The server cannot store this at the moment; please try again.")
-        }
+        Err(_) => answer::error(503, answer::CANNOT_STORE),
     }
 }
 

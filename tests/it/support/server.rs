@@ -59,6 +59,11 @@ impl TestClock {
     pub(crate) fn set_back(&self, by: Duration) {
         self.0.fetch_sub(i64::try_from(by.as_millis()).expect("a short time"), Ordering::SeqCst);
     }
+
+    /// Turns it by so many seconds, in either direction.
+    pub(crate) fn turn(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
 }
 
 impl Clock for TestClock {
