@@ -14,9 +14,9 @@
 mod claim;
 mod commit;
 mod finish;
-mod progress;
-mod purge;
-mod queue;
+pub(super) mod progress;
+pub(super) mod purge;
+pub(super) mod queue;
 mod steer;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

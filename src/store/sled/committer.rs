@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::open::Disk;
 use super::{OnFatal, trouble};
+use crate::store::care::tap::Tap;
 use crate::store::kv::Batch;
 use crate::store::ledger::Ledger;
 use crate::store::{Answer, StoreError};
@@ -54,13 +55,19 @@ pub(super) struct Committer {
 
 impl Committer {
     /// Starts the thread.
-    pub(super) fn start(disk: Disk, ledger: Ledger, on_fatal: OnFatal) -> io::Result<Self> {
+    pub(super) fn start(
+        disk: Disk,
+        ledger: Ledger,
+        tap: Arc<Tap>,
+        on_fatal: OnFatal,
+    ) -> io::Result<Self> {
         let (queue, requests) = sync_channel(WAITING);
         let (waiting, stopped) = (Arc::<AtomicUsize>::default(), Arc::default());
         let mut worker = Worker {
             runtime: tokio::runtime::Handle::try_current().ok(),
             disk,
             ledger,
+            tap,
             waiting: Arc::clone(&waiting),
             stopped: Arc::clone(&stopped),
         };
@@ -165,6 +172,7 @@ struct Worker {
     runtime: Option<tokio::runtime::Handle>,
     disk: Disk,
     ledger: Ledger,
+    tap: Arc<Tap>,
     waiting: Arc<AtomicUsize>,
     stopped: Arc<Mutex<Option<String>>>,
 }
@@ -229,7 +237,9 @@ impl Worker {
             }
         }
         let mut write = None;
-        for (key, change) in batch.into_changes() {
+        let changes = batch.into_changes();
+        self.tap.stage(&changes, &*self.disk.db);
+        for (key, change) in changes {
             let write = write.get_or_insert_with(sled::Batch::default);
             match change {
                 Some(value) => write.insert(key, value),
@@ -242,7 +252,9 @@ impl Worker {
     fn write(&mut self, changes: Option<sled::Batch>) -> Result<(), String> {
         let Some(changes) = changes else { return Ok(()) };
         self.disk.db.apply_batch(changes).map_err(|error| trouble(&error).to_string())?;
-        self.sync()
+        self.sync()?;
+        self.tap.publish();
+        Ok(())
     }
 
     /// sled's flush writes but does not sync; its log is synced here.

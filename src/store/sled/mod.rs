@@ -1,7 +1,9 @@
 //! The store on disk: one process, one folder, sled 0.34. Requests go to one thread that
 //! writes many of them at once and answers when they are durable; readers look at the tree
-//! themselves. `open` knows how to open the folder after a crash, `committer` is the thread.
+//! themselves. `open` knows how to open the folder after a crash, `committer` is the thread,
+//! `care` works on a folder that no server uses.
 
+pub(super) mod care;
 mod committer;
 mod open;
 
@@ -12,7 +14,9 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use self::committer::Committer;
+pub(super) use self::open::FORMAT;
 pub use self::open::OpenError;
+use super::care::tap::Tap;
 use super::claims::Claims;
 use super::kv::{Batch, Kv, Pair, Rows, Way};
 use super::ledger::Ledger;
@@ -29,6 +33,7 @@ pub struct SledStore {
     committer: Committer,
     claims: Arc<Claims>,
     bell: Arc<Notify>,
+    tap: Arc<Tap>,
 }
 
 impl fmt::Debug for SledStore {
@@ -49,9 +54,10 @@ impl SledStore {
         let (claims, bell) = (Arc::<Claims>::default(), Arc::<Notify>::default());
         let ledger = Ledger::new(Arc::clone(&claims), Arc::clone(&bell), now);
         let tree = sled::Tree::clone(&disk.db);
-        let committer = Committer::start(disk, ledger, on_fatal)
+        let tap = Arc::<Tap>::default();
+        let committer = Committer::start(disk, ledger, Arc::clone(&tap), on_fatal)
             .map_err(|error| OpenError::io(folder, &error))?;
-        Ok(Self { tree, committer, claims, bell })
+        Ok(Self { tree, committer, claims, bell, tap })
     }
 }
 
@@ -118,6 +124,10 @@ impl Runner for SledStore {
 
     fn alarm(&self) -> &Arc<Notify> {
         &self.bell
+    }
+
+    fn tap(&self) -> &Arc<Tap> {
+        &self.tap
     }
 
     fn shut(&self) -> Answer<'static, ()> {

@@ -20,7 +20,7 @@ const TRIES: u32 = 50;
 const BETWEEN: Duration = Duration::from_millis(100);
 
 /// The format of the rows. A later program that changes it will know what to convert.
-const FORMAT: u8 = 1;
+pub(in crate::store) const FORMAT: u8 = 1;
 /// Where the format is written: a key that sorts before every row.
 const FORMAT_KEY: &[u8] = b"\0format";
 
