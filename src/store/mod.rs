@@ -14,6 +14,8 @@ mod read;
 mod rows;
 mod runner;
 mod sled;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::pin::Pin;

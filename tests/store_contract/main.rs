@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "an example that cannot go on has failed")]
 
 mod calls;
+mod care;
 mod disk;
 mod help;
 mod queue;

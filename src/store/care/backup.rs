@@ -22,6 +22,8 @@ const SLICE_BYTES: usize = 512 * 1024;
 #[derive(Debug)]
 pub struct Backup {
     listener: Option<Listener>,
+    /// Rows of a slice at most.
+    rows: usize,
     /// Every row before this one is written.
     from: Vec<u8>,
     encoder: Encoder,
@@ -44,6 +46,7 @@ impl Backup {
         encoder.head(taken);
         Self {
             listener: None,
+            rows: SLICE,
             from: keys::FIRST.to_vec(),
             encoder,
             contents: Contents { taken, ..Contents::default() },
@@ -63,6 +66,12 @@ impl Backup {
         self.complete.then_some(self.contents)
     }
 
+    /// The same in smaller slices, so that more happens in between.
+    #[cfg(test)]
+    pub(super) fn in_slices_of(self, rows: usize) -> Self {
+        Self { rows, ..self }
+    }
+
     /// Begins to hear of changes.
     fn listen(&mut self, tap: &Arc<Tap>) -> Result<(), StoreError> {
         let taken = || StoreError::Backup("another one is being made".into());
@@ -79,7 +88,7 @@ impl Backup {
         for row in rows.scan(&self.from, keys::LAST, Way::Up) {
             let (key, value) = row?;
             bytes += key.len() + value.len();
-            let full = slice.rows.len() + 1 == SLICE || bytes >= SLICE_BYTES;
+            let full = slice.rows.len() + 1 >= self.rows || bytes >= SLICE_BYTES;
             slice.rows.push((key, value));
             if full {
                 slice.next = slice.rows.last().map(|(key, _)| [&key[..], &[0]].concat());

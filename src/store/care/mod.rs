@@ -17,6 +17,8 @@
 pub(super) mod backup;
 pub(super) mod format;
 pub(super) mod tap;
+#[cfg(test)]
+mod tests;
 
 pub use self::backup::Backup;
 pub use self::format::{Contents, Unfit, check};

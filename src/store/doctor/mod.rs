@@ -9,6 +9,8 @@
 
 mod people;
 mod pieces;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::collections::{BTreeMap, HashMap};
