@@ -60,7 +60,7 @@ async fn a_restored_queue_can_be_paused() {
 
 #[tokio::test]
 async fn what_is_there_is_kept_and_only_replaced_when_that_is_said() {
-    let (folder, store, file) = backed_up().await;
+    let (_folder, store, file) = backed_up().await;
     accept(&on_disk(&store), call(4, vec![])).await;
     let error = restore(&file, &store, NOW, false, false).unwrap_err();
     assert!(matches!(error, CareError::Occupied(_)), "{error}");
