@@ -1,7 +1,7 @@
 //! Talking to a running server. Nothing is followed, nothing goes through a proxy, and
 //! everything has a deadline: the answer is the server's or there is none.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use clap::Args;
@@ -19,6 +19,8 @@ use crate::serve::curl::escape;
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Deadline of connecting.
 const CONNECT: Duration = Duration::from_secs(5);
+/// Deadline of fetching a backup.
+const DOWNLOAD: Duration = Duration::from_hours(6);
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 
@@ -139,6 +141,29 @@ impl Client {
         self.api("DELETE", path, None)
     }
 
+    /// Has a file made and reads it as it comes.
+    pub(super) fn download(&self, path: &str) -> Result<impl Read + use<>, Failure> {
+        let url = format!("{}/api/v1{path}", self.base);
+        let mut request = ureq::http::Request::post(url);
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {}", token.expose()));
+        }
+        let request = request.body(Vec::new()).map_err(|error| self.no_call(&error))?;
+        let request = self
+            .agent
+            .configure_request(request)
+            .timeout_global(Some(DOWNLOAD))
+            .timeout_recv_response(Some(DEADLINE))
+            .build();
+        let mut answer = self.agent.run(request).map_err(|error| self.silent(&error))?;
+        if answer.status().is_success() {
+            return Ok(answer.into_body().into_reader());
+        }
+        let answer = self.read(&mut answer)?;
+        answer.tell();
+        Err(Failure::new("the server made no backup"))
+    }
+
     fn api(&self, method: &str, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Failure> {
         let mut headers = vec![(String::from("Accept"), String::from("application/json"))];
         if body.as_ref().is_some_and(|body| !body.is_empty()) {
@@ -162,15 +187,16 @@ impl Client {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let fault = |error: ureq::http::Error| {
-            Failure::new(format!("cannot call {}: {error}", self.base))
-                .help("a server's address looks like http://127.0.0.1:8080")
-        };
+        let fault = |error: ureq::http::Error| self.no_call(&error);
         let answer = match body {
             Some(body) => self.agent.run(request.body(body).map_err(fault)?),
             None => self.agent.run(request.body(()).map_err(fault)?),
         };
-        let mut answer = answer.map_err(|error| self.silent(&error))?;
+        self.read(&mut answer.map_err(|error| self.silent(&error))?)
+    }
+
+    /// Reads a short answer.
+    fn read(&self, answer: &mut ureq::http::Response<ureq::Body>) -> Result<Answer, Failure> {
         let body = answer.body_mut().with_config().limit(MAX_ANSWER).lossy_utf8(true);
         let text = body.read_to_string().map_err(|error| self.silent(&error))?;
         let body = match text.trim() {
@@ -178,6 +204,12 @@ impl Client {
             text => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
         };
         Ok(Answer { status: answer.status().as_u16(), body })
+    }
+
+    /// The address cannot be called.
+    fn no_call(&self, error: &ureq::http::Error) -> Failure {
+        Failure::new(format!("cannot call {}: {error}", self.base))
+            .help("a server's address looks like http://127.0.0.1:8080")
     }
 
     /// Nobody answers.
@@ -206,6 +238,11 @@ impl Client {
 }
 
 impl Remote {
+    /// Whether a server was named, here or in the environment.
+    pub(super) fn is_named(&self) -> Result<bool, Failure> {
+        Ok(self.address(&Environment::load()?).is_some())
+    }
+
     /// The address that was given, if any, without a trailing slash.
     fn address(&self, environment: &Environment) -> Option<String> {
         let given = self.server.clone().or_else(|| environment.env("RULERUN_URL"))?;

@@ -3,10 +3,12 @@
 //! A command ends with 0 when all is fine, 1 when it found problems, and 2 when it was
 //! used wrongly or could not read or write.
 
+mod backup;
 mod call;
 mod client;
 mod completions;
 mod data;
+mod doctor;
 mod environment;
 mod executions;
 mod init;
@@ -14,7 +16,9 @@ mod list;
 mod out;
 mod outbox;
 mod outcome;
+mod place;
 mod queue;
+mod restore;
 mod rules;
 mod secret;
 mod send;
@@ -38,9 +42,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 20] = [
-    "backtest", "backup", "docs", "doctor", "explain", "fmt", "graph", "lsp", "n8n", "openapi",
-    "plan", "preview", "records", "restore", "schedule", "schema", "stats", "tail", "test", "why",
+const LATER: [&str; 17] = [
+    "backtest", "docs", "explain", "fmt", "graph", "lsp", "n8n", "openapi", "plan", "preview",
+    "records", "schedule", "schema", "stats", "tail", "test", "why",
 ];
 
 const EXAMPLES: &str = "\
@@ -99,6 +103,12 @@ enum Verb {
     Queue(queue::QueueArgs),
     /// Show the e-mails that were captured instead of sent.
     Outbox(outbox::OutboxArgs),
+    /// Copy everything into one file, also while the server runs.
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of the store.
+    Restore(restore::RestoreArgs),
+    /// Look whether the store or a backup is sound, and mend what is safe.
+    Doctor(doctor::DoctorArgs),
     /// Make a secret.
     Secret(secret::SecretArgs),
     /// Sign a body as a webhook sender does.
@@ -138,6 +148,9 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Executions(args) => executions::run(global, args),
         Verb::Queue(args) => queue::run(global, args),
         Verb::Outbox(args) => outbox::run(global, args),
+        Verb::Backup(args) => backup::run(global, args),
+        Verb::Restore(args) => restore::run(global, args),
+        Verb::Doctor(args) => doctor::run(global, args),
         Verb::Secret(args) => secret::run(args),
         Verb::Sign(args) => sign::run(args),
         Verb::Verify(args) => verify::run(args),

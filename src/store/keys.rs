@@ -24,23 +24,31 @@ pub(super) const REFUSAL: u8 = b'r';
 pub(super) const COUNTER: u8 = b'c';
 /// Jobs that may be what kills the process, by id.
 pub(super) const SUSPECT: u8 = b'k';
-
-/// Long bodies by execution.
-pub(super) const BODY: u8 = b'b';
-/// How far executions have come, by id.
-pub(super) const PROGRESS: u8 = b'p';
-/// Log lines by execution.
-pub(super) const LOG: u8 = b'l';
-const GROUP: u8 = b'o';
-const PERSON_ENROLMENT: u8 = b'm';
-const PERSON_EXECUTION: u8 = b'x';
 /// Records by name and id.
 pub(super) const RECORD: u8 = b'd';
+/// Bodies that do not lie with their execution.
+pub(super) const BODY: u8 = b'b';
+/// How far executions have come.
+pub(super) const PROGRESS: u8 = b'p';
+/// Log lines by execution and time.
+pub(super) const LOG: u8 = b'l';
+/// Open jobs that go one at a time.
+pub(super) const GROUP: u8 = b'o';
+/// Enrolments by person.
+pub(super) const PERSON_ENROLMENT: u8 = b'm';
+/// Executions by person.
+pub(super) const PERSON_EXECUTION: u8 = b'x';
 /// Flags by name.
 pub(super) const FLAG: u8 = b'f';
 /// Suppressions by address.
 pub(super) const SUPPRESSION: u8 = b's';
-const CHUNK: u8 = b'z';
+/// Pieces of long rows.
+pub(super) const CHUNK: u8 = b'z';
+
+/// No row lies before this key; what does is the store's own.
+pub(super) const FIRST: &[u8] = &[1];
+/// Every row lies before this key.
+pub(super) const LAST: &[u8] = &[0xff];
 
 /// Longest text within a key as it is; of a longer one the beginning and a hash are kept.
 const LONGEST: usize = 256;
@@ -60,6 +68,11 @@ pub(super) fn kind(key: &[u8]) -> &'static str {
         Some(&RECORD) => "a record",
         _ => "a row",
     }
+}
+
+/// Whether a backup counts the row of this key.
+pub(super) fn is_counted(key: &[u8]) -> bool {
+    matches!(key.first(), Some(&(EXECUTION | JOB | ENROLMENT | RECORD)))
 }
 
 /// The first key behind everything that begins so.

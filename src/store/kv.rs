@@ -165,7 +165,7 @@ impl<'k> Batch<'k> {
 }
 
 /// How many chunks a raw value stands for; none when it is whole.
-fn chunks(raw: &[u8]) -> Option<u32> {
+pub(super) fn chunks(raw: &[u8]) -> Option<u32> {
     match raw {
         [CHUNKED, count @ ..] => count.try_into().ok().map(u32::from_be_bytes),
         _ => None,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::care::tap::Tap;
 use super::claims::Claims;
 use super::kv::{Batch, Kv, Map};
 use super::ledger::Ledger;
@@ -18,6 +19,7 @@ pub struct MemoryStore {
     inner: Mutex<Inner>,
     claims: Arc<Claims>,
     bell: Arc<Notify>,
+    tap: Arc<Tap>,
 }
 
 struct Inner {
@@ -38,7 +40,8 @@ impl MemoryStore {
     pub fn new(now: i64) -> Self {
         let (claims, bell) = (Arc::<Claims>::default(), Arc::<Notify>::default());
         let ledger = Ledger::new(Arc::clone(&claims), Arc::clone(&bell), now);
-        Self { inner: Mutex::new(Inner { ledger, rows: Map::new(), closed: false }), claims, bell }
+        let inner = Mutex::new(Inner { ledger, rows: Map::new(), closed: false });
+        Self { inner, claims, bell, tap: Arc::default() }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
@@ -62,12 +65,15 @@ impl Runner for MemoryStore {
             }
             let mut batch = Batch::over(&inner.rows);
             let result = inner.ledger.run(&mut batch, work);
-            for (key, change) in batch.into_changes() {
+            let changes = batch.into_changes();
+            self.tap.stage(&changes, &inner.rows);
+            for (key, change) in changes {
                 match change {
                     Some(value) => inner.rows.insert(key, value),
                     None => inner.rows.remove(&key),
                 };
             }
+            self.tap.publish();
             result
         }))
     }
@@ -92,6 +98,10 @@ impl Runner for MemoryStore {
 
     fn alarm(&self) -> &Arc<Notify> {
         &self.bell
+    }
+
+    fn tap(&self) -> &Arc<Tap> {
+        &self.tap
     }
 
     fn shut(&self) -> Answer<'static, ()> {

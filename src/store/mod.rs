@@ -3,7 +3,9 @@
 //! ledger and pass the same contract tests. Nothing is answered before `commit` says it is
 //! durable, and nothing is sent that was not first written down.
 
+mod care;
 mod claims;
+mod doctor;
 mod keys;
 mod kv;
 mod ledger;
@@ -12,6 +14,8 @@ mod read;
 mod rows;
 mod runner;
 mod sled;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,7 +30,13 @@ use crate::model::queue::{
     Record, Refusal,
 };
 
+pub use self::care::{Backup, Contents, Unfit, check as check_backup};
+pub use self::doctor::{Finding, Flaw};
 pub use self::memory::MemoryStore;
+pub use self::sled::care::{
+    CareError, Examined, Restored, back_up_folder, examine_backup, examine_folder, is_store,
+    is_used, restore,
+};
 pub use self::sled::{OnFatal, OpenError, SledStore};
 
 /// A boxed future, so that `dyn Store` can be shared.
@@ -56,6 +66,9 @@ pub enum StoreError {
     /// A row cannot be read.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// A backup cannot be made or finished.
+    #[error("no backup can be made: {0}")]
+    Backup(String),
 }
 
 /// What became of a commit.
@@ -282,6 +295,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Removes finished executions, jobs, attempts and expired keys older than `before`;
     /// answers how many jobs and executions went.
     fn purge(&self, before: i64, now: i64) -> Answer<'_, usize>;
+
+    /// The next part of a backup, which is a copy of everything as it is when its last part
+    /// is drawn. Calls go on meanwhile. One backup at a time; one that is fetched so slowly
+    /// that 32 MiB of changes have piled up fails.
+    fn backup(&self, backup: Backup) -> Answer<'_, Backup>;
+    /// Compares all rows with each other; what does not agree is listed with how often. Only
+    /// meaningful while nothing else uses the store. Walks everything: seconds for a million
+    /// rows, with about a hundred bytes of memory per execution that has work left.
+    fn examine(&self, now: i64) -> Answer<'_, Vec<Finding>>;
 
     /// Writes everything out and stops accepting.
     fn close(&self) -> Answer<'_, ()>;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use super::care::tap::Tap;
 use super::claims::Claims;
 use super::kv::{Batch, Kv};
 use super::ledger::{Ledger, Purge};
 use super::{
-    Answer, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finish, JobFilter, Page,
-    Stat, Store, StoreError, Suppression, WebhookLog, read, rows,
+    Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
+    JobFilter, Page, Stat, Store, StoreError, Suppression, WebhookLog, care, doctor, read, rows,
 };
 use crate::base::Id;
 use crate::model::commit::{Commit, Finished};
@@ -43,6 +44,8 @@ pub(super) trait Runner: Send + Sync + std::fmt::Debug {
     fn claims(&self) -> &Arc<Claims>;
     /// What rings when work may have become due.
     fn alarm(&self) -> &Arc<Notify>;
+    /// Where a backup hears of what is written.
+    fn tap(&self) -> &Arc<Tap>;
     /// Writes everything out and accepts nothing any more.
     fn shut(&self) -> Answer<'static, ()>;
     /// Why nothing is accepted, if so.
@@ -187,6 +190,14 @@ impl<R: Runner> Store for R {
                 }
             }
         })
+    }
+
+    fn backup(&self, backup: Backup) -> Answer<'_, Backup> {
+        Box::pin(care::backup::next(self, backup))
+    }
+
+    fn examine(&self, now: i64) -> Answer<'_, Vec<Finding>> {
+        self.walk(move |kv, _| Ok(doctor::examine(kv, now)?.findings()))
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -9,6 +9,7 @@
 
 mod api;
 mod campaign;
+mod care;
 mod commands;
 mod crash;
 mod full_disk;

@@ -12,6 +12,7 @@
 )]
 
 mod calls;
+mod care;
 mod damage;
 mod deaths;
 mod disk;

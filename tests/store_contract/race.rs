@@ -194,6 +194,7 @@ async fn interleave(store: &dyn Store, seed: u64) {
         }
     }
     check_stats(store).await;
+    assert_eq!(store.examine(world.now).await.unwrap(), [], "rows that do not agree");
 }
 
 /// Says which seed it was when an interleaving fails.

@@ -103,6 +103,7 @@ impl From<StoreError> for Fault {
             StoreError::Damaged(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, sentence(&error.to_string()))
             }
+            StoreError::Backup(_) => Self::conflict(sentence(&error.to_string())),
             _ => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("{} Try again in a moment.", sentence(&error.to_string())),

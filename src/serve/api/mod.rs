@@ -6,6 +6,7 @@
 //! the looks of an answer to `shapes`. All but `/livez` and `/readyz` need credentials.
 
 mod answer;
+mod backup;
 mod calendar;
 mod contacts;
 mod credentials;
@@ -83,6 +84,7 @@ fn reading() -> Router<Arc<App>> {
 fn steering() -> Router<Arc<App>> {
     Router::new()
         .route("/api/v1/executions/{id}/kill", delete(executions::kill))
+        .route("/api/v1/backup", post(backup::make))
         .route("/api/v1/queue/pause", post(queue::pause))
         .route("/api/v1/queue/resume", post(queue::resume))
         .route("/api/v1/queue/cleanup", post(queue::cleanup))

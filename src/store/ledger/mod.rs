@@ -15,9 +15,9 @@ mod claim;
 mod clock;
 mod commit;
 mod finish;
-mod progress;
-mod purge;
-mod queue;
+pub(super) mod progress;
+pub(super) mod purge;
+pub(super) mod queue;
 mod steer;
 mod suspect;
 
@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 
 use self::progress::Delta;
 pub(super) use self::purge::Purge;
-use self::suspect::Suspect;
+pub(super) use self::suspect::Suspect;
 use super::StoreError;
 use super::claims::{Claims, Held};
 use super::kv::Batch;

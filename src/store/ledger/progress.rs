@@ -10,7 +10,7 @@ use crate::store::{Stat, StoreError, keys};
 
 /// What a request changes about an execution.
 #[derive(Debug, Default)]
-pub(super) struct Delta {
+pub(in crate::store) struct Delta {
     pub(super) open: i64,
     pub(super) done: i64,
     pub(super) failed: i64,
@@ -115,7 +115,7 @@ impl Ledger {
 }
 
 /// Moves a job between two states of a counter; none means that it was or is not there.
-pub(super) fn shift(stat: &mut Stat, from: Option<JobState>, to: Option<JobState>) {
+pub(in crate::store) fn shift(stat: &mut Stat, from: Option<JobState>, to: Option<JobState>) {
     if let Some(from) = from {
         let count = &mut stat.counts[from as usize];
         *count = count.saturating_sub(1);
@@ -125,7 +125,8 @@ pub(super) fn shift(stat: &mut Stat, from: Option<JobState>, to: Option<JobState
     }
 }
 
-fn advance(progress: &mut Progress, delta: &Delta, now: i64) {
+/// Adds what a request changed, and moves to the state that follows from the counts.
+pub(in crate::store) fn advance(progress: &mut Progress, delta: &Delta, now: i64) {
     let add = |count: u32, by: i64| u32::try_from(i64::from(count) + by).unwrap_or(0);
     progress.open = add(progress.open, delta.open);
     progress.done = add(progress.done, delta.done);

@@ -9,7 +9,7 @@ use crate::store::rows::{self, Head, StoredJob, UsedKey};
 use crate::store::{StoreError, keys};
 
 /// No call is forgotten earlier: so long a repetition gets its answer.
-const KEPT: i64 = 24 * 3_600_000;
+pub(in crate::store) const KEPT: i64 = 24 * 3_600_000;
 /// Rows that one step looks at.
 const STEP: usize = 200;
 

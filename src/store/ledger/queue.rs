@@ -8,12 +8,12 @@ use crate::store::rows::{self, Due, StoredEnrolment, StoredJob};
 use crate::store::{StoreError, keys};
 
 /// A job of a group that has its turn.
-const ACTIVE: &[u8] = &[1];
+pub(in crate::store) const ACTIVE: &[u8] = &[1];
 /// A job of a group that waits for the ones before it and has no due row.
-const PARKED: &[u8] = &[0];
+pub(in crate::store) const PARKED: &[u8] = &[0];
 
 /// Whether the row of a job in its group says that it has its turn.
-fn is_active(raw: &[u8]) -> bool {
+pub(in crate::store) fn is_active(raw: &[u8]) -> bool {
     raw.ends_with(ACTIVE) && raw.len() == 2
 }
 

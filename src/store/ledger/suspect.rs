@@ -17,7 +17,7 @@ const ALONE_AFTER: u8 = 2;
 
 /// What is held against a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Suspect {
+pub(in crate::store) struct Suspect {
     /// Its due row.
     key: Vec<u8>,
     /// Deaths of the process at which it was under way beside others.
@@ -43,6 +43,14 @@ impl Ledger {
         for row in batch.prefix(&[keys::SUSPECT], Way::Up) {
             let (key, raw) = row?;
             self.suspects.insert(keys::id_of(&key), rows::decode(batch, &key, &raw)?);
+        }
+        for (id, due) in
+            self.suspects.iter().map(|(id, one)| (*id, one.key.clone())).collect::<Vec<_>>()
+        {
+            if batch.get(&due)?.is_none() {
+                // It was called off, or put off, without being tried.
+                self.acquit(batch, id);
+            }
         }
         let alone = in_flight.len() == 1;
         for key in in_flight {

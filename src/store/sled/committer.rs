@@ -7,6 +7,7 @@
 //! what a claim hands out has been written down. After the first failed write nothing is
 //! answered but `Stopped`, since nobody can tell any more what the disk holds.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +22,8 @@ use super::flight::Flight;
 use super::open::Disk;
 use super::space::Space;
 use super::trouble;
-use crate::store::kv::Batch;
+use crate::store::care::tap::Tap;
+use crate::store::kv::{Batch, Change};
 use crate::store::ledger::Ledger;
 use crate::store::{Answer, StoreError};
 
@@ -63,6 +65,7 @@ impl Committer {
         disk: Disk,
         flight: Flight,
         ledger: Ledger,
+        tap: Arc<Tap>,
         fatal: Arc<Fatal>,
     ) -> io::Result<Self> {
         let (queue, requests) = sync_channel(WAITING);
@@ -73,6 +76,7 @@ impl Committer {
             disk,
             flight,
             ledger,
+            tap,
             waiting: Arc::clone(&waiting),
             fatal: Arc::clone(&fatal),
         };
@@ -184,6 +188,7 @@ struct Worker {
     disk: Disk,
     flight: Flight,
     ledger: Ledger,
+    tap: Arc<Tap>,
     waiting: Arc<AtomicUsize>,
     fatal: Arc<Fatal>,
 }
@@ -252,7 +257,9 @@ impl Worker {
                 next = requests.try_recv().ok();
             }
         }
-        let changes = changes(batch);
+        let changes = batch.into_changes();
+        self.tap.stage(&changes, &*self.disk.db);
+        let changes = as_sled(changes);
         if let Some(keys) = self.ledger.moved() {
             self.flight.note(&keys);
         }
@@ -262,7 +269,9 @@ impl Worker {
     fn write(&mut self, changes: Option<sled::Batch>) -> Result<(), StoreError> {
         let Some(changes) = changes else { return Ok(()) };
         self.disk.db.apply_batch(changes).map_err(|error| trouble(&error))?;
-        self.sync()
+        self.sync()?;
+        self.tap.publish();
+        Ok(())
     }
 
     /// sled's flush writes but does not sync; its log is synced here. A sync that fails is
@@ -273,10 +282,10 @@ impl Worker {
     }
 }
 
-/// A batch in sled's form; none when it changes nothing.
-pub(super) fn changes(batch: Batch<'_>) -> Option<sled::Batch> {
+/// Changes in sled's form; none when there are none.
+pub(super) fn as_sled(changes: BTreeMap<Vec<u8>, Change>) -> Option<sled::Batch> {
     let mut write = None;
-    for (key, change) in batch.into_changes() {
+    for (key, change) in changes {
         let write = write.get_or_insert_with(sled::Batch::default);
         match change {
             Some(value) => write.insert(key, value),

@@ -1,10 +1,12 @@
 //! The store on disk: one process, one folder, sled 0.34. Requests go to one thread that
 //! writes many of them at once and answers when they are durable; readers look at the tree
-//! themselves. `open` knows how to open the folder after a crash, `committer` is the thread.
+//! themselves. `open` knows how to open the folder after a crash, `committer` is the thread,
+//! `care` works on a folder that no server uses.
 //! `space` watches the room on the disk; `mark` and `scrub` find damage, at the opening and
 //! soon after it; `fatal` is the end when files cannot be trusted any more; `flight` tells the
 //! next process what was under way when this one died.
 
+pub(super) mod care;
 mod committer;
 mod fatal;
 mod flight;
@@ -19,11 +21,13 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use self::committer::{Committer, changes};
+use self::committer::{Committer, as_sled};
 use self::fatal::Fatal;
 use self::flight::Flight;
+pub(super) use self::open::FORMAT;
 pub use self::open::OpenError;
 use self::scrub::Scrub;
+use super::care::tap::Tap;
 use super::claims::Claims;
 use super::kv::{Batch, Kv, Pair, Rows, Way};
 use super::ledger::Ledger;
@@ -44,6 +48,7 @@ pub struct SledStore {
     committer: Committer,
     claims: Arc<Claims>,
     bell: Arc<Notify>,
+    tap: Arc<Tap>,
 }
 
 impl fmt::Debug for SledStore {
@@ -76,8 +81,10 @@ impl SledStore {
             }
             None => None,
         };
-        let committer = Committer::start(disk, flight, ledger, fatal).map_err(failed)?;
-        Ok(Self { tree, _scrub: scrub, committer, claims, bell })
+        let tap = Arc::<Tap>::default();
+        let committer =
+            Committer::start(disk, flight, ledger, Arc::clone(&tap), fatal).map_err(failed)?;
+        Ok(Self { tree, _scrub: scrub, committer, claims, bell, tap })
     }
 }
 
@@ -86,13 +93,14 @@ impl SledStore {
 fn after_a_death(folder: &Path, db: &sled::Db, ledger: &mut Ledger) -> Result<Flight, OpenError> {
     let (mut flight, fell) = Flight::open(folder).map_err(|error| OpenError::io(folder, &error))?;
     let mut batch = Batch::over(&**db);
-    let written = ledger.accuse(&mut batch, fell).and_then(|()| match changes(batch) {
-        // It must survive this process: only then the old note may go.
-        Some(changes) => {
-            db.apply_batch(changes).and_then(|()| db.flush().map(drop)).map_err(|e| trouble(&e))
-        }
-        None => Ok(()),
-    });
+    let written =
+        ledger.accuse(&mut batch, fell).and_then(|()| match as_sled(batch.into_changes()) {
+            // It must survive this process: only then the old note may go.
+            Some(changes) => {
+                db.apply_batch(changes).and_then(|()| db.flush().map(drop)).map_err(|e| trouble(&e))
+            }
+            None => Ok(()),
+        });
     written.map_err(|error| match error {
         StoreError::Damaged(why) => OpenError::Damaged(folder.to_owned(), why),
         error => OpenError::Io(folder.to_owned(), error.to_string()),
@@ -172,6 +180,10 @@ impl Runner for SledStore {
 
     fn alarm(&self) -> &Arc<Notify> {
         &self.bell
+    }
+
+    fn tap(&self) -> &Arc<Tap> {
+        &self.tap
     }
 
     fn shut(&self) -> Answer<'static, ()> {

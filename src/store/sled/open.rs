@@ -36,7 +36,7 @@ const BYTES_A_SECOND: u64 = 32 * 1024 * 1024;
 const LOG: &str = "db";
 
 /// The format of the rows. A later program that changes it will know what to convert.
-const FORMAT: u8 = 1;
+pub(in crate::store) const FORMAT: u8 = 1;
 /// Where the format is written: a key that sorts before every row.
 const FORMAT_KEY: &[u8] = b"\0format";
 

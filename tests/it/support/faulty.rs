@@ -95,6 +95,8 @@ impl Store for Faulty {
         set_back(by: i64, now: i64) -> Answer<'_, usize>;
         note_refusals(refusals: Vec<Refusal>) -> ();
         purge(before: i64, now: i64) -> Answer<'_, usize>;
+        backup(backup: rulerun::store::Backup) -> Answer<'_, rulerun::store::Backup>;
+        examine(now: i64) -> Answer<'_, Vec<rulerun::store::Finding>>;
         close() -> Answer<'_, ()>;
         trouble() -> Option<String>;
     }

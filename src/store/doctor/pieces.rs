@@ -1,0 +1,154 @@
+//! Counters, idempotency keys, and whether everything else can be read and belongs to
+//! something.
+
+use super::{Examination, Flaw, Result, readable};
+use crate::base::Id;
+use crate::model::queue::{Attempt, LogLine, Progress, Record, Refusal};
+use crate::store::kv::{Way, chunks, payload};
+use crate::store::ledger::Suspect;
+use crate::store::ledger::purge::KEPT;
+use crate::store::rows::{self, Counter, UsedKey};
+use crate::store::{Stat, Suppression, keys};
+
+/// Every kind of row.
+const KINDS: [u8; 19] = [
+    keys::EXECUTION,
+    keys::JOB,
+    keys::DUE,
+    keys::ATTEMPT,
+    keys::ENROLMENT,
+    keys::IDEMPOTENCY,
+    keys::REFUSAL,
+    keys::COUNTER,
+    keys::SUSPECT,
+    keys::RECORD,
+    keys::BODY,
+    keys::PROGRESS,
+    keys::LOG,
+    keys::GROUP,
+    keys::PERSON_ENROLMENT,
+    keys::PERSON_EXECUTION,
+    keys::FLAG,
+    keys::SUPPRESSION,
+    keys::CHUNK,
+];
+
+impl Examination<'_> {
+    /// Counters are what was counted.
+    pub(super) fn counters(&mut self) -> Result<()> {
+        self.each(keys::COUNTER, |found, _, row: Counter| {
+            let counted = found.stats.remove(&(row.event_type.clone(), row.lane.clone()));
+            found.counter(row, &counted.unwrap_or_default())
+        })?;
+        for ((event_type, lane), counted) in std::mem::take(&mut self.stats) {
+            self.counter(Counter { event_type, lane, stat: Stat::default() }, &counted)?;
+        }
+        Ok(())
+    }
+
+    fn counter(&mut self, mut row: Counter, counted: &Stat) -> Result<()> {
+        let stat = &mut row.stat;
+        // The most retries of one job stay known when that job has been cleaned away.
+        let most = stat.max_retries.max(counted.max_retries);
+        if (stat.counts, stat.retries, stat.max_retries) == (counted.counts, counted.retries, most)
+        {
+            return Ok(());
+        }
+        let (says, are) = (stat.counts, counted.counts);
+        stat.counts = are;
+        stat.retries = counted.retries;
+        stat.max_retries = most;
+        self.find(Flaw::Counter, || {
+            format!("`{}` to `{}` says {says:?}, there are {are:?}", row.event_type, row.lane)
+        });
+        self.fixes.begin();
+        rows::write(&mut self.fixes, keys::counter(&row.event_type, &row.lane), &row)
+    }
+
+    /// The rest can be read, and belongs to something.
+    pub(super) fn pieces(&mut self) -> Result<()> {
+        self.each(keys::ATTEMPT, |_, _, _: Attempt| Ok(()))?;
+        self.each(keys::REFUSAL, |_, _, _: Refusal| Ok(()))?;
+        self.each(keys::LOG, |_, _, _: LogLine| Ok(()))?;
+        self.each(keys::SUSPECT, |_, _, _: Suspect| Ok(()))?;
+        self.each(keys::FLAG, |_, _, _: String| Ok(()))?;
+        self.each(keys::SUPPRESSION, |_, _, _: Suppression| Ok(()))?;
+        self.each(keys::RECORD, |found, key, record: Record| {
+            if keys::record(&record.name, &record.id) != key {
+                found.unreadable(&key);
+            }
+            Ok(())
+        })?;
+        self.each(keys::IDEMPOTENCY, |found, _, used: UsedKey| {
+            // An older call may have been cleaned away.
+            let recent = used.execution.millis() > found.now.saturating_sub(KEPT);
+            if recent && !found.has(&keys::by_id(keys::EXECUTION, used.execution))? {
+                let id = used.execution;
+                found.find(Flaw::CallMissing, || format!("execution {id}"));
+            }
+            Ok(())
+        })?;
+        self.each(keys::PROGRESS, |found, key, _: Progress| found.has_execution(key))?;
+        self.bodies()?;
+        self.chunks()?;
+        self.unknown()
+    }
+
+    fn bodies(&mut self) -> Result<()> {
+        let kv = self.kv;
+        for row in kv.prefix(&[keys::BODY], Way::Up) {
+            let (key, raw) = row?;
+            match readable(payload(kv, &key, &raw))?.flatten() {
+                Some(_) => self.has_execution(key)?,
+                None => self.unreadable(&key),
+            }
+        }
+        Ok(())
+    }
+
+    /// A row that an execution's id names goes with its execution.
+    fn has_execution(&mut self, key: Vec<u8>) -> Result<()> {
+        let id: Id = keys::id_of(&key);
+        if self.has(&keys::by_id(keys::EXECUTION, id))? {
+            return Ok(());
+        }
+        let example = format!("{} {id}", keys::kind(&key));
+        self.drop_row(Flaw::Leftover, key, example)
+    }
+
+    /// Every piece belongs to a row that has so many.
+    fn chunks(&mut self) -> Result<()> {
+        let kv = self.kv;
+        for row in kv.prefix(&[keys::CHUNK], Way::Up) {
+            let (key, _) = row?;
+            let whole = key.len().checked_sub(4).and_then(|end| key.get(1..end));
+            let number = key.last_chunk().copied().map(u32::from_be_bytes);
+            let count = match whole {
+                Some(whole) => kv.get(whole)?.as_deref().and_then(chunks),
+                None => None,
+            };
+            if count <= number {
+                let example = format!("a piece of {}", whole.map_or("nothing", keys::kind));
+                self.drop_row(Flaw::Leftover, key, example)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaps from kind to kind and finds the rows between them.
+    fn unknown(&mut self) -> Result<()> {
+        let kv = self.kv;
+        let mut from = keys::FIRST.to_vec();
+        while let Some(row) = kv.scan(&from, keys::LAST, Way::Up).next() {
+            let (key, _) = row?;
+            let known = key.first().filter(|kind| KINDS.contains(kind));
+            from = if let Some(kind) = known {
+                keys::end(&[*kind])
+            } else {
+                self.find(Flaw::Unknown, || format!("row {}", hex::encode(&key)));
+                [&key[..], &[0]].concat()
+            };
+        }
+        Ok(())
+    }
+}
