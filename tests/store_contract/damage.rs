@@ -208,7 +208,7 @@ async fn after_a_crash_damage_in_the_log_is_never_silent_where_sled_has_a_snapsh
 async fn files_that_may_not_be_read_are_named() {
     let whole = closed().await;
     let file = whole.path().join("db");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
     if File::open(&file).is_ok() {
         eprintln!("SKIPPED: permissions do not bind this user; a folder stands in for the file");
         std::fs::remove_file(&file).unwrap();

@@ -15,13 +15,13 @@ pub(super) const MEND: &str = "`rulerun doctor` says what can still be read; `ru
 pub(super) struct Fatal {
     folder: PathBuf,
     stopped: Mutex<Option<String>>,
-    on_fatal: OnFatal,
+    tell: OnFatal,
 }
 
 impl Fatal {
     /// A store that works.
-    pub(super) fn new(folder: &Path, on_fatal: OnFatal) -> Self {
-        Self { folder: folder.to_owned(), stopped: Mutex::default(), on_fatal }
+    pub(super) fn new(folder: &Path, tell: OnFatal) -> Self {
+        Self { folder: folder.to_owned(), stopped: Mutex::default(), tell }
     }
 
     /// Notes why nothing is accepted from now on; the first reason stays.
@@ -49,6 +49,6 @@ impl Fatal {
         };
         // The store may have been closed before; a failure is told all the same.
         self.note(&text);
-        (self.on_fatal)(&text);
+        (self.tell)(&text);
     }
 }

@@ -152,20 +152,20 @@ mod tests {
     fn a_mark_tells_every_change_of_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let (folder, db) = (folder.path(), folder.path().join("db"));
-        std::fs::write(&db, [7; 100_000]).unwrap();
+        std::fs::write(&db, vec![7; 100_000]).unwrap();
         assert_eq!(wrong(folder), None, "no mark, no opinion");
         set(folder, &File::open(&db).unwrap()).unwrap();
         assert!(is_set(folder));
         assert_eq!(wrong(folder), None);
-        let mut flipped = [7; 100_000];
+        let mut flipped = vec![7; 100_000];
         flipped[50_000] ^= 1;
-        std::fs::write(&db, flipped).unwrap();
+        std::fs::write(&db, &flipped).unwrap();
         assert!(wrong(folder).unwrap().contains("not as it was left"));
-        std::fs::write(&db, [7; 99_999]).unwrap();
+        std::fs::write(&db, vec![7; 99_999]).unwrap();
         assert!(wrong(folder).unwrap().contains("shorter"));
-        std::fs::write(&db, [7; 100_001]).unwrap();
+        std::fs::write(&db, vec![7; 100_001]).unwrap();
         assert!(wrong(folder).unwrap().contains("longer"));
-        std::fs::write(&db, [7; 100_000]).unwrap();
+        std::fs::write(&db, vec![7; 100_000]).unwrap();
         std::fs::create_dir(folder.join("blobs")).unwrap();
         std::fs::write(folder.join("blobs/1"), "x").unwrap();
         assert!(wrong(folder).unwrap().contains("blobs"));
