@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::OnFatal;
+use super::{OnFatal, mark};
 use crate::store::StoreError;
 
 /// What to do about damage.
@@ -40,6 +40,7 @@ impl Fatal {
         let folder = self.folder.display();
         let text = match error {
             StoreError::Damaged(why) => {
+                mark::note_damage(&self.folder, why);
                 format!("the data folder {folder} is damaged: {why}; {MEND}")
             }
             _ => format!(
