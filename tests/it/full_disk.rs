@@ -1,5 +1,6 @@
 //! A disk that fills up under load: calls are refused in time and in words, nothing that was
-//! answered is lost, and as soon as there is room again everything goes on by itself.
+//! answered is lost, and as soon as there is room again everything goes on by itself. And a
+//! disk that fails, or has lost what it held: the program says so in its own words and ends.
 #![allow(
     clippy::disallowed_methods,
     reason = "real processes and files live in real time, and are looked at until it is so"
@@ -226,4 +227,43 @@ async fn a_write_that_fails_ends_with_74_and_says_what_to_do() {
     assert_eq!(status.code(), Some(74), "{said}");
     assert!(said.contains(data.to_str().unwrap()) && said.contains("start again"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_damaged_folder_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("rules/t.kdl"), RULES);
+    let env = [("CRM_URL", "http://127.0.0.1:9")];
+    let mut server = Running::serve(folder.path(), &env, &["--data", "data"]);
+    let base = server.base();
+    for n in 0..20 {
+        assert_eq!(call(&agent(), &base, n).unwrap().0, 200);
+    }
+    server.signal("TERM");
+    server.end();
+    let store = folder.path().join("data/store");
+    let bytes = std::fs::read(store.join("db")).unwrap();
+    let refusal = || {
+        let began = Instant::now();
+        let (status, said, _) = Running::serve(folder.path(), &env, &["--data", "data"]).end();
+        assert_eq!(status.code(), Some(2), "{said}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(said.contains("data/store is damaged") && said.contains("`db`"), "{said}");
+        assert!(said.contains("`rulerun restore FILE`"), "{said}");
+        assert!(!said.contains("panicked") && !said.contains("sled"), "{said}");
+    };
+    std::fs::write(store.join("db"), &bytes[..bytes.len() - 1]).unwrap();
+    refusal();
+    // A second opening writes a snapshot; after a crash sled itself stumbles over what is
+    // missing below it, and panics.
+    std::fs::write(store.join("db"), &bytes).unwrap();
+    let mut server = Running::serve(folder.path(), &env, &["--data", "data"]);
+    server.base();
+    server.signal("KILL");
+    server.end();
+    assert!(!store.join("closed").exists(), "it was killed");
+    let mut bytes = std::fs::read(store.join("db")).unwrap();
+    bytes[100..200_000].fill(0xA5);
+    std::fs::write(store.join("db"), &bytes).unwrap();
+    refusal();
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::OnFatal;
+use super::{OnFatal, mark};
 use crate::store::StoreError;
 
 /// What to do about damage.
@@ -15,13 +15,13 @@ pub(super) const MEND: &str = "`rulerun doctor` says what can still be read; `ru
 pub(super) struct Fatal {
     folder: PathBuf,
     stopped: Mutex<Option<String>>,
-    on_fatal: OnFatal,
+    tell: OnFatal,
 }
 
 impl Fatal {
     /// A store that works.
-    pub(super) fn new(folder: &Path, on_fatal: OnFatal) -> Self {
-        Self { folder: folder.to_owned(), stopped: Mutex::default(), on_fatal }
+    pub(super) fn new(folder: &Path, tell: OnFatal) -> Self {
+        Self { folder: folder.to_owned(), stopped: Mutex::default(), tell }
     }
 
     /// Notes why nothing is accepted from now on; the first reason stays.
@@ -40,6 +40,7 @@ impl Fatal {
         let folder = self.folder.display();
         let text = match error {
             StoreError::Damaged(why) => {
+                mark::note_damage(&self.folder, why);
                 format!("the data folder {folder} is damaged: {why}; {MEND}")
             }
             _ => format!(
@@ -49,6 +50,6 @@ impl Fatal {
         };
         // The store may have been closed before; a failure is told all the same.
         self.note(&text);
-        (self.on_fatal)(&text);
+        (self.tell)(&text);
     }
 }

@@ -3,6 +3,9 @@
 //! file next to its log says how long the log is and what its bytes add up to. The next
 //! opening compares before it lets sled touch anything, and takes the mark away. After a
 //! crash there is no mark: then the log may end anywhere, and sled's own recovery counts.
+//!
+//! Damage that was found only after sled had opened is written down in a second file: sled may
+//! have tidied its log meanwhile, and the next opening must not take what is left for all.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -12,11 +15,17 @@ use std::path::Path;
 const FILE: &str = "closed";
 /// The mark while it is being written.
 const PART: &str = "closed.part";
+/// What damage was found.
+const DAMAGE: &str = "damaged";
 /// How the mark begins.
 const HEAD: &str = "rulerun closed 1";
 /// Of a longer log only its first and its last half of this are added up, so that neither
 /// end nor start takes long.
 const SUMMED: u64 = 256 * 1024 * 1024;
+/// A log without a row of ours is no longer than this (115 bytes, with the first one)…
+const UNUSED: u64 = 128;
+/// …and of a longer one so many bytes are looked at.
+const STARTS: u64 = 1024 * 1024;
 /// Read at once.
 const BLOCK: usize = 256 * 1024;
 
@@ -90,6 +99,36 @@ pub(super) fn clear(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Writes down what damage was found, as far as that is possible.
+pub(super) fn note_damage(folder: &Path, why: &str) {
+    let note = || -> io::Result<()> {
+        let mut file = File::create(folder.join(DAMAGE))?;
+        file.write_all(why.as_bytes())?;
+        file.sync_all()?;
+        sync_folder(folder)
+    };
+    // Whoever opened is told in any case.
+    let _ = note();
+}
+
+/// What damage was found before.
+pub(super) fn damage(folder: &Path) -> Option<String> {
+    let noted = folder.join(DAMAGE);
+    noted.exists().then(|| std::fs::read_to_string(noted).unwrap_or_default())
+}
+
+/// Whether a log holds more than the few bytes of a store that was never used.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn is_used(log: &File) -> io::Result<bool> {
+    let mut start = Vec::new();
+    let mut log = log;
+    log.seek(SeekFrom::Start(UNUSED))?;
+    log.take(STARTS).read_to_end(&mut start)?;
+    Ok(start.iter().any(|byte| *byte != 0))
+}
+
 fn parse(text: &str) -> Option<Look> {
     let mut words = text.strip_prefix(HEAD)?.split_ascii_whitespace();
     let mut next = || words.next()?.parse::<u64>().ok();
@@ -152,20 +191,20 @@ mod tests {
     fn a_mark_tells_every_change_of_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let (folder, db) = (folder.path(), folder.path().join("db"));
-        std::fs::write(&db, [7; 100_000]).unwrap();
+        std::fs::write(&db, vec![7; 100_000]).unwrap();
         assert_eq!(wrong(folder), None, "no mark, no opinion");
         set(folder, &File::open(&db).unwrap()).unwrap();
         assert!(is_set(folder));
         assert_eq!(wrong(folder), None);
-        let mut flipped = [7; 100_000];
+        let mut flipped = vec![7; 100_000];
         flipped[50_000] ^= 1;
-        std::fs::write(&db, flipped).unwrap();
+        std::fs::write(&db, &flipped).unwrap();
         assert!(wrong(folder).unwrap().contains("not as it was left"));
-        std::fs::write(&db, [7; 99_999]).unwrap();
+        std::fs::write(&db, vec![7; 99_999]).unwrap();
         assert!(wrong(folder).unwrap().contains("shorter"));
-        std::fs::write(&db, [7; 100_001]).unwrap();
+        std::fs::write(&db, vec![7; 100_001]).unwrap();
         assert!(wrong(folder).unwrap().contains("longer"));
-        std::fs::write(&db, [7; 100_000]).unwrap();
+        std::fs::write(&db, vec![7; 100_000]).unwrap();
         std::fs::create_dir(folder.join("blobs")).unwrap();
         std::fs::write(folder.join("blobs/1"), "x").unwrap();
         assert!(wrong(folder).unwrap().contains("blobs"));

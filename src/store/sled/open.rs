@@ -122,14 +122,14 @@ impl Disk {
 pub(super) fn open(folder: &Path) -> Result<(Disk, Option<Vec<u8>>), OpenError> {
     let failed = |error: io::Error| OpenError::io(folder, &error);
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    let length = examine(folder)?;
-    let patience = PATIENCE + Duration::from_secs(length / BYTES_A_SECOND);
+    let found = examine(folder)?;
+    let patience = PATIENCE + Duration::from_secs(found.length / BYTES_A_SECOND);
     // sled gets a thread of its own: where damage makes it hang, that one is left behind.
     let (tell, opened) = sync_channel(1);
     let path = folder.to_owned();
     std::thread::Builder::new()
         .name("open store".into())
-        .spawn(move || drop(tell.send(with_room(&path))))
+        .spawn(move || drop(tell.send(with_room(&path, found.used))))
         .map_err(failed)?;
     let late = |_| {
         let seconds = patience.as_secs();
@@ -139,8 +139,18 @@ pub(super) fn open(folder: &Path) -> Result<(Disk, Option<Vec<u8>>), OpenError> 
     opened.recv_timeout(patience).map_err(late)?
 }
 
-/// Looks at the files before sled may touch them; answers the length of its log.
-fn examine(folder: &Path) -> Result<u64, OpenError> {
+/// A log before sled has touched it.
+struct Found {
+    length: u64,
+    /// Whether a store was kept in it.
+    used: bool,
+}
+
+/// Looks at the files before sled may touch them.
+fn examine(folder: &Path) -> Result<Found, OpenError> {
+    if let Some(why) = mark::damage(folder) {
+        return Err(OpenError::Damaged(folder.to_owned(), why));
+    }
     let failed = |error: io::Error| OpenError::file(folder, LOG, &error);
     let log = match OpenOptions::new().read(true).write(true).open(folder.join(LOG)) {
         Ok(log) => Some(log),
@@ -158,13 +168,13 @@ fn examine(folder: &Path) -> Result<u64, OpenError> {
         let what = if log.is_some() { "is empty" } else { "is missing" };
         return Err(OpenError::Damaged(folder.to_owned(), format!("its file `{LOG}` {what}")));
     }
-    if let Some(log) = &log {
-        if let Some(wrong) = mark::check(folder, log).map_err(failed)? {
-            return Err(OpenError::damaged(folder, wrong));
-        }
-        mark::clear(folder).map_err(failed_here)?;
+    let Some(log) = log else { return Ok(Found { length, used: false }) };
+    if let Some(wrong) = mark::check(folder, &log).map_err(failed)? {
+        return Err(OpenError::damaged(folder, wrong));
     }
-    Ok(length)
+    let used = mark::is_used(&log).map_err(failed)?;
+    mark::clear(folder).map_err(failed_here)?;
+    Ok(Found { length, used })
 }
 
 /// Waits for a process that is going away. The lock goes with the file: sled takes its own.
@@ -180,19 +190,21 @@ fn lock(folder: &Path, log: &File) -> Result<(), OpenError> {
 }
 
 /// Opens, if need be in the room that the ballast took.
-fn with_room(folder: &Path) -> Result<(Disk, Option<Vec<u8>>), OpenError> {
+fn with_room(folder: &Path, used: bool) -> Result<(Disk, Option<Vec<u8>>), OpenError> {
     space::make_room(folder);
-    let opened = start(folder);
-    match opened {
+    let opened = start(folder, used);
+    match &opened {
         // A full disk shows as all kinds of trouble within sled.
         Err(OpenError::Io(..) | OpenError::Damaged(..)) if space::is_full(folder) => {
-            Err(OpenError::NoSpace(folder.to_owned()))
+            return Err(OpenError::NoSpace(folder.to_owned()));
         }
-        opened => opened,
+        Err(OpenError::Damaged(_, why)) => mark::note_damage(folder, why),
+        _ => {}
     }
+    opened
 }
 
-fn start(folder: &Path) -> Result<(Disk, Option<Vec<u8>>), OpenError> {
+fn start(folder: &Path, used: bool) -> Result<(Disk, Option<Vec<u8>>), OpenError> {
     let failed = |error: io::Error| OpenError::io(folder, &error);
     let is_new = !folder.join(LOG).exists();
     let db = open_when_free(folder)?;
@@ -201,6 +213,7 @@ fn start(folder: &Path) -> Result<(Disk, Option<Vec<u8>>), OpenError> {
     match db.get(FORMAT_KEY).map_err(|error| broken(&error))?.as_deref() {
         Some([FORMAT]) => {}
         Some([newer, ..]) => return Err(OpenError::Newer(folder.to_owned(), *newer)),
+        _ if used => return Err(OpenError::damaged(folder, "its file `db` cannot be understood")),
         _ => {
             db.insert(FORMAT_KEY, &[FORMAT]).map_err(|error| broken(&error))?;
             db.flush().map_err(|error| broken(&error))?;
@@ -260,7 +273,8 @@ fn open_when_free(folder: &Path) -> Result<sled::Db, OpenError> {
         .cache_capacity(CACHE)
         .segment_size(SEGMENT)
         .flush_every_ms(Some(CLEAN_EVERY_MS));
-    for _ in 0..TRIES {
+    // The lock was free a moment ago.
+    for _ in 0..TRIES / 2 {
         // sled panics on some damage where it should answer an error.
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => return Ok(db),
