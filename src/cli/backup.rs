@@ -53,13 +53,14 @@ pub(super) fn run(global: &Global, args: &BackupArgs) -> Outcome {
         return Ok(Exit::Fine);
     }
     let contents = keep(&source, &args.file)?;
+    let name = args.file.display();
     match args.remote.format {
         Format::Human => {
-            out::data(&format!("{} holds {}\n", args.file.display(), summary(&contents)))?
+            out::data(&format!("{name} holds {}\n", summary(&contents)))?;
         }
         Format::Json => {
             let mut shape = place::shape(&contents);
-            shape["file"] = json!(args.file.display().to_string());
+            shape["file"] = json!(name.to_string());
             out::json(&shape)?;
         }
     }

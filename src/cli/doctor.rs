@@ -34,17 +34,14 @@ pub(super) struct DoctorArgs {
 }
 
 pub(super) fn run(global: &Global, args: &DoctorArgs) -> Outcome {
-    let (name, examined) = match &args.file {
-        Some(file) => {
-            let examined = store::examine_backup(file, place::now());
-            let (_, found) = examined.map_err(|error| place::failure(&error))?;
-            (file.clone(), Examined { left: found.clone(), found })
-        }
-        None => {
-            let folder = args.place.store(global)?;
-            let examined = store::examine_folder(&folder, place::now(), args.mend);
-            (folder, examined.map_err(|error| failure(&error))?)
-        }
+    let (name, examined) = if let Some(file) = &args.file {
+        let examined = store::examine_backup(file, place::now());
+        let (_, found) = examined.map_err(|error| place::failure(&error))?;
+        (file.clone(), Examined { left: found.clone(), found })
+    } else {
+        let folder = args.place.store(global)?;
+        let examined = store::examine_folder(&folder, place::now(), args.mend);
+        (folder, examined.map_err(|error| failure(&error))?)
     };
     let Examined { found, left } = &examined;
     match args.format {

@@ -24,16 +24,13 @@ impl Place {
     /// The folder of the store. Rules that are not here or not good are no reason not to take
     /// care of it.
     pub(super) fn store(&self, global: &Global) -> Result<PathBuf, Failure> {
-        let data = match &self.data {
-            Some(data) => data.clone(),
-            None => {
-                let environment = Environment::load()?;
-                let rules = rules::quiet(global);
-                let data = rules.and_then(|rules| rules.data.resolve(&environment).ok().flatten());
-                PathBuf::from(data.unwrap_or_else(|| String::from("data")))
-            }
-        };
-        Ok(data.join("store"))
+        if let Some(data) = &self.data {
+            return Ok(data.join("store"));
+        }
+        let environment = Environment::load()?;
+        let rules = rules::quiet(global);
+        let data = rules.and_then(|rules| rules.data.resolve(&environment).ok().flatten());
+        Ok(PathBuf::from(data.unwrap_or_else(|| String::from("data"))).join("store"))
     }
 }
 

@@ -301,8 +301,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// that 32 MiB of changes have piled up fails.
     fn backup(&self, backup: Backup) -> Answer<'_, Backup>;
     /// Compares all rows with each other; what does not agree is listed with how often. Only
-    /// meaningful while nothing else uses the store. Walks everything: seconds for a million
-    /// rows, with about a hundred bytes of memory per execution that has work left.
+    /// meaningful while nothing else uses the store. Reads every row once and looks most of
+    /// them up once more, with about a hundred bytes of memory per execution with work left.
     fn examine(&self, now: i64) -> Answer<'_, Vec<Finding>>;
 
     /// Writes everything out and stops accepting.

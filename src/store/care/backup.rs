@@ -135,7 +135,7 @@ impl Backup {
         let next = slice.next.as_deref().unwrap_or(keys::LAST);
         for Heard { key, change, existed } in heard.iter().filter(|one| keys::is_counted(&one.key))
         {
-            match (&key[..] < &self.from[..], change.is_some()) {
+            match (key[..] < self.from[..], change.is_some()) {
                 (true, true) if !existed => *self.counter(key) += 1,
                 (true, false) if *existed => {
                     let counter = self.counter(key);

@@ -179,7 +179,7 @@ pub(super) fn examine(kv: &dyn Kv, now: i64) -> Result<Examination<'_>> {
     Ok(examination)
 }
 
-impl<'k> Examination<'k> {
+impl Examination<'_> {
     /// What was found, worst first.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let finding = |(flaw, (count, example)): (&Flaw, &(u64, String))| Finding {

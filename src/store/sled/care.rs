@@ -249,8 +249,18 @@ impl From<StoreError> for Fault {
     }
 }
 
-/// Makes a new store of a backup, durably; what an earlier try left there goes.
+/// Makes a new store of a backup, durably; what an earlier try left there goes, and so does
+/// this one if it fails.
 fn unpack(path: &Path, fresh: &Path, paused: Option<i64>) -> Result<Contents, CareError> {
+    let unpacked = unpack_into(path, fresh, paused);
+    if unpacked.is_err() {
+        // If this fails too, the next try removes it.
+        let _ = fs::remove_dir_all(fresh);
+    }
+    unpacked
+}
+
+fn unpack_into(path: &Path, fresh: &Path, paused: Option<i64>) -> Result<Contents, CareError> {
     if fresh.exists() {
         fs::remove_dir_all(fresh)
             .map_err(|error| CareError::Io("remove", fresh.to_owned(), error))?;
