@@ -23,7 +23,7 @@ pub(super) const REFUSAL: u8 = b'r';
 /// Counters by event type and lane.
 pub(super) const COUNTER: u8 = b'c';
 /// Jobs that may be what kills the process, by id.
-pub(super) const SUSPECT: u8 = b'k';
+pub(super) const SUSPECT: u8 = b'w';
 /// Records by name and id.
 pub(super) const RECORD: u8 = b'd';
 /// Bodies that do not lie with their execution.

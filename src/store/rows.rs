@@ -5,12 +5,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::kv::{Batch, Kv, Way, payload};
-use super::{Stat, StoreError, Suppression, keys};
+use super::{Stat, StoreError, keys};
 use crate::base::Id;
 use crate::model::commit::NextStep;
 use crate::model::queue::{
-    Attempt, Enrolment, EnrolmentState, Execution, ExecutionState, Job, LogLine, Progress, Record,
-    Refusal, Task,
+    Enrolment, EnrolmentState, Execution, ExecutionState, Job, Progress, Task,
 };
 
 /// Longest body that lies in the row of its execution.
@@ -211,32 +210,6 @@ pub(super) fn read<T: DeserializeOwned>(kv: &dyn Kv, key: &[u8]) -> Result<Optio
     bytes(kv, key)?
         .map(|bytes| postcard::from_bytes(&bytes).map_err(|_| unreadable(key)))
         .transpose()
-}
-
-/// Looks whether a row can be read. Rows that say all in their keys, and pieces of long ones,
-/// always can.
-pub(super) fn check(kv: &dyn Kv, key: &[u8], raw: &[u8]) -> Result<(), StoreError> {
-    fn is<T: DeserializeOwned>(kv: &dyn Kv, key: &[u8], raw: &[u8]) -> Result<(), StoreError> {
-        // One that is being replaced at this moment is looked at again.
-        decode::<T>(kv, key, raw).map(drop).or_else(|_| read::<T>(kv, key).map(drop))
-    }
-    match key.first() {
-        Some(&keys::EXECUTION) => is::<Head>(kv, key, raw),
-        Some(&keys::JOB) => is::<StoredJob>(kv, key, raw),
-        Some(&keys::DUE) => is::<Due>(kv, key, raw),
-        Some(&keys::ATTEMPT) => is::<Attempt>(kv, key, raw),
-        Some(&keys::ENROLMENT) => is::<StoredEnrolment>(kv, key, raw),
-        Some(&keys::IDEMPOTENCY) => is::<UsedKey>(kv, key, raw),
-        Some(&keys::REFUSAL) => is::<Refusal>(kv, key, raw),
-        Some(&keys::COUNTER) => is::<Counter>(kv, key, raw),
-        Some(&keys::PROGRESS) => is::<Progress>(kv, key, raw),
-        Some(&keys::LOG) => is::<LogLine>(kv, key, raw),
-        Some(&keys::RECORD) => is::<Record>(kv, key, raw),
-        Some(&keys::FLAG) => is::<String>(kv, key, raw),
-        Some(&keys::SUPPRESSION) => is::<Suppression>(kv, key, raw),
-        Some(&keys::BODY) => bytes(kv, key).map(drop),
-        _ => Ok(()),
-    }
 }
 
 /// Writes a row of any length.

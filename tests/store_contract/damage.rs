@@ -74,7 +74,7 @@ fn is_refused(folder: &Path, file: &str) {
         assert!(matches!(error, OpenError::Damaged(..)), "{text}");
         assert!(text.contains(&format!("`{file}`")), "{text}");
         assert!(text.contains(&folder.display().to_string()), "{text}");
-        assert!(text.contains("`rulerun doctor`") && text.contains("`rulerun restore FILE`"));
+        assert!(text.contains("`rulerun restore FILE --replace`"));
     }
 }
 

@@ -157,9 +157,10 @@ impl Ledger {
         let found = rows::decode::<Due>(batch, &key, &raw)
             .and_then(|due| Ok((rows::due(batch, id, &due)?, due)));
         let (stored, due) = match found {
-            Ok((Some(stored), due)) => (stored, due),
-            Ok((None, _)) => {
-                // A due row without its job or enrolment: nothing is left to do.
+            Ok((Some(stored), due)) if stored.job.state == JobState::Pending => (stored, due),
+            Ok(_) => {
+                // A due row without its job or enrolment, or whose job is over: nothing is left
+                // to do.
                 batch.delete_small(key);
                 return Ok(None);
             }

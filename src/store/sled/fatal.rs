@@ -8,8 +8,7 @@ use super::{OnFatal, mark};
 use crate::store::StoreError;
 
 /// What to do about damage.
-pub(super) const MEND: &str = "`rulerun doctor` says what can still be read; `rulerun restore \
-                               FILE` puts a backup in its place";
+pub(super) const MEND: &str = "put a backup in its place with `rulerun restore FILE --replace`";
 
 /// Whether a store has stopped, why, and whom to tell.
 pub(super) struct Fatal {
