@@ -12,6 +12,8 @@ use prometheus_client::registry::Registry;
 
 /// Refused calls of one endpoint that are kept as executions, per minute.
 const REFUSALS_KEPT: u32 = 60;
+/// How long a service is shown as full after a call was turned away, in milliseconds.
+const CROWDED_SHOWN: i64 = 60_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
@@ -34,6 +36,7 @@ pub struct Metrics {
     attempts: Family<AttemptLabels, Counter>,
     reloads: Counter,
     refusals: Mutex<HashMap<String, (i64, u32)>>,
+    crowded: Mutex<HashMap<String, i64>>,
 }
 
 impl Default for Metrics {
@@ -48,7 +51,15 @@ impl Default for Metrics {
         registry.register("call_seconds", "Time to answer a call", call_seconds.clone());
         registry.register("attempts", "Delivery attempts by service and outcome", attempts.clone());
         registry.register("reloads", "Rule sets that went live", reloads.clone());
-        Self { registry, calls, call_seconds, attempts, reloads, refusals: Mutex::default() }
+        Self {
+            registry,
+            calls,
+            call_seconds,
+            attempts,
+            reloads,
+            refusals: Mutex::default(),
+            crowded: Mutex::default(),
+        }
     }
 }
 
@@ -85,6 +96,23 @@ impl Metrics {
         }
         entry.1 += 1;
         entry.1 <= REFUSALS_KEPT
+    }
+
+    /// Notes that a call was turned away because too much waits for a service.
+    pub fn crowded(&self, service: &str, now: i64) {
+        if let Ok(mut crowded) = self.crowded.lock() {
+            crowded.insert(service.to_owned(), now);
+        }
+    }
+
+    /// The services, by name, because of which calls were turned away in the last minute.
+    #[must_use]
+    pub fn full_services(&self, now: i64) -> Vec<String> {
+        let Ok(mut crowded) = self.crowded.lock() else { return Vec::new() };
+        crowded.retain(|_, at| now.saturating_sub(*at) < CROWDED_SHOWN);
+        let mut names: Vec<String> = crowded.keys().cloned().collect();
+        names.sort();
+        names
     }
 
     /// The text that Prometheus reads.

@@ -4,6 +4,7 @@
 
 mod calls;
 mod disk;
+mod fairness;
 mod help;
 mod queue;
 mod race;

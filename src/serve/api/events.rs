@@ -132,6 +132,7 @@ async fn queue(
         Accepted::KeyReused => Err(Fault::conflict(
             "This Idempotency-Key was used before with another body; use a new one.",
         )),
+        Accepted::Crowded(service) => Err(Fault::crowded(&service)),
     }
 }
 

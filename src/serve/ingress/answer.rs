@@ -21,6 +21,8 @@ pub type Answer = Response<Body>;
 
 /// Seconds that a refused caller is asked to wait when the server is full.
 const RETRY_SECONDS: u32 = 2;
+/// Seconds that a caller is asked to wait when too much waits for a service.
+pub const CROWDED_SECONDS: u16 = 30;
 
 /// A JSON answer; null is an empty body.
 #[must_use]
@@ -60,6 +62,24 @@ pub fn busy(status: u16, text: &str) -> Answer {
     let mut answer = error(status, text);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
     answer
+}
+
+/// Too much waits for a service to which the call would send something. What is said names
+/// the service, so that its owner knows where to look.
+#[must_use]
+pub fn crowded(service: &str) -> Answer {
+    let mut answer = error(429, &crowded_text(service));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(CROWDED_SECONDS));
+    answer
+}
+
+/// The same as a sentence.
+#[must_use]
+pub fn crowded_text(service: &str) -> String {
+    format!(
+        "Too much waits to be sent to `{service}`; nothing of this call was kept, so please send \
+         it again later."
+    )
 }
 
 /// A method that the endpoint does not answer.
