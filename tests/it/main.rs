@@ -12,6 +12,7 @@ mod campaign;
 mod commands;
 mod crash;
 mod hostile;
+mod injection;
 mod mail;
 mod mirror;
 mod n8n;

@@ -105,7 +105,7 @@ const LOOPBACK: [&str; 9] = [
 
 /// Spellings that are no address, or not one that a rule may hold. Whatever the system makes
 /// of them, it is no connection.
-const NONSENSE: [&str; 8] = [
+const NONSENSE: [&str; 9] = [
     "10.0.0.1.",
     "169.254.169.254.",
     "10.0.0.1.invalid",
@@ -114,14 +114,14 @@ const NONSENSE: [&str; 8] = [
     "1.2.3.4.5",
     "0xa.0xa.0xa.0xa.0xa",
     "-1",
+    "[fe80::1%25eth0]",
 ];
 
 /// Spellings that no URL may hold at all.
-const NO_URL: [&str; 5] = [
+const NO_URL: [&str; 4] = [
     "\u{ff11}\u{ff10}.0.0.1",
     "\u{2460}\u{2461}\u{2466}.\u{24ea}.\u{24ea}.\u{2460}",
     "10\u{3002}0\u{3002}0\u{3002}1",
-    "[fe80::1%25eth0]",
     "10.0.0.1 ",
 ];
 
