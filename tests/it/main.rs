@@ -19,6 +19,7 @@ mod n8n;
 mod once;
 mod outbound;
 mod policies;
+mod receivers;
 mod reload;
 mod secrets;
 mod smtp;
