@@ -9,8 +9,10 @@
 
 mod api;
 mod campaign;
+mod chaos;
 mod commands;
 mod crash;
+mod fairness;
 mod hostile;
 mod injection;
 mod mail;

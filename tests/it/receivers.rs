@@ -123,12 +123,10 @@ async fn what_never_ends_is_left_at_the_deadline_or_when_enough_was_read() {
     .await;
     assert_eq!(send(&client, &url).await.error, Some(AttemptError::Timeout), "a dripping head");
 
-    let url = receiver(|stream| {
-        endlessly(
-            stream,
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
-            b"1\r\nx\r\n".to_vec(),
-        )
+    let chunk = format!("1000\r\n{}\r\n", "x".repeat(4096)).into_bytes();
+    let url = receiver(move |stream| {
+        let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        endlessly(stream, head, chunk.clone())
     })
     .await;
     let tried = send(&client, &url).await;
@@ -182,7 +180,7 @@ async fn a_reply_that_breaks_off_anywhere_is_a_broken_connection() {
 async fn a_second_answer_to_one_request_is_never_taken_for_the_answer_to_the_next() {
     let url = receiver(|mut stream| async move {
         let reply = |text: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{text}");
-        let both = reply("first") + &reply("stale");
+        let both = [reply("first"), reply("stale")].concat();
         let _ = stream.write_all(both.as_bytes()).await;
         let _ = stream.read(&mut [0; 4096]).await;
     })
@@ -206,8 +204,23 @@ async fn a_mail_server_at_a_private_address_is_refused_like_any_other_service() 
         marketing: false,
         message: b"Subject: Hi\r\n\r\nHi\r\n".to_vec(),
     };
-    for host in ["10.0.0.1", "169.254.169.254", "[fd00::1]", "0xa000001", "192.168.1"] {
-        let smtp = Smtp::from_url(&format!("smtp://{host}:25?tls=none"), None).unwrap();
+    for host in [
+        "10.0.0.1",
+        "169.254.169.254",
+        "[fd00::1]",
+        "[::ffff:10.0.0.1]",
+        "0.0.0.0",
+        "0xa000001",
+        "167772161",
+        "10.1",
+        "0251.0376.0251.0376",
+        "192.168.1",
+    ] {
+        // Of some spellings the reader of the setting says already that they name no server.
+        let Ok(smtp) = Smtp::from_url(&format!("smtp://{host}:25?tls=none"), None) else {
+            assert!(!host.starts_with('[') && host.parse::<std::net::IpAddr>().is_err(), "{host}");
+            continue;
+        };
         let tried = smtp.send(&mail, TIMEOUT).await;
         assert_eq!(tried.error, Some(AttemptError::Blocked), "{host}: {tried:?}");
         assert!(tried.message.unwrap().contains("allow-private"), "{host}");
@@ -315,15 +328,19 @@ async fn replies_of_a_gigabyte_cost_no_memory() {
             }
             until("they are sent", || received.load(Ordering::SeqCst) == so_far + more);
         };
-        send(0, 20);
+        // What grows with the first deliveries has grown by then.
+        send(0, 100);
         let before = memory(program.id());
-        send(20, 30);
+        send(100, 10);
         memory(program.id()).zip(before).map(|(after, before)| after.saturating_sub(before))
     })
     .await
     .unwrap();
     match grown {
-        Some(grown) => assert!(grown < 1024, "30 replies cost {grown} KiB"),
+        Some(grown) => {
+            eprintln!("10 replies of 1 GB: {grown} KiB");
+            assert!(grown < 1024, "10 replies cost {grown} KiB");
+        }
         None => eprintln!("skipped: the memory of a process is not told here (no /proc)"),
     }
 }
