@@ -29,7 +29,7 @@ const IN_FLIGHT: usize = 24;
 /// Attempts that the receiver has not noticed yet that they were given up.
 const UNNOTICED: usize = 8;
 /// How long all of it may take, for a thousand deliveries.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the receiver does with one request.
 #[derive(Clone, Copy, Debug)]

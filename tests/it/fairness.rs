@@ -24,15 +24,14 @@ const ROUNDS: usize = 30;
 
 /// Rules with ten services, each with an event of its own.
 fn ten_services() -> String {
-    (0..SERVICES)
-        .map(|number| {
-            format!(
-                "service \"s{number}\" type=\"http\" {{ url (env)\"S{number}\"; timeout \"30s\" }}\n\
-                 events to=\"s{number}\" path=\"/s{number}\" {{ event \"e{number}\" }}\n\
-                 schema \"e{number}\" {{ key text }}\n"
-            )
-        })
-        .collect()
+    let one = |number: usize| {
+        format!(
+            "service \"s{number}\" type=\"http\" {{ url (env)\"S{number}\"; timeout \"30s\" }}\n\
+             events to=\"s{number}\" path=\"/s{number}\" {{ event \"e{number}\" }}\n\
+             schema \"e{number}\" {{ key text }}\n"
+        )
+    };
+    (0..SERVICES).map(one).collect::<Vec<_>>().concat()
 }
 
 /// A receiver that notes when each delivery arrived, by the `key` in its body.

@@ -34,7 +34,7 @@ pub(super) struct Fault {
     status: StatusCode,
     message: String,
     errors: Vec<Problem>,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Fault {
@@ -79,11 +79,11 @@ impl Fault {
     /// 429: too much waits for a service.
     pub(super) fn crowded(service: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, ingress::crowded_text(service))
-            .with(header::RETRY_AFTER, HeaderValue::from(ingress::CROWDED_SECONDS))
+            .with(header::RETRY_AFTER, ingress::CROWDED_SECONDS)
     }
 
     /// The same with a header.
-    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub(super) fn with(mut self, name: HeaderName, value: &'static str) -> Self {
         self.header = Some((name, value));
         self
     }
@@ -97,7 +97,7 @@ impl IntoResponse for Fault {
         }
         let mut response = json_response(self.status, &body);
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }
@@ -113,7 +113,7 @@ impl From<StoreError> for Fault {
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("{} Try again in a moment.", sentence(&error.to_string())),
             )
-            .with(header::RETRY_AFTER, HeaderValue::from_static("1")),
+            .with(header::RETRY_AFTER, "1"),
         }
     }
 }

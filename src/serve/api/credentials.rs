@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use axum::http::{HeaderMap, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -53,8 +53,7 @@ fn check(
             "Without an api-token in the server block of the rules, this call answers only on the machine itself, on a loopback address and not through a proxy (an outside public-url means that there is one)."
         }
     };
-    Err(Fault::new(StatusCode::UNAUTHORIZED, message)
-        .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+    Err(Fault::new(StatusCode::UNAUTHORIZED, message).with(header::WWW_AUTHENTICATE, "Bearer"))
 }
 
 /// A page on another site can make a browser on this machine call us; its requests carry

@@ -22,7 +22,7 @@ pub type Answer = Response<Body>;
 /// Seconds that a refused caller is asked to wait when the server is full.
 const RETRY_SECONDS: u32 = 2;
 /// Seconds that a caller is asked to wait when too much waits for a service.
-pub const CROWDED_SECONDS: u16 = 30;
+pub const CROWDED_SECONDS: &str = "30";
 
 /// A JSON answer; null is an empty body.
 #[must_use]
@@ -69,7 +69,7 @@ pub fn busy(status: u16, text: &str) -> Answer {
 #[must_use]
 pub fn crowded(service: &str) -> Answer {
     let mut answer = error(429, &crowded_text(service));
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(CROWDED_SECONDS));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(CROWDED_SECONDS));
     answer
 }
 
