@@ -73,7 +73,7 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Outcome {
     let mut config = Config::new(paths, Arc::clone(&lookup));
     config.listen.clone_from(&args.listen);
     config.data = args.data.as_ref().map(PathBuf::from);
-    config.options = Options { speed: args.speed, dev: args.dev, jitter: true };
+    config.options = Options { speed: args.speed, dev: args.dev, ..Options::default() };
     config.voice = Voice { every: args.dev, colour, silent: false };
     config.style = Style { colour, width: out::notes_width() };
     config.really_send = args.yes_really_send;

@@ -41,6 +41,7 @@ impl Decision {
             keys,
             assumes: self.assumes,
             writes: self.writes,
+            backlog: None,
         }
     }
 }

@@ -134,3 +134,44 @@ fn jitter_percent(job: &Job) -> i64 {
     hash.update(job.attempts.to_be_bytes());
     i64::from(hash.finalize()[0]) % 21 - 10
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::Id;
+
+    /// When a job with this id is tried again after a 429 that asked for `wait`.
+    fn due_after(id: u8, wait: Option<u64>) -> i64 {
+        let task = Task::Event { event: "ping".into(), path: "/".into(), body: Vec::new() };
+        let job = Job::new(Id([id; 16]), Id([0; 16]), "n8n".into(), task, 0);
+        let tried = Tried {
+            status: Some(429),
+            error: Some(AttemptError::Status),
+            retry_after: wait.map(Duration::from_secs),
+            ..Tried::default()
+        };
+        let waits = [Delay::parse("60s").unwrap()];
+        let retries = Retries { waits: &waits, jitter: true, resend_unknown: false };
+        match outcome(&job, &tried, retries, 0).0 {
+            Transition::Retry { due, spend: true } => due,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn jitter_varies_a_wait_and_never_undercuts_what_the_receiver_asked_for() {
+        let varied: Vec<i64> = (0..=255).map(|id| due_after(id, None)).collect();
+        assert_eq!((varied.iter().min(), varied.iter().max()), (Some(&54_000), Some(&66_000)));
+        for id in 0..=255 {
+            assert_eq!(
+                due_after(id, Some(1)),
+                due_after(id, None),
+                "a shorter wait changes nothing"
+            );
+            assert!(due_after(id, Some(60)) >= 60_000, "not even by jitter");
+            assert_eq!(due_after(id, Some(3_600)), 3_600_000);
+        }
+    }
+}

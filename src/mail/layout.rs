@@ -54,5 +54,31 @@ pub(super) fn page(
         page.push_str("</div>\n");
     }
     page.push_str("</div>\n</body>\n</html>\n");
-    INLINER.inline(&page).map_err(|fault| MailError::Compose(format!("its layout: {fault}")))
+    let page = INLINER
+        .inline(&page)
+        .map_err(|fault| MailError::Compose(format!("its layout: {fault}")))?;
+    Ok(without_bare_marks(&page))
+}
+
+/// The page with every `<` and `>` within an attribute written as a reference. The inliner
+/// leaves them as they are, which is allowed, and which careless mail programs take for tags.
+fn without_bare_marks(page: &str) -> String {
+    let mut out = String::with_capacity(page.len());
+    let (mut in_tag, mut in_value) = (false, false);
+    for letter in page.chars() {
+        match letter {
+            '<' if in_value => out.push_str("&lt;"),
+            '>' if in_value => out.push_str("&gt;"),
+            _ => {
+                match letter {
+                    '<' => in_tag = true,
+                    '>' => in_tag = false,
+                    '"' if in_tag => in_value = !in_value,
+                    _ => {}
+                }
+                out.push(letter);
+            }
+        }
+    }
+    out
 }

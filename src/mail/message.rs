@@ -1,6 +1,8 @@
 //! Puts a message together: the envelope, the headers, the two parts. Nothing in it is
 //! drawn by lot: the boundary between the parts is a digest, the date is handed in.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lettre::Address;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, Message, MultiPart, SinglePart};
@@ -13,6 +15,9 @@ use crate::model::rules::MailKind;
 
 /// Longest unsubscribe address, so that its header stays on one line.
 const LINK_BYTES: usize = 900;
+
+/// Bytes of a subject that one coded word holds, so that its line stays below 78 characters.
+const CODED_BYTES: usize = 42;
 
 const MESSAGE_ID: HeaderName = HeaderName::new_from_ascii_str("Message-ID");
 const LIST_ID: HeaderName = HeaderName::new_from_ascii_str("List-Id");
@@ -46,13 +51,20 @@ pub(super) fn compose(
     let mut builder = Message::builder()
         .from(Mailbox::new(name, from.clone()))
         .to(Mailbox::new(None, to.clone()))
-        .subject(subject.clone())
         .date(date(request.at))
         .raw_header(line(MESSAGE_ID, message_id));
     if let Some(reply_to) = &sender.reply_to {
         let reply_to = address(reply_to).ok_or_else(|| MailError::ReplyTo(reply_to.clone()))?;
         builder = builder.reply_to(Mailbox::new(None, reply_to));
     }
+    builder = match coded(&subject) {
+        Some(coded) => {
+            let name = HeaderName::new_from_ascii_str("Subject");
+            let value = HeaderValue::dangerous_new_pre_encoded(name, subject.clone(), coded);
+            builder.raw_header(value)
+        }
+        None => builder.subject(subject.clone()),
+    };
     let marketing = request.kind == MailKind::Marketing;
     if marketing {
         let list = format!("<{}.{}>", label(request.sequence), from.domain());
@@ -98,10 +110,11 @@ fn part(kind: ContentType, text: String) -> Result<SinglePart, MailError> {
 }
 
 /// An address that every mail server takes: ASCII throughout, a domain in other letters
-/// in its ASCII form.
+/// in its ASCII form, nothing in quotes.
 fn address(text: &str) -> Option<Address> {
     let (user, domain) = text.rsplit_once('@')?;
-    if !user.bytes().all(|byte| byte.is_ascii_graphic()) || text.len() > 254 {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"';
+    if !user.bytes().all(plain) || text.len() > 254 {
         return None;
     }
     if domain.is_ascii() {
@@ -125,6 +138,23 @@ fn link(url: &str) -> Option<&str> {
     let web = url.starts_with("https://") || url.starts_with("http://");
     let plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>'));
     (web && plain && url.len() <= LINK_BYTES).then_some(url)
+}
+
+/// A subject that holds what looks like coded text (`=?utf-8?q?…?=`) as coded text itself:
+/// otherwise mail programs would show what it decodes to and not what was written. None where
+/// the usual way serves.
+fn coded(subject: &str) -> Option<String> {
+    if !subject.contains("=?") {
+        return None;
+    }
+    let mut words = Vec::new();
+    let mut rest = subject;
+    while !rest.is_empty() {
+        let (word, behind) = rest.split_at(rest.floor_char_boundary(CODED_BYTES));
+        words.push(format!("=?utf-8?b?{}?=", STANDARD.encode(word)));
+        rest = behind;
+    }
+    Some(words.join("\r\n "))
 }
 
 /// A header on one line of its own, for values without blanks: folding them would break

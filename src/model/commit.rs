@@ -20,6 +20,10 @@ pub struct Commit {
     pub assumes: Vec<Assumption>,
     /// What it writes.
     pub writes: Vec<Write>,
+    /// The most jobs that may wait in a lane to which this adds one; with more, nothing is
+    /// written. Steps of sequences whose time has not come do not count. None: no limit,
+    /// for what was accepted already.
+    pub backlog: Option<u64>,
 }
 
 /// What tells two calls apart.

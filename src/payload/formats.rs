@@ -4,11 +4,13 @@ use email_address::{EmailAddress, Options};
 
 use crate::base::time::parse_time;
 
-/// An e-mail address alone: no display name, no `@[127.0.0.1]`, a dot in the domain.
+/// An e-mail address alone: no display name, no `@[127.0.0.1]`, a dot in the domain. What may
+/// stand in quotes before the `@` (another `@` among it) is read differently by every program,
+/// so nothing may.
 pub(super) fn email(text: &str) -> bool {
     let options =
         Options::default().with_required_tld().without_domain_literal().without_display_text();
-    !text.chars().any(|c| c.is_control() || c.is_whitespace())
+    !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '"')
         && EmailAddress::parse_with_options(text, options).is_ok()
 }
 

@@ -170,6 +170,8 @@ fn addresses_that_mail_cannot_reach_are_refused() {
         "a b@c.org",
         "",
         "@b.org",
+        "\"a@b.org\"@c.org",
+        "\"a\"@b.org",
     ] {
         assert_eq!(fits_but("email", json!(address)).len(), 1, "{address:?}");
     }

@@ -27,6 +27,9 @@ const MAX_DECISIONS: usize = 64;
 /// How long an answer waits for an e-mail that is being sent to the person it just stopped.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// The most jobs that wait for one service.
+const BACKLOG: u64 = 100_000;
+
 /// How the server was started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -36,11 +39,14 @@ pub struct Options {
     pub dev: bool,
     /// Whether retries vary by ±10 %.
     pub jitter: bool,
+    /// The most jobs that may wait for one service; calls that would add to them are asked
+    /// to come again.
+    pub backlog: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { speed: 1, dev: false, jitter: true }
+        Self { speed: 1, dev: false, jitter: true, backlog: BACKLOG }
     }
 }
 
@@ -93,6 +99,18 @@ pub enum Accepted {
     Replayed(Reply, Id),
     /// Its idempotency key belongs to another body.
     KeyReused,
+    /// Too much waits for this service already; nothing was written.
+    Crowded(String),
+}
+
+/// On what terms a call is accepted.
+struct Terms<'a> {
+    /// Where it came from.
+    remote: Option<String>,
+    /// What has to hold besides what its decision saw.
+    assumed: &'a [Assumption],
+    /// The most jobs that may wait for one service.
+    backlog: Option<u64>,
 }
 
 impl App {
@@ -162,10 +180,12 @@ impl App {
         keys: Vec<IdempotencyKey>,
         remote: Option<String>,
     ) -> Result<Accepted, StoreError> {
-        self.accept_while(live, call, body, keys, remote, &[]).await
+        let terms = Terms { remote, assumed: &[], backlog: Some(self.options.backlog) };
+        self.accept_on(terms, live, call, body, keys).await
     }
 
-    /// The same, as long as something holds that the call itself does not show.
+    /// The same for what was accepted before and goes on by itself, as long as something
+    /// holds that the call itself does not show. However much waits, it is not turned away.
     ///
     /// # Errors
     /// As [`accept`](Self::accept); busy as well when an assumption does not hold any more.
@@ -175,8 +195,19 @@ impl App {
         call: &Call,
         body: Bytes,
         keys: Vec<IdempotencyKey>,
-        remote: Option<String>,
         assumed: &[Assumption],
+    ) -> Result<Accepted, StoreError> {
+        let terms = Terms { remote: None, assumed, backlog: None };
+        self.accept_on(terms, live, call, body, keys).await
+    }
+
+    async fn accept_on(
+        &self,
+        terms: Terms<'_>,
+        live: &Live,
+        call: &Call,
+        body: Bytes,
+        keys: Vec<IdempotencyKey>,
     ) -> Result<Accepted, StoreError> {
         let world = self.world(live);
         // Calls that are in each other's way take turns; otherwise of a crowd all but one would
@@ -184,7 +215,7 @@ impl App {
         let mut turn = None;
         for _ in 0..MAX_DECISIONS {
             let mut decision = self.decide(&world, call).await?;
-            decision.execution.remote.clone_from(&remote);
+            decision.execution.remote.clone_from(&terms.remote);
             let reply = decision.reply.clone();
             if decision.refused {
                 if let Some(before) = self.known(time::millis(call.at), keys).await? {
@@ -193,10 +224,12 @@ impl App {
                 self.note_refused(decision, body);
                 return Ok(Accepted::Refused(reply));
             }
-            decision.assumes.extend_from_slice(assumed);
+            decision.assumes.extend_from_slice(terms.assumed);
             let told = self.journal.hears(Kind::Step);
             let set_off = if told { decision.execution.logs.clone() } else { Vec::new() };
-            match self.store.commit(decision.into_commit(body.clone(), keys.clone())).await? {
+            let mut commit = decision.into_commit(body.clone(), keys.clone());
+            commit.backlog = terms.backlog;
+            match self.store.commit(commit).await? {
                 Committed::Done { in_flight } => {
                     drop(turn);
                     if !in_flight.is_empty() {
@@ -210,6 +243,10 @@ impl App {
                     return Ok(Accepted::Replayed(first_answer(&execution), id));
                 }
                 Committed::KeyReused => return Ok(Accepted::KeyReused),
+                Committed::Crowded { lane } => {
+                    self.metrics.crowded(&lane, self.millis());
+                    return Ok(Accepted::Crowded(lane));
+                }
                 Committed::Conflict if turn.is_none() => turn = Some(self.contended.lock().await),
                 Committed::Conflict => {}
             }
@@ -235,7 +272,7 @@ impl App {
         Ok(match self.store.commit(asked).await? {
             Committed::Replayed(first) => Some(Accepted::Replayed(first_answer(&first), first.id)),
             Committed::KeyReused => Some(Accepted::KeyReused),
-            Committed::Done { .. } | Committed::Conflict => None,
+            Committed::Done { .. } | Committed::Conflict | Committed::Crowded { .. } => None,
         })
     }
 

@@ -13,6 +13,8 @@ use prometheus_client::registry::Registry;
 
 /// Refused calls of one endpoint that are kept as executions, per minute.
 const REFUSALS_KEPT: u32 = 60;
+/// How long a service is shown as full after a call was turned away, in milliseconds.
+const CROWDED_SHOWN: i64 = 60_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
@@ -36,6 +38,7 @@ pub struct Metrics {
     reloads: Counter,
     store_accepts: Gauge,
     refusals: Mutex<HashMap<String, (i64, u32)>>,
+    crowded: Mutex<HashMap<String, i64>>,
 }
 
 impl Default for Metrics {
@@ -54,8 +57,16 @@ impl Default for Metrics {
         registry.register("reloads", "Rule sets that went live", reloads.clone());
         let help = "1 while the store accepts calls, 0 while it refuses them";
         registry.register("store_accepts", help, store_accepts.clone());
-        let refusals = Mutex::default();
-        Self { registry, calls, call_seconds, attempts, reloads, store_accepts, refusals }
+        Self {
+            registry,
+            calls,
+            call_seconds,
+            attempts,
+            reloads,
+            store_accepts,
+            refusals: Mutex::default(),
+            crowded: Mutex::default(),
+        }
     }
 }
 
@@ -98,6 +109,23 @@ impl Metrics {
         }
         entry.1 += 1;
         entry.1 <= REFUSALS_KEPT
+    }
+
+    /// Notes that a call was turned away because too much waits for a service.
+    pub fn crowded(&self, service: &str, now: i64) {
+        if let Ok(mut crowded) = self.crowded.lock() {
+            crowded.insert(service.to_owned(), now);
+        }
+    }
+
+    /// The services, by name, because of which calls were turned away in the last minute.
+    #[must_use]
+    pub fn full_services(&self, now: i64) -> Vec<String> {
+        let Ok(mut crowded) = self.crowded.lock() else { return Vec::new() };
+        crowded.retain(|_, at| now.saturating_sub(*at) < CROWDED_SHOWN);
+        let mut names: Vec<String> = crowded.keys().cloned().collect();
+        names.sort();
+        names
     }
 
     /// The text that Prometheus reads.

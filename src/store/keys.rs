@@ -44,11 +44,16 @@ pub(super) const FLAG: u8 = b'f';
 pub(super) const SUPPRESSION: u8 = b's';
 /// Pieces of long rows.
 pub(super) const CHUNK: u8 = b'z';
+/// How much work waits in each lane.
+pub(super) const BACKLOG: u8 = b'k';
 
 /// No row lies before this key; what does is the store's own.
 pub(super) const FIRST: &[u8] = &[1];
 /// Every row lies before this key.
 pub(super) const LAST: &[u8] = &[0xff];
+
+/// What stands before the lane in the due rows of retries. No lane's text begins so.
+const RETRY: [u8; 2] = [0, 1];
 
 /// Longest text within a key as it is; of a longer one the beginning and a hash are kept.
 const LONGEST: usize = 256;
@@ -162,15 +167,19 @@ pub(super) fn log(execution: Id, at: i64, number: u64) -> Vec<u8> {
     key
 }
 
-/// One lane's due rows of one priority, oldest first.
-pub(super) fn class(lane: &str, priority: i64) -> Vec<u8> {
+/// One lane's due rows of one priority, oldest first; first tries and retries lie apart.
+pub(super) fn class(lane: &str, retry: bool, priority: i64) -> Vec<u8> {
+    let mut key = Key::new(DUE);
+    if retry {
+        key.0.extend(RETRY);
+    }
     // Higher priorities come first.
-    Key::new(DUE).text(lane).number(!priority).0
+    key.text(lane).number(!priority).0
 }
 
 /// A due row.
-pub(super) fn due(lane: &str, priority: i64, due: i64, id: Id) -> Vec<u8> {
-    Key(class(lane, priority)).number(due).id(id).0
+pub(super) fn due(lane: &str, retry: bool, priority: i64, due: i64, id: Id) -> Vec<u8> {
+    Key(class(lane, retry, priority)).number(due).id(id).0
 }
 
 /// The class prefix of a due row and when it is due.
@@ -180,14 +189,19 @@ pub(super) fn split_due(key: &[u8]) -> Option<(&[u8], i64)> {
     Some((class, (number ^ 1 << 63).cast_signed()))
 }
 
-/// The lane's part of a class prefix, which is the same for all of its priorities.
-pub(super) fn lane_of(class: &[u8]) -> &[u8] {
-    &class[..class.len().saturating_sub(8)]
+/// The lane's part of a class prefix, which is the same for all of its classes, and whether
+/// the class is one of retries.
+pub(super) fn lane_of(class: &[u8]) -> (&[u8], bool) {
+    let lane = class.get(1..class.len().saturating_sub(8)).unwrap_or_default();
+    match lane.strip_prefix(&RETRY) {
+        Some(lane) => (lane, true),
+        None => (lane, false),
+    }
 }
 
 /// The lane's part of its keys.
 pub(super) fn lane(lane: &str) -> Vec<u8> {
-    Key::new(DUE).text(lane).0
+    Key(Vec::new()).text(lane).0
 }
 
 /// All open jobs that go one at a time.
@@ -275,6 +289,11 @@ pub(super) fn counter(event_type: &str, lane: &str) -> Vec<u8> {
     Key::new(COUNTER).text(event_type).text(lane).0
 }
 
+/// How much work waits in a lane.
+pub(super) fn backlog(lane: &str) -> Vec<u8> {
+    Key::new(BACKLOG).text(lane).0
+}
+
 /// A piece of a long row.
 pub(super) fn chunk(key: &[u8], number: u32) -> Vec<u8> {
     [&[CHUNK], key, &number.to_be_bytes()].concat()
@@ -288,17 +307,26 @@ mod tests {
     fn due_rows_sort_by_lane_then_priority_then_time() {
         let id = Id([7; 16]);
         let order = [
-            due("a", 9, 500, id),
-            due("a", 0, -5, id),
-            due("a", 0, 5, id),
-            due("a", -3, 1, id),
-            due("a\0", 0, 1, id),
-            due("ab", 0, 1, id),
+            due("a", false, 9, 500, id),
+            due("a", false, 0, -5, id),
+            due("a", false, 0, 5, id),
+            due("a", false, -3, 1, id),
+            due("a\0", false, 0, 1, id),
+            due("ab", false, 0, 1, id),
         ];
         assert!(order.is_sorted());
-        assert_eq!(split_due(&order[1]), Some((&class("a", 0)[..], -5)));
-        assert_eq!(lane_of(&class("a", 9)), lane("a"));
+        assert_eq!(split_due(&order[1]), Some((&class("a", false, 0)[..], -5)));
         assert_eq!(id_of(&order[0]), id);
+    }
+
+    #[test]
+    fn first_tries_and_retries_lie_apart_in_the_same_lane() {
+        for name in ["a", "", "\0", "\0\u{1}", "\u{1}"] {
+            for retry in [false, true] {
+                assert_eq!(lane_of(&class(name, retry, 9)), (&lane(name)[..], retry), "{name:?}");
+            }
+            assert!(!class(name, true, 0).starts_with(&class(name, false, 0)), "{name:?}");
+        }
     }
 
     #[test]

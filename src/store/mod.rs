@@ -87,6 +87,11 @@ pub enum Committed {
     KeyReused,
     /// Something that the commit assumed is no longer so: decide again.
     Conflict,
+    /// More than the commit's `backlog` would wait in a lane: nothing was written.
+    Crowded {
+        /// The lane.
+        lane: String,
+    },
 }
 
 /// What became of a finished job.
@@ -234,7 +239,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Every flag whose name begins so.
     fn flags(&self, prefix: &str) -> Answer<'_, Vec<(String, String)>>;
 
-    /// Takes due jobs under a lease: lane by lane, higher priority first, then older.
+    /// Takes due jobs under a lease: lane by lane, first tries before retries (of which every
+    /// fourth place is one all the same), higher priority first, then older.
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
     /// Ends, postpones or transforms claimed jobs, in order; stale completions are refused.
     fn finish(&self, finished: Vec<Finished>) -> Answer<'_, Vec<Finish>>;

@@ -64,7 +64,10 @@ impl StoredJob {
 
     /// Where its due row lies.
     pub(super) fn due_key(&self) -> Vec<u8> {
-        keys::due(&self.job.lane, self.job.priority, self.job.due, self.job.id)
+        let job = &self.job;
+        // What was put off before it was ever tried still has its first try before it.
+        let retry = job.due > job.planned && (job.attempts > 0 || job.by_hand);
+        keys::due(&job.lane, retry, job.priority, job.due, job.id)
     }
 
     /// The jobs with which it goes one at a time.
@@ -167,6 +170,18 @@ pub(super) struct Counter {
     pub(super) event_type: String,
     pub(super) lane: String,
     pub(super) stat: Stat,
+}
+
+/// How much work waits in a lane: see [`waits`].
+pub(super) fn backlog(kv: &dyn Kv, lane: &str) -> Result<u64, StoreError> {
+    Ok(read(kv, &keys::backlog(lane))?.unwrap_or(0))
+}
+
+/// Whether a pending job is work that waits, as opposed to work for which its time has not
+/// come: a step of a sequence that was due when the sequence began, and everything that is
+/// no step any more (or never was one).
+pub(super) fn waits(job: &Job) -> bool {
+    !matches!(job.task, Task::Step { .. }) || job.planned <= job.created
 }
 
 /// What most rows fit into.

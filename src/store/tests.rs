@@ -41,6 +41,7 @@ pub(super) fn call(number: u32, length: usize, writes: Vec<Write>) -> Commit {
         expires: NOW + 86_400_000,
     };
     Commit {
+        backlog: None,
         now: NOW,
         execution: Some((execution, Bytes::from(vec![b'x'; length]))),
         keys: vec![key],

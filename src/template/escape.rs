@@ -34,16 +34,16 @@ pub(super) fn printed(text: &str, format: Format) -> Cow<'_, str> {
 /// Every ASCII punctuation mark becomes a numeric character reference: Markdown never
 /// takes one for markup, a browser shows the same character, and unlike a backslash it
 /// also holds inside an HTML block or attribute. Line breaks and tabs become spaces,
-/// because a value must not begin a new block; a space at either end becomes a reference
-/// too, because it could make an indented code block or a hard line break. Other control
-/// characters are dropped, and with them those that turn the direction of text.
+/// because a value must not begin a new block; and spaces become references too, because
+/// they could make an indented code block or a hard line break, and would end the address
+/// of a link that the author completes with a name. Other control characters are dropped,
+/// and with them those that turn the direction of text.
 fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 4);
-    let last = text.char_indices().next_back().map_or(0, |(index, _)| index);
-    for (index, c) in text.char_indices() {
+    for c in text.chars() {
         match c {
             ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(if index == 0 || index == last { "&#32;" } else { " " });
+                out.push_str("&#32;");
             }
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
             c if c.is_control() => {}

@@ -121,6 +121,7 @@ pub(crate) fn call(number: u32, writes: Vec<Write>) -> Commit {
         keys: vec![],
         assumes: vec![],
         writes,
+        backlog: None,
     }
 }
 

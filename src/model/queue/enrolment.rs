@@ -61,6 +61,12 @@ impl Enrolment {
         }
     }
 
+    /// Whether its next step was due when it was started.
+    #[must_use]
+    pub fn is_due_at_once(&self) -> bool {
+        self.upcoming().is_some_and(|(_, due)| *due <= self.started)
+    }
+
     /// The id of a step's job.
     #[must_use]
     pub fn job_id(&self, step: &str) -> Id {

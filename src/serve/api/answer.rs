@@ -15,6 +15,7 @@ use super::Peer;
 use crate::base::diagnostic::closest;
 use crate::engine::Reply;
 use crate::payload::{self, Problem};
+use crate::serve::ingress::answer as ingress;
 use crate::serve::ingress::body::BodyFault;
 use crate::store::StoreError;
 
@@ -74,6 +75,12 @@ impl Fault {
         };
         let message = format!("The payload does not fit the schema `{schema}`: {count}.");
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, message) }
+    }
+
+    /// 429: too much waits for a service.
+    pub(super) fn crowded(service: &str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ingress::crowded_text(service))
+            .with(header::RETRY_AFTER, ingress::CROWDED_SECONDS)
     }
 
     /// The same with a header.

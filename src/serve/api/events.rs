@@ -155,6 +155,7 @@ fn told(app: &App, accepted: Accepted, note: Value) -> Answer {
         Accepted::KeyReused => Err(Fault::conflict(
             "This Idempotency-Key was used before with another body; use a new one.",
         )),
+        Accepted::Crowded(service) => Err(Fault::crowded(&service)),
     }
 }
 

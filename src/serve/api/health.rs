@@ -95,6 +95,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
         "rules": rules_word(&app),
         "queue": queue,
         "closed_services": closed,
+        "full_services": app.metrics.full_services(app.millis()),
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json_response(status, &body)

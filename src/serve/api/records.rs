@@ -126,6 +126,7 @@ async fn write(
     let call = Call { id: app.new_id(), at: app.now(), origin, payload: sent.fields };
     match app.accept(&live, &call, sent.raw, Vec::new(), caller.remote).await? {
         Accepted::Refused(refusal) => return Ok(reply(&refusal)),
+        Accepted::Crowded(service) => return Err(Fault::crowded(&service)),
         Accepted::Done(_, _, set_off) => {
             app.journal.say(Kind::Accepted, &format!("record {name} {id}"));
             app.journal.steps(&set_off);

@@ -4,7 +4,7 @@
 //! name or its spelling: whatever `http://0x7f.1/` or a name that changes its mind turns
 //! into, it is the number behind it that counts.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What kind of place an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,22 +28,24 @@ pub fn classify(address: IpAddr) -> AddressKind {
     }
 }
 
-/// Lets a resolved name through, or names the first address that must not be dialled and
-/// why. One bad address refuses them all: otherwise a name that resolves to a public and a
-/// private address gets to the private one by failing the first connection.
+/// Lets the addresses that `host` resolved to through, or says which of them must not be
+/// dialled, why, and how to allow it. One bad address refuses them all: otherwise a name that
+/// resolves to a public and a private address gets to the private one by failing the first
+/// connection.
 ///
 /// # Errors
-/// The offending address with the reason that [`classify`] gives.
-pub fn admit(
-    addresses: impl IntoIterator<Item = IpAddr>,
-    allow_private: bool,
-) -> Result<(), (IpAddr, &'static str)> {
+/// A sentence that names the first offending address with the reason that [`classify`] gives.
+pub fn admit(host: &str, addresses: &[SocketAddr], allow_private: bool) -> Result<(), String> {
     if allow_private {
         return Ok(());
     }
-    addresses.into_iter().try_for_each(|address| match classify(address) {
+    addresses.iter().try_for_each(|address| match classify(address.ip()) {
         AddressKind::Public | AddressKind::Loopback => Ok(()),
-        AddressKind::Private(why) => Err((address, why)),
+        AddressKind::Private(why) => Err(format!(
+            "`{host}` is refused: its address {} is {why}; write `allow-private #true` in the \
+             service if rulerun may call it",
+            address.ip()
+        )),
     })
 }
 
@@ -107,7 +109,7 @@ fn classify_v6(address: Ipv6Addr) -> AddressKind {
 mod tests {
     use super::{AddressKind, admit, classify};
     use proptest::prelude::*;
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     fn kind(text: &str) -> AddressKind {
         classify(text.parse().unwrap())
@@ -148,10 +150,13 @@ mod tests {
 
     #[test]
     fn one_private_address_refuses_all() {
-        let both: [IpAddr; 2] = ["8.8.8.8".parse().unwrap(), "10.0.0.1".parse().unwrap()];
-        assert_eq!(admit(both, false), Err((both[1], "a private address (RFC 1918)")));
-        assert_eq!(admit(both, true), Ok(()));
-        assert_eq!(admit([both[0], Ipv4Addr::LOCALHOST.into()], false), Ok(()));
+        let [public, private, here] =
+            ["8.8.8.8:80", "10.0.0.1:80", "127.0.0.1:80"].map(|text| text.parse().unwrap());
+        let refused = admit("a.example", &[public, private], false).unwrap_err();
+        assert!(refused.contains("`a.example`") && refused.contains("10.0.0.1"), "{refused}");
+        assert!(refused.contains("allow-private"), "{refused}");
+        assert_eq!(admit("a.example", &[public, private], true), Ok(()));
+        assert_eq!(admit("a.example", &[public, here], false), Ok(()));
     }
 
     proptest! {

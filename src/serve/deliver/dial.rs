@@ -62,7 +62,8 @@ impl Dialler {
     /// A dialler that verifies servers with `tls`; it refuses private addresses unless
     /// `allow_private`.
     pub(super) fn new(tls: Arc<ClientConfig>, allow_private: bool) -> Self {
-        Self { https: HttpsConnector::from((Tcp { allow_private }, tls)) }
+        let tcp = Tcp { allow_private, look_up: Arc::new(system) };
+        Self { https: HttpsConnector::from((tcp, tls)) }
     }
 }
 
@@ -101,6 +102,16 @@ impl Service<Uri> for Dialler {
 #[derive(Clone)]
 struct Tcp {
     allow_private: bool,
+    look_up: Arc<LookUp>,
+}
+
+/// How a host and a port become addresses.
+type LookUp = dyn Fn(String, u16) -> Addresses + Send + Sync;
+type Addresses = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Asks the system, which knows every spelling of an address and asks the name servers.
+fn system(host: String, port: u16) -> Addresses {
+    Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
 }
 
 impl Service<Uri> for Tcp {
@@ -113,11 +124,41 @@ impl Service<Uri> for Tcp {
     }
 
     fn call(&mut self, url: Uri) -> Self::Future {
-        let allow_private = self.allow_private;
+        let tcp = self.clone();
         Box::pin(async move {
-            let addresses = resolve(&url, allow_private).await?;
+            let addresses = tcp.resolve(&url).await?;
             connect(&addresses).await.map(TokioIo::new)
         })
+    }
+}
+
+impl Tcp {
+    /// Resolves the host of a URL, whatever it looks like, and checks what comes out.
+    async fn resolve(&self, url: &Uri) -> Result<Vec<SocketAddr>, DialError> {
+        let host = host(url);
+        let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = url.port_u16().unwrap_or(default);
+        let addresses: Vec<SocketAddr> =
+            match timeout(DNS_LIMIT, (self.look_up)(host.to_owned(), port)).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => {
+                    let message = format!("the name `{host}` does not resolve: {error}");
+                    return Err(DialError::new(AttemptError::Dns, message));
+                }
+                Err(_) => {
+                    let seconds = DNS_LIMIT.as_secs();
+                    let message =
+                        format!("the name server did not resolve `{host}` in {seconds} s");
+                    return Err(DialError::new(AttemptError::Dns, message));
+                }
+            };
+        if addresses.is_empty() {
+            let message = format!("the name `{host}` has no address");
+            return Err(DialError::new(AttemptError::Dns, message));
+        }
+        address::admit(host, &addresses, self.allow_private)
+            .map_err(|message| DialError::new(AttemptError::Blocked, message))?;
+        Ok(addresses)
     }
 }
 
@@ -125,38 +166,6 @@ impl Service<Uri> for Tcp {
 fn host(url: &Uri) -> &str {
     let host = url.host().unwrap_or_default();
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-}
-
-/// Resolves the host of a URL, whatever it looks like, and checks what comes out.
-async fn resolve(url: &Uri, allow_private: bool) -> Result<Vec<SocketAddr>, DialError> {
-    let host = host(url);
-    let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
-    let port = url.port_u16().unwrap_or(default);
-    let addresses: Vec<SocketAddr> =
-        match timeout(DNS_LIMIT, tokio::net::lookup_host((host, port))).await {
-            Ok(Ok(found)) => found.collect(),
-            Ok(Err(error)) => {
-                let message = format!("the name `{host}` does not resolve: {error}");
-                return Err(DialError::new(AttemptError::Dns, message));
-            }
-            Err(_) => {
-                let seconds = DNS_LIMIT.as_secs();
-                let message = format!("the name server did not resolve `{host}` in {seconds} s");
-                return Err(DialError::new(AttemptError::Dns, message));
-            }
-        };
-    if addresses.is_empty() {
-        let message = format!("the name `{host}` has no address");
-        return Err(DialError::new(AttemptError::Dns, message));
-    }
-    address::admit(addresses.iter().map(SocketAddr::ip), allow_private).map_err(|(ip, why)| {
-        let message = format!(
-            "`{host}` is refused: its address {ip} is {why}; write `allow-private #true` in the \
-             service if rulerun may call it"
-        );
-        DialError::new(AttemptError::Blocked, message)
-    })?;
-    Ok(addresses)
 }
 
 /// Connects to the first address that answers. Each gets an equal share of the time that
@@ -238,40 +247,5 @@ pub(super) fn rustls_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a r
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{AttemptError, resolve};
-
-    async fn verdict(url: &str, allow_private: bool) -> Result<(), AttemptError> {
-        let url = url.parse().unwrap();
-        resolve(&url, allow_private).await.map(|_| ()).map_err(|error| error.kind)
-    }
-
-    #[tokio::test]
-    async fn odd_spellings_of_private_addresses_are_refused_like_plain_ones() {
-        let spellings = "10.0.0.1 0xa.1 0x0a.0.0.1 0xa000001 167772161 012.0.0.1 10.1 10.0.1 \
-            01200000001 0xA9FEA9FE 2852039166 169.254.43518 0251.0376.0251.0376 192.168.257 \
-            3232235521 0xc0.0xa8.0.1 0300.0250.0.1 172.1048577 0xac100001 100.64.1 0x64400001 0 \
-            0.0.0.0 00 0x0 255.255.255.255 0xffffffff 4294967295 224.1 0xe0000001 198.18.1 \
-            [::] [::10.0.0.1] [::ffff:10.0.0.1] [::ffff:a00:1] [0:0:0:0:0:ffff:10.0.0.1] \
-            [::ffff:a9fe:a9fe] [64:ff9b::a00:1] [64:ff9b::10.0.0.1] [64:ff9b:1::1] [2002:a00:1::] \
-            [2001:0:a00:1::] [fd00::1] [fe80::1] [fec0::1] [5f00::1] [ff02::1]";
-        assert!(spellings.split_whitespace().count() >= 45);
-        for host in spellings.split_whitespace() {
-            let url = format!("http://{host}/");
-            assert_eq!(verdict(&url, false).await, Err(AttemptError::Blocked), "{host}");
-        }
-    }
-
-    #[tokio::test]
-    async fn odd_spellings_of_loopback_are_loopback() {
-        for host in ["127.0.0.1", "0x7f.1", "2130706433", "017700000001", "127.1", "[::1]"] {
-            let url = format!("http://{host}/");
-            assert_eq!(verdict(&url, false).await, Ok(()), "{host}");
-        }
-    }
-
-    #[tokio::test]
-    async fn private_addresses_pass_where_the_service_allows_them() {
-        assert_eq!(verdict("http://10.0.0.1:5678/", true).await, Ok(()));
-    }
-}
+#[path = "dial_tests.rs"]
+mod tests;

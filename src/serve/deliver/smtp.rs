@@ -60,6 +60,13 @@ impl Smtp {
         Ok(Self { server, parked: Mutex::new(Vec::new()) })
     }
 
+    /// The same server, at a private address other than loopback if `allow`.
+    #[must_use]
+    pub fn allow_private(mut self, allow: bool) -> Self {
+        self.server.allow_private = allow;
+        self
+    }
+
     /// Tries once to hand the e-mail over, and says what came of it. Everything together,
     /// from looking up the name to the server's last word, has `timeout`.
     pub async fn send(&self, email: &Email, timeout: Duration) -> Tried {

@@ -301,13 +301,17 @@ impl Deliver {
             seen: Some((scene.enrolment.id, scene.enrolment.state == EnrolmentState::Active)),
         };
         let transition =
-            match self.app.accept_while(live, &call, body, vec![key], None, &[still_in]).await {
+            match self.app.accept_while(live, &call, body, vec![key], &[still_in]).await {
                 Ok(Accepted::Done(..) | Accepted::Replayed(..)) => Transition::Sent,
                 Ok(Accepted::Refused(reply)) => {
                     let why = reply.body["message"].as_str().unwrap_or("the rules refused it");
                     Transition::Failed(format!("refused: {why}"))
                 }
                 Ok(Accepted::KeyReused) => Transition::Failed("it was queued before".into()),
+                Ok(Accepted::Crowded(_)) => {
+                    self.give_back(leased, &StoreError::Full).await;
+                    return Before::Over;
+                }
                 Err(error) => {
                     self.give_back(leased, &error).await;
                     return Before::Over;

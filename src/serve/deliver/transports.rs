@@ -14,12 +14,15 @@ use crate::serve::settings::LiveService;
 /// What a mirror is made from: address, token, database, private addresses.
 type MirrorMade = (String, Secret, String, bool);
 
+/// What a mail server's connections are made from: address, private addresses.
+type SmtpMade = (String, bool);
+
 /// The ways out.
 #[derive(Debug)]
 pub(super) struct Transports {
     pub(super) http: HttpClient,
     roots: Option<PathBuf>,
-    smtp: Mutex<HashMap<String, (String, Arc<Smtp>)>>,
+    smtp: Mutex<HashMap<String, (SmtpMade, Arc<Smtp>)>>,
     notion: Mutex<HashMap<String, (MirrorMade, Arc<Notion>)>>,
 }
 
@@ -43,14 +46,15 @@ impl Transports {
     pub(super) fn smtp(&self, service: &LiveService, url: &str) -> Result<Arc<Smtp>, String> {
         let mut known = self.smtp.lock().map_err(|_| String::from("a mail task has failed"))?;
         let name = &service.rule.name;
-        if let Some((made, smtp)) = known.get(name)
-            && made == url
+        let made = (url.to_owned(), service.rule.allow_private);
+        if let Some((before, smtp)) = known.get(name)
+            && *before == made
         {
             return Ok(Arc::clone(smtp));
         }
         let smtp = Smtp::from_url(url, self.roots.as_deref()).map_err(|error| error.to_string())?;
-        let smtp = Arc::new(smtp);
-        known.insert(name.clone(), (url.to_owned(), Arc::clone(&smtp)));
+        let smtp = Arc::new(smtp.allow_private(made.1));
+        known.insert(name.clone(), (made, Arc::clone(&smtp)));
         Ok(smtp)
     }
 

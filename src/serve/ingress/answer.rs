@@ -57,6 +57,9 @@ impl Spread {
     }
 }
 
+/// Seconds that a caller is asked to wait when too much waits for a service.
+pub const CROWDED_SECONDS: &str = "30";
+
 /// A JSON answer; null is an empty body.
 #[must_use]
 pub fn json_answer(status: u16, body: &Value) -> Answer {
@@ -105,6 +108,24 @@ pub fn too_many(text: &str, seconds: u64) -> Answer {
     let mut answer = error(429, text);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     answer
+}
+
+/// Too much waits for a service to which the call would send something. What is said names
+/// the service, so that its owner knows where to look.
+#[must_use]
+pub fn crowded(service: &str) -> Answer {
+    let mut answer = error(429, &crowded_text(service));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(CROWDED_SECONDS));
+    answer
+}
+
+/// The same as a sentence.
+#[must_use]
+pub fn crowded_text(service: &str) -> String {
+    format!(
+        "Too much waits to be sent to `{service}`; nothing of this call was kept, so please send \
+         it again later."
+    )
 }
 
 /// A method that the endpoint does not answer.

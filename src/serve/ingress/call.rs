@@ -315,6 +315,9 @@ fn settled(accepted: Accepted) -> Ended {
             409,
             "This idempotency key was used before, with another body or too long ago.",
         ),
+        Accepted::Crowded(service) => {
+            Ended::of(answer::crowded(&service), format!("too much waits for {service}"))
+        }
     }
 }
 

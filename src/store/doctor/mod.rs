@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use super::kv::{Batch, Change, Kv, Way};
 use super::{Stat, StoreError, keys, rows};
 use crate::base::Id;
+use crate::model::queue::Job;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -155,6 +156,8 @@ pub(super) struct Examination<'k> {
     open: HashMap<Id, u32>,
     /// The counters as a recount says.
     stats: BTreeMap<(String, String), Stat>,
+    /// How much work waits in each lane, by the row that says so.
+    waiting: BTreeMap<Vec<u8>, u64>,
 }
 
 /// Compares everything. `now` is in milliseconds since 1970.
@@ -166,6 +169,7 @@ pub(super) fn examine(kv: &dyn Kv, now: i64) -> Result<Examination<'_>> {
         fixes: Batch::over(kv),
         open: HashMap::new(),
         stats: BTreeMap::new(),
+        waiting: BTreeMap::new(),
     };
     // The recount first: executions and counters are compared with it.
     examination.jobs()?;
@@ -193,6 +197,13 @@ impl Examination<'_> {
     /// What mending writes.
     pub(super) fn into_fixes(self) -> BTreeMap<Vec<u8>, Change> {
         self.fixes.into_changes()
+    }
+
+    /// Counts a pending job.
+    fn count_waiting(&mut self, job: &Job) {
+        if rows::waits(job) {
+            *self.waiting.entry(keys::backlog(&job.lane)).or_default() += 1;
+        }
     }
 
     fn find(&mut self, flaw: Flaw, example: impl FnOnce() -> String) {

@@ -50,6 +50,7 @@ impl Examination<'_> {
                     busy = true;
                     let kind = (step.job.event_type.clone(), step.job.lane.clone());
                     shift(self.stats.entry(kind).or_default(), None, Some(JobState::Pending));
+                    self.count_waiting(&step.job);
                     if !self.has(&step.due_key())? {
                         let due = rows::encode(&Due::Step(stored.key()))?;
                         self.add_row(Flaw::StepNotDue, step.due_key(), &due, example());

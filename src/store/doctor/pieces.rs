@@ -11,7 +11,7 @@ use crate::store::rows::{self, Counter, UsedKey};
 use crate::store::{Stat, Suppression, keys};
 
 /// Every kind of row.
-const KINDS: [u8; 19] = [
+const KINDS: [u8; 20] = [
     keys::EXECUTION,
     keys::JOB,
     keys::DUE,
@@ -20,6 +20,7 @@ const KINDS: [u8; 19] = [
     keys::IDEMPOTENCY,
     keys::REFUSAL,
     keys::COUNTER,
+    keys::BACKLOG,
     keys::SUSPECT,
     keys::RECORD,
     keys::BODY,
@@ -42,6 +43,22 @@ impl Examination<'_> {
         })?;
         for ((event_type, lane), counted) in std::mem::take(&mut self.stats) {
             self.counter(Counter { event_type, lane, stat: Stat::default() }, &counted)?;
+        }
+        self.each(keys::BACKLOG, |found, key, says: u64| {
+            let are = found.waiting.remove(&key).unwrap_or_default();
+            found.backlog(key, says, are)
+        })?;
+        for (key, are) in std::mem::take(&mut self.waiting) {
+            self.backlog(key, 0, are)?;
+        }
+        Ok(())
+    }
+
+    fn backlog(&mut self, key: Vec<u8>, says: u64, are: u64) -> Result<()> {
+        if says != are {
+            let payload = rows::encode(&are)?;
+            let example = format!("the backlog of a service says {says}, there are {are}");
+            self.add_row(Flaw::Counter, key, &payload, example);
         }
         Ok(())
     }

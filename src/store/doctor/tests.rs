@@ -126,7 +126,7 @@ fn is_only_found(flaw: Flaw, plant: impl FnOnce(&mut Map)) {
 }
 
 fn due_of(name: &str) -> Vec<u8> {
-    keys::due("n8n", 0, NOW, id(1).derive(name))
+    keys::due("n8n", false, 0, NOW, id(1).derive(name))
 }
 
 #[test]
@@ -156,11 +156,13 @@ fn whatever_row_is_lost_is_noticed_or_was_not_needed() {
 fn what_waits_is_due_again() {
     is_found_and_mended(Flaw::NotDue, |map| {
         let (leader, _) = first(map, keys::GROUP);
-        map.remove(&keys::due("n8n", 0, NOW, keys::id_of(&leader))).expect("it has its turn");
+        map.remove(&keys::due("n8n", false, 0, NOW, keys::id_of(&leader)))
+            .expect("it has its turn");
     });
     // Ann's first step was postponed and so is a job; Bob's is nothing but a due row.
-    let step =
-        |number, due| keys::due("mail", 0, due, id(number).derive("welcome").derive("hello"));
+    let step = |number, due| {
+        keys::due("mail", false, 0, due, id(number).derive("welcome").derive("hello"))
+    };
     is_found_and_mended(Flaw::NotDue, |map| drop(map.remove(&step(2, NOW + 9_000))));
     is_found_and_mended(Flaw::StepNotDue, |map| drop(map.remove(&step(3, NOW))));
 }
@@ -173,7 +175,7 @@ fn what_is_over_is_not_due() {
     });
     is_found_and_mended(Flaw::DueForNothing, |map| {
         let (_, due) = first(map, keys::DUE);
-        map.insert(keys::due("n8n", 0, NOW, id(77)), due);
+        map.insert(keys::due("n8n", false, 0, NOW, id(77)), due);
     });
 }
 
@@ -184,7 +186,7 @@ fn a_line_has_its_turn() {
     is_found_and_mended(Flaw::NoTurn, |map| {
         let (key, _) = first(map, keys::GROUP);
         map.insert(key.clone(), vec![1, 0]);
-        map.remove(&keys::due("n8n", 0, NOW, keys::id_of(&key)));
+        map.remove(&keys::due("n8n", false, 0, NOW, keys::id_of(&key)));
     });
     is_found_and_mended(Flaw::NotInLine, |map| {
         let parked = map.iter().find(|(key, value)| key[0] == keys::GROUP && value[..] == [1, 0]);
@@ -201,6 +203,10 @@ fn counters_are_recounted() {
     is_found_and_mended(Flaw::Counter, |map| {
         let (key, _) = first(map, keys::COUNTER);
         edit(map, key, |row: &mut Counter| row.stat.counts[JobState::Sent as usize] += 3);
+    });
+    is_found_and_mended(Flaw::Counter, |map| {
+        let (key, _) = first(map, keys::BACKLOG);
+        edit(map, key, |waiting: &mut u64| *waiting += 1);
     });
     is_found_and_mended(Flaw::OpenCount, |map| {
         edit(map, keys::progress(id(1)), |row: &mut crate::model::queue::Progress| row.open += 1);

@@ -24,6 +24,7 @@ impl Examination<'_> {
                 stat.max_retries = stat.max_retries.max(job.retries);
                 return Ok(());
             }
+            found.count_waiting(job);
             if stored.counted {
                 *found.open.entry(job.execution).or_default() += 1;
             }

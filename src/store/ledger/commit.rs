@@ -1,5 +1,7 @@
 //! Commits: the same call twice, what was assumed, and the writes.
 
+use std::collections::BTreeMap;
+
 use super::Ledger;
 use crate::base::Id;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey, NextStep, Write};
@@ -33,6 +35,11 @@ impl Ledger {
             if !holds(batch, assumption)? {
                 return Ok(Committed::Conflict);
             }
+        }
+        if let Some(most) = commit.backlog
+            && let Some(lane) = crowded(batch, &commit.writes, most)?
+        {
+            return Ok(Committed::Crowded { lane });
         }
         let mut in_flight = Vec::new();
         for write in commit.writes {
@@ -266,6 +273,25 @@ fn seen(
     Ok(Some(
         first.map_or(Committed::KeyReused, |first| Committed::Replayed(Box::new(first.execution))),
     ))
+}
+
+/// The lane in which more than `most` would wait with these writes, if there is one.
+fn crowded(batch: &Batch<'_>, writes: &[Write], most: u64) -> Result<Option<String>, StoreError> {
+    let mut more = BTreeMap::<&str, u64>::new();
+    for write in writes {
+        let lane = match write {
+            Write::Enqueue(job) | Write::Mirror(job) => &job.lane,
+            Write::Enrol { enrolment, step } if enrolment.is_due_at_once() => &step.lane,
+            _ => continue,
+        };
+        *more.entry(lane).or_default() += 1;
+    }
+    for (lane, more) in more {
+        if rows::backlog(batch, lane)?.saturating_add(more) > most {
+            return Ok(Some(lane.to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn holds(batch: &Batch<'_>, assumption: &Assumption) -> Result<bool, StoreError> {

@@ -2,7 +2,6 @@
 //! one who reports still holds it.
 
 use super::Ledger;
-use super::progress::shift;
 use crate::base::Id;
 use crate::model::Lease;
 use crate::model::commit::Finished;
@@ -47,6 +46,10 @@ impl Ledger {
         });
         if let Some(attempt) = attempt {
             note(batch, &mut stored, &attempt)?;
+            // A job that was put off before its first try has become a retry by it.
+            if stored.due_key() != held.key {
+                batch.delete_small(held.key.clone());
+            }
         }
         let answer = self.apply(batch, stored, held, transition, now)?;
         if answer == Finish::Done {
@@ -121,7 +124,7 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let before = stored.job;
         batch.delete_small(held.key);
-        Self::count(batch, &before, |stat| shift(stat, Some(JobState::Pending), None))?;
+        Self::count(batch, &before, Some(JobState::Pending), None, |_| ())?;
         stored.job = Job {
             id: before.id,
             execution: before.execution,
@@ -135,7 +138,7 @@ impl Ledger {
             updated: now,
             ..job
         };
-        Self::count(batch, &stored.job, |stat| shift(stat, None, Some(JobState::Pending)))?;
+        Self::count(batch, &stored.job, None, Some(JobState::Pending), |_| ())?;
         self.join(batch, &mut stored, now)?;
         Self::activate(batch, &stored);
         rows::write(batch, keys::by_id(keys::JOB, stored.job.id), &stored)?;

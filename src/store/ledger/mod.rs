@@ -42,8 +42,10 @@ pub(super) struct Ledger {
     fence: u64,
     /// Tells log lines of one moment apart.
     lines: u64,
-    /// Per lane and priority: every row before this one is under a lease.
+    /// Per lane, kind and priority: every row before this one is under a lease.
     cursors: HashMap<Vec<u8>, Vec<u8>>,
+    /// Per lane in which first tries and retries wait: first tries since the last retry.
+    shares: HashMap<Vec<u8>, u8>,
     /// When the last claim said that the next job is due.
     reported: i64,
     /// The lane at which the last claim was full: the next one begins behind it.
@@ -72,6 +74,7 @@ impl Ledger {
             fence: base,
             lines: base,
             cursors: HashMap::new(),
+            shares: HashMap::new(),
             reported: i64::MAX,
             turn: None,
             unreadable: HashSet::new(),

@@ -96,12 +96,21 @@ impl Ledger {
         rows::write_head(batch, head, body, true)
     }
 
-    /// Moves the counter of a job's kind.
+    /// Moves a job from one state to another in the counters of its kind and lane; none
+    /// means that it was or is not there. `change` is what else changes with it.
     pub(super) fn count(
         batch: &mut Batch<'_>,
         job: &Job,
+        from: Option<JobState>,
+        to: Option<JobState>,
         change: impl FnOnce(&mut Stat),
     ) -> Result<(), StoreError> {
+        let pending = |state: Option<JobState>| state == Some(JobState::Pending);
+        if pending(from) != pending(to) && rows::waits(job) {
+            let waiting = rows::backlog(batch, &job.lane)?;
+            let waiting = if pending(to) { waiting + 1 } else { waiting.saturating_sub(1) };
+            batch.put_small(keys::backlog(&job.lane), &rows::encode(&waiting)?);
+        }
         let key = keys::counter(&job.event_type, &job.lane);
         let row: Option<Counter> = rows::read(batch, &key)?;
         let mut row = row.unwrap_or_else(|| Counter {
@@ -109,6 +118,7 @@ impl Ledger {
             lane: job.lane.clone(),
             stat: Stat::default(),
         });
+        shift(&mut row.stat, from, to);
         change(&mut row.stat);
         rows::write(batch, key, &row)
     }

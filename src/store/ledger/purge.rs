@@ -1,7 +1,6 @@
 //! Forgetting what is over, a little at a time, so that no call waits for it.
 
 use super::Ledger;
-use super::progress::shift;
 use crate::base::Id;
 use crate::model::queue::{Attempt, JobState};
 use crate::store::kv::{Batch, Kv as _, Pair, Way};
@@ -84,8 +83,7 @@ fn forget(
             let ended = stored.job.state != JobState::Pending && stored.job.updated < purge.before;
             let over = ended && rows::head(batch, stored.job.execution)?.is_none();
             if over {
-                Ledger::count(batch, &stored.job, |stat| {
-                    shift(stat, Some(stored.job.state), None);
+                Ledger::count(batch, &stored.job, Some(stored.job.state), None, |stat| {
                     let retries = u64::from(stored.job.retries);
                     stat.retries = stat.retries.saturating_sub(retries);
                 })?;

@@ -1,7 +1,6 @@
 //! Queueing: due rows, jobs that go one at a time, and the end of a job.
 
 use super::Ledger;
-use super::progress::shift;
 use crate::model::queue::{EnrolmentState, JobState, KILLED};
 use crate::store::kv::{Batch, Kv as _, Way};
 use crate::store::rows::{self, Due, StoredEnrolment, StoredJob};
@@ -25,7 +24,7 @@ impl Ledger {
         stored: &StoredJob,
     ) -> Result<(), StoreError> {
         self.place(batch, stored)?;
-        Self::count(batch, &stored.job, |stat| shift(stat, None, Some(JobState::Pending)))?;
+        Self::count(batch, &stored.job, None, Some(JobState::Pending), |_| ())?;
         self.delta(stored.job.execution).opened(Some(stored.job.due));
         Ok(())
     }
@@ -55,7 +54,7 @@ impl Ledger {
         stored: &StoredEnrolment,
     ) -> Result<(), StoreError> {
         let Some(step) = stored.step() else { return Ok(()) };
-        Self::count(batch, &step.job, |stat| shift(stat, None, Some(JobState::Pending)))?;
+        Self::count(batch, &step.job, None, Some(JobState::Pending), |_| ())?;
         self.make_due(batch, step.due_key(), &Due::Step(stored.key()))
     }
 
@@ -144,8 +143,7 @@ impl Ledger {
         stored.job.reason = reason;
         stored.job.updated = now;
         stored.cancel = None;
-        Self::count(batch, &stored.job, |stat| {
-            shift(stat, Some(JobState::Pending), Some(state));
+        Self::count(batch, &stored.job, Some(JobState::Pending), Some(state), |stat| {
             stat.retries += u64::from(stored.job.retries);
             stat.max_retries = stat.max_retries.max(stored.job.retries);
             if state == JobState::Failed {

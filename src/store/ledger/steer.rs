@@ -1,7 +1,6 @@
 //! What people do to the queue: try again, call off.
 
 use super::Ledger;
-use super::progress::shift;
 use crate::base::Id;
 use crate::model::queue::{JobState, KILLED};
 use crate::store::kv::Batch;
@@ -38,8 +37,7 @@ impl Ledger {
         now: i64,
     ) -> Result<(), StoreError> {
         let (state, retries) = (stored.job.state, stored.job.retries);
-        Self::count(batch, &stored.job, |stat| {
-            shift(stat, Some(state), Some(JobState::Pending));
+        Self::count(batch, &stored.job, Some(state), Some(JobState::Pending), |stat| {
             stat.retries = stat.retries.saturating_sub(u64::from(retries));
         })?;
         self.delta(stored.job.execution).ended(state, -1);

@@ -117,7 +117,7 @@ impl Ledger {
             };
             if due > claim.now {
                 places.next_due = places.next_due.min(due);
-            } else if *places.of(keys::lane_of(class)) == 0 {
+            } else if *places.of(keys::lane_of(class).0) == 0 {
                 // Its service takes nothing now; the others need not wait for that.
             } else if running.is_empty() {
                 if let Some(leased) = self.lease(batch, (key, raw), claim)? {

@@ -21,6 +21,7 @@ use super::setting::{Encryption, Server};
 use super::tls::Private;
 use crate::model::AttemptError;
 use crate::model::queue::Email;
+use crate::serve::deliver::address;
 
 /// Longest wait for one of the server's addresses before the next is tried.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -79,7 +80,7 @@ impl Session {
 
     /// Names the sender. Nothing of the message is written before this has succeeded.
     pub(super) async fn begin(&mut self, email: &Email, deadline: Instant) -> Result<(), Failure> {
-        let from = address(&email.from)?;
+        let from = stored(&email.from)?;
         if self.unfinished {
             let reset = within(deadline, Stage::Sender, self.connection.command(Rset)).await?;
             expect(Stage::Sender, reset, 200..=299)?;
@@ -98,7 +99,7 @@ impl Session {
         email: &Email,
         deadline: Instant,
     ) -> Result<Response, Failure> {
-        let to = address(&email.to)?;
+        let to = stored(&email.to)?;
         let rcpt = self.connection.command(Rcpt::new(to, Vec::new()));
         expect(Stage::Recipient, within(deadline, Stage::Recipient, rcpt).await?, 200..=299)?;
         let data = within(deadline, Stage::Data, self.connection.command(Data)).await?;
@@ -163,11 +164,16 @@ async fn secure(server: &Server, socket: TcpStream, deadline: Instant) -> Result
     }
 }
 
+/// The server's addresses, if all of them may be called. Nobody resolves a second time.
 async fn look_up(server: &Server, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
     let lookup = tokio::net::lookup_host((server.host.as_str(), server.port));
     let found = timeout_at(deadline, lookup).await.map_err(|_| Failure::late(Stage::Lookup))?;
     let problem = match found.map(Iterator::collect::<Vec<_>>) {
-        Ok(addresses) if !addresses.is_empty() => return Ok(addresses),
+        Ok(addresses) if !addresses.is_empty() => {
+            return address::admit(&server.host, &addresses, server.allow_private)
+                .map(|()| addresses)
+                .map_err(|message| Failure::new(AttemptError::Blocked, message));
+        }
         Ok(_) => "it has no address".to_owned(),
         Err(fault) => fault.to_string(),
     };
@@ -201,7 +207,8 @@ fn expect(
     }
 }
 
-fn address(text: &str) -> Result<Address, Failure> {
+/// An address as it was stored with the e-mail.
+fn stored(text: &str) -> Result<Address, Failure> {
     text.parse().map_err(|_| {
         Failure::new(AttemptError::Internal, format!("the stored address {text:?} cannot be used"))
     })

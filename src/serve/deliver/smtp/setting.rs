@@ -80,6 +80,8 @@ pub(super) struct Server {
     pub(super) encryption: Encryption,
     pub(super) login: Option<Credentials>,
     pub(super) tls: Tls,
+    /// Whether it may be at a private address other than loopback.
+    pub(super) allow_private: bool,
 }
 
 impl std::fmt::Debug for Server {
@@ -118,7 +120,7 @@ impl Server {
             Encryption::None => 25,
         });
         let tls = Tls::new(&host, extra_root)?;
-        Ok(Self { host, port, encryption, login, tls })
+        Ok(Self { host, port, encryption, login, tls, allow_private: false })
     }
 }
 
