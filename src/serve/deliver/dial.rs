@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tower::Service;
 
 use super::address;
+use super::wire::{Network, Wire};
 use crate::model::AttemptError;
 
 /// How long the name server may take.
@@ -61,13 +62,13 @@ pub(super) struct Dialler {
 impl Dialler {
     /// A dialler that verifies servers with `tls`; it refuses private addresses unless
     /// `allow_private`.
-    pub(super) fn new(tls: Arc<ClientConfig>, allow_private: bool) -> Self {
-        Self { https: HttpsConnector::from((Tcp { allow_private }, tls)) }
+    pub(super) fn new(network: Network, tls: Arc<ClientConfig>, allow_private: bool) -> Self {
+        Self { https: HttpsConnector::from((Tcp { network, allow_private }, tls)) }
     }
 }
 
 impl Service<Uri> for Dialler {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<TokioIo<Wire>>;
     type Error = DialError;
     type Future = Opening<Self::Response>;
 
@@ -100,11 +101,12 @@ impl Service<Uri> for Dialler {
 /// Opens TCP connections to checked addresses.
 #[derive(Clone)]
 struct Tcp {
+    network: Network,
     allow_private: bool,
 }
 
 impl Service<Uri> for Tcp {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Wire>;
     type Error = DialError;
     type Future = Opening<Self::Response>;
 
@@ -113,10 +115,22 @@ impl Service<Uri> for Tcp {
     }
 
     fn call(&mut self, url: Uri) -> Self::Future {
-        let allow_private = self.allow_private;
+        let Self { network, allow_private } = self.clone();
         Box::pin(async move {
-            let addresses = resolve(&url, allow_private).await?;
-            connect(&addresses).await.map(TokioIo::new)
+            let wire = match network {
+                Network::Sockets => {
+                    let addresses = resolve(&url, allow_private).await?;
+                    Wire::Socket(connect(&addresses).await?)
+                }
+                Network::Simulated(peers) => {
+                    let opened = peers(host(&url), port(&url));
+                    Wire::Memory(opened.map_err(|error| {
+                        let message = format!("no connection to {}: {error}", host(&url));
+                        DialError::new(AttemptError::Connection, message)
+                    })?)
+                }
+            };
+            Ok(TokioIo::new(wire))
         })
     }
 }
@@ -127,13 +141,17 @@ fn host(url: &Uri) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
+/// The port, written or usual.
+fn port(url: &Uri) -> u16 {
+    let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    url.port_u16().unwrap_or(usual)
+}
+
 /// Resolves the host of a URL, whatever it looks like, and checks what comes out.
 async fn resolve(url: &Uri, allow_private: bool) -> Result<Vec<SocketAddr>, DialError> {
     let host = host(url);
-    let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
-    let port = url.port_u16().unwrap_or(default);
     let addresses: Vec<SocketAddr> =
-        match timeout(DNS_LIMIT, tokio::net::lookup_host((host, port))).await {
+        match timeout(DNS_LIMIT, tokio::net::lookup_host((host, port(url)))).await {
             Ok(Ok(found)) => found.collect(),
             Ok(Err(error)) => {
                 let message = format!("the name `{host}` does not resolve: {error}");

@@ -20,7 +20,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
@@ -83,6 +84,8 @@ impl Ingress {
                     let Some(client) = Client::enter(&self, peer.ip()) else { continue };
                     let ingress = Arc::clone(&self);
                     let stop = stop.clone();
+                    // Without it small answers wait for the client's acknowledgement.
+                    let _ = stream.set_nodelay(true);
                     tokio::spawn(async move {
                         ingress.connection(stream, peer, stop).await;
                         drop((place, client));
@@ -96,14 +99,14 @@ impl Ingress {
         let _ = places.acquire_many(all).await;
     }
 
-    async fn connection(
+    /// Serves one open connection until it ends, or until `stop` turns true and the call under
+    /// way is answered. `peer` is who seems to be at its other end.
+    pub async fn connection(
         self: Arc<Self>,
-        stream: TcpStream,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
         peer: SocketAddr,
         mut stop: watch::Receiver<bool>,
     ) {
-        // Without it small answers wait for the client's acknowledgement.
-        let _ = stream.set_nodelay(true);
         let service = service_fn(|request| {
             let ingress = Arc::clone(&self);
             async move { Ok::<_, Infallible>(ingress.request(request, peer).await) }
@@ -116,6 +119,7 @@ impl Ingress {
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
+            biased;
             // How a connection broke is the client's affair.
             _ = connection.as_mut() => return,
             _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
