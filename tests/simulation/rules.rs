@@ -31,6 +31,17 @@ service "mail" type="smtp" {
     retry "1min" "5min" "15min"
     timeout "20s"
 }
+schema "ordered" {
+    email email
+    number integer
+}
+schema "urgent" {
+    email email
+    number integer
+}
+schema "nudge" {
+    email email
+}
 events to="shop" path="/orders" {
     event "ordered" ordered-by="{{email}}"
     event "urgent" priority=5
