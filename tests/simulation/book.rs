@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rulerun::base::{Clock, Id, Timestamp, time};
+use rulerun::model::queue::Lease;
 use rulerun::store::MemoryStore;
 use tokio::time::Instant;
 
@@ -81,13 +82,6 @@ pub(crate) struct Letter {
     pub(crate) message: String,
 }
 
-/// An idempotency key that was answered with success.
-#[derive(Debug)]
-pub(crate) struct KeyUse {
-    pub(crate) execution: Id,
-    pub(crate) at: i64,
-}
-
 /// Everything that is remembered.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
@@ -97,11 +91,14 @@ pub(crate) struct Book {
     pub(crate) acked: BTreeMap<Id, &'static str>,
     /// Calls that got no answer: nobody knows whether they count.
     pub(crate) unanswered: usize,
-    pub(crate) keys: BTreeMap<String, KeyUse>,
+    /// The call that each idempotency key was answered with last.
+    pub(crate) keys: BTreeMap<String, Id>,
     pub(crate) deliveries: BTreeMap<Id, Delivery>,
     pub(crate) letters: BTreeMap<Id, Letter>,
     /// The newest fence of each job.
     pub(crate) fences: BTreeMap<Id, u64>,
+    /// Every lease that was given, with the life of the server in which it was.
+    pub(crate) leases: Vec<(Lease, u32)>,
 }
 
 /// How a receiver feels.

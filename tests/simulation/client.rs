@@ -8,7 +8,7 @@ use rulerun::store::Store as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
-use super::book::{KeyUse, Shared};
+use super::book::Shared;
 
 const HOUR: i64 = 3_600_000;
 
@@ -66,11 +66,10 @@ async fn accepted(shared: &Shared, call: &Call, body: &str) {
         let mut book = shared.book();
         book.acked.insert(id, call.endpoint);
         if let Some(key) = &call.key {
-            let known = book.keys.get(key).map(|known| (known.execution, now - known.at));
-            match known {
-                Some((execution, age)) if age < 23 * HOUR => twice = execution != id,
-                Some((execution, _)) if execution == id => {}
-                _ => drop(book.keys.insert(key.clone(), KeyUse { execution: id, at: now })),
+            // A key binds for a day from the call on that an id tells the time of.
+            match book.keys.get(key).copied() {
+                Some(known) if now - known.millis() < 23 * HOUR => twice = known != id,
+                _ => drop(book.keys.insert(key.clone(), id)),
             }
         }
     }

@@ -94,7 +94,7 @@ sequence "welcome" to="{{email}}" kind="transactional" {
 "#;
 
 /// How long the waits are in each edition.
-const EDITIONS: [(&str, &str); 2] = [("10min", "3d"), ("0s", "30h")];
+const EDITIONS: [(&str, &str); 2] = [("20s", "3d"), ("0s", "30h")];
 
 static RULE_SETS: LazyLock<Vec<Arc<RuleSet>>> = LazyLock::new(|| {
     let compile = |(first, last): (&str, &str)| {

@@ -45,7 +45,12 @@ impl Slow {
             if job.due > self.shared.clock.latest() {
                 self.shared.broken(&format!("I5: {} was claimed before it was due", job.id));
             }
-            let before = self.shared.book().fences.insert(job.id, fence).unwrap_or(0);
+            let before = {
+                let life = self.shared.life();
+                let mut book = self.shared.book();
+                book.leases.push((leased.lease, life));
+                book.fences.insert(job.id, fence).unwrap_or(0)
+            };
             if fence <= before {
                 self.shared.broken(&format!("I4: the fence of {} did not grow", job.id));
             }

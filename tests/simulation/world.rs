@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rulerun::base::Id;
-use rulerun::model::commit::{Commit, Write};
-use rulerun::model::queue::{JobState, PAUSED_FLAG};
+use rulerun::model::commit::{Commit, Finished, Write};
+use rulerun::model::queue::{JobState, Lease, PAUSED_FLAG, Transition};
 use rulerun::serve::app::{App, Options, RulesState};
 use rulerun::serve::clock::Ids;
 use rulerun::serve::deliver::{Deliver, Gates};
 use rulerun::serve::ingress::Ingress;
 use rulerun::serve::journal::{Journal, Voice};
 use rulerun::serve::metrics::Metrics;
-use rulerun::store::{Committed, Store as _};
+use rulerun::store::{Committed, Finish, Store as _};
 use tokio::io::duplex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -115,7 +115,9 @@ impl World {
     /// Something happens.
     async fn act(&mut self) {
         let dice = &self.shared.dice;
-        match dice.below(24) {
+        match dice.below(28) {
+            24..=25 => self.join_and_leave().await,
+            26..=27 => self.late_completion().await,
             0..=10 => {
                 for _ in 0..=dice.below(3) {
                     self.call();
@@ -159,6 +161,41 @@ impl World {
         check::now(&self.shared).await;
     }
 
+    /// Someone joins and leaves while the first e-mail is made, or on its way.
+    async fn join_and_leave(&mut self) {
+        let dice = &self.shared.dice;
+        let person = dice.pick(&PEOPLE);
+        let most = dice.pick(&[150, 400, 20_000]);
+        let between = Duration::from_millis(dice.below(most));
+        for endpoint in ["join", "leave"] {
+            self.calls += 1;
+            self.make(Call { endpoint, person, number: self.calls, key: None });
+            tokio::time::sleep(between).await;
+        }
+    }
+
+    /// A completion comes whose lease is long over: another has taken the job since, or the
+    /// process that held it has died. It must not count.
+    async fn late_completion(&self) {
+        let held: Vec<(Lease, u32)> = self.shared.book().leases.clone();
+        if held.is_empty() {
+            return;
+        }
+        let (lease, lives) = self.shared.dice.pick(&held);
+        let is_newest = self.shared.book().fences.get(&lease.job) == Some(&lease.fence);
+        if is_newest && lives == self.shared.life() {
+            return;
+        }
+        let store = self.shared.store();
+        let transition = Transition::Sent;
+        let late = Finished { lease, transition, attempt: None, writes: Vec::new() };
+        let answer = store.finish(vec![late]).await.unwrap();
+        self.shared.note(&format!("a late completion of {}: {answer:?}", lease.job));
+        if answer != [Finish::Stale] {
+            self.shared.broken(&format!("I4: a late completion of {} counted", lease.job));
+        }
+    }
+
     fn call(&mut self) {
         let dice = &self.shared.dice;
         self.calls += 1;
@@ -171,6 +208,10 @@ impl World {
             call.person = PEOPLE[0];
             call.number = if dice.once_in(10) { self.calls } else { 1_000 + key };
         }
+        self.make(call);
+    }
+
+    fn make(&mut self, call: Call) {
         let (ours, theirs) = duplex(64 * 1024);
         let ingress = Arc::clone(&self.process.ingress);
         let stopped = self.process.stop.subscribe();
@@ -221,8 +262,11 @@ impl World {
         let mut book = self.shared.book();
         for (id, delivery) in &mut book.deliveries {
             let known = seen.jobs.get(id).map_or(0, |job| job.attempts);
-            delivery.excused = delivery.excused.max(delivery.seen.saturating_sub(known));
-            delivery.not_before = 0;
+            let swallowed = delivery.seen.saturating_sub(known);
+            if swallowed > delivery.excused {
+                delivery.excused = swallowed;
+                delivery.not_before = 0;
+            }
         }
         for (id, letter) in &mut book.letters {
             let open = [JobState::Pending, JobState::Sending];
