@@ -177,16 +177,24 @@ impl World {
     /// A completion comes whose lease is long over: another has taken the job since, or the
     /// process that held it has died. It must not count.
     async fn late_completion(&self) {
-        let held: Vec<(Lease, u32)> = self.shared.book().leases.clone();
-        if held.is_empty() {
-            return;
-        }
-        let (lease, lives) = self.shared.dice.pick(&held);
-        let is_newest = self.shared.book().fences.get(&lease.job) == Some(&lease.fence);
-        if is_newest && lives == self.shared.life() {
-            return;
-        }
         let store = self.shared.store();
+        let seen = Seen::of(&store).await;
+        let sending = |id: Id| seen.jobs.get(&id).is_some_and(|job| job.state == JobState::Sending);
+        let late: Vec<Lease> = {
+            let book = self.shared.book();
+            let is_late = |(lease, life): &&(Lease, u32)| {
+                *life != self.shared.life() || book.fences[&lease.job] != lease.fence
+            };
+            book.leases.iter().filter(is_late).map(|(lease, _)| *lease).collect()
+        };
+        // Best of all while another does the same job.
+        let contested: Vec<Lease> =
+            late.iter().filter(|lease| sending(lease.job)).copied().collect();
+        let from = if contested.is_empty() { late } else { contested };
+        if from.is_empty() {
+            return;
+        }
+        let lease = self.shared.dice.pick(&from);
         let transition = Transition::Sent;
         let late = Finished { lease, transition, attempt: None, writes: Vec::new() };
         let answer = store.finish(vec![late]).await.unwrap();
