@@ -60,8 +60,8 @@ pub(crate) struct Delivery {
     pub(crate) seen: u32,
     /// Those of them whose outcome a crash has swallowed.
     pub(crate) excused: u32,
-    /// Whether it has answered one with success.
-    pub(crate) taken: bool,
+    /// How many of them it has answered with success.
+    pub(crate) taken: u32,
     /// The bytes, the same each time.
     pub(crate) body: Vec<u8>,
     /// It asked not to be called before.

@@ -121,7 +121,7 @@ pub(crate) async fn finally(shared: &Shared) {
     }
     for job in seen.jobs.values().filter(|job| job.state == JobState::Sent) {
         let arrived = match job.task {
-            Task::Event { .. } => book.deliveries.get(&job.id).is_some_and(|found| found.taken),
+            Task::Event { .. } => book.deliveries.get(&job.id).is_some_and(|found| found.taken > 0),
             Task::Email(_) => book.letters.get(&job.id).is_some_and(|found| found.taken > 0),
             Task::Step { .. } | Task::Mirror { .. } => true,
         };

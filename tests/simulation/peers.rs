@@ -181,7 +181,7 @@ impl Peer {
     }
 
     fn taken(&self, id: Id) {
-        self.shared.book().deliveries.entry(id).or_default().taken = true;
+        self.shared.book().deliveries.entry(id).or_default().taken += 1;
     }
 
     fn asked_for_patience(&self, id: Id) {
@@ -246,7 +246,8 @@ impl Peer {
                         return Ok(());
                     }
                     let message = read_message(&mut stream).await?;
-                    self.pause(if treats == Treats::TakeSlowly { 15_000 } else { 300 }).await;
+                    let slowly = matches!(treats, Treats::TakeSlowly | Treats::DeferMessage);
+                    self.pause(if slowly { 15_000 } else { 300 }).await;
                     if treats == Treats::DeferMessage {
                         self.shared.note("mail: defers a message");
                         "451 try again later"

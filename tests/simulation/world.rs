@@ -72,13 +72,13 @@ pub(crate) async fn live_through(seed: u64) -> Outcome {
     world.settle().await;
     drop(world);
     let book = std::mem::take(&mut *shared.book());
-    let again = |taken: u32| usize::try_from(taken.saturating_sub(1)).unwrap();
-    let deliveries = book.deliveries.values().filter(|delivery| delivery.taken);
-    let letters = book.letters.values().filter(|letter| letter.taken > 0);
+    let deliveries = book.deliveries.values().map(|delivery| delivery.taken);
+    let taken: Vec<u32> =
+        deliveries.chain(book.letters.values().map(|letter| letter.taken)).collect();
     Outcome {
         acked: book.acked.len(),
-        delivered: deliveries.count() + letters.clone().count(),
-        duplicated: letters.map(|letter| again(letter.taken)).sum(),
+        delivered: taken.iter().filter(|taken| **taken > 0).count(),
+        duplicated: taken.iter().map(|taken| taken.saturating_sub(1) as usize).sum(),
         trace: book.trace,
         violations: book.violations,
     }
@@ -167,6 +167,9 @@ impl World {
         let person = dice.pick(&PEOPLE);
         let most = dice.pick(&[150, 400, 20_000]);
         let between = Duration::from_millis(dice.below(most));
+        if dice.once_in(2) {
+            *self.shared.mood.lock().unwrap() = Mood::Shaky;
+        }
         for endpoint in ["join", "leave"] {
             self.calls += 1;
             self.make(Call { endpoint, person, number: self.calls, key: None });

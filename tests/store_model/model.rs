@@ -9,6 +9,15 @@ use std::fmt::Write as _;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
+/// Runs so many lists with both stores, on two threads; answers what went wrong.
+pub(crate) fn both(seed: u64, cases: u32) -> Result<(), String> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| many(seed + 1, cases / 2, true));
+        many(seed, cases - cases / 2, true)?;
+        other.join().unwrap()
+    })
+}
+
 /// Runs so many lists from a seed, with a store on disk too if asked to; answers what went
 /// wrong.
 pub(crate) fn many(seed: u64, cases: u32, on_disk: bool) -> Result<(), String> {
