@@ -230,14 +230,13 @@ impl Peer {
             let verb = line.split([' ', ':', '\r']).next().unwrap_or_default();
             let answer = match verb {
                 "EHLO" => "250-mail.example.com\r\n250 8BITMIME",
-                "RSET" => "250 ok",
                 "MAIL" => {
                     treats = self.treats();
                     began = self.shared.clock.elapsed();
                     if treats == Treats::RefuseSender { "451 not now" } else { "250 ok" }
                 }
                 "RCPT" if treats == Treats::DeferRecipient => "450 mailbox busy",
-                "RCPT" => "250 ok",
+                "RCPT" | "RSET" => "250 ok",
                 "DATA" if treats == Treats::HangUpBeforeData => return Ok(()),
                 "DATA" => {
                     stream.write_all(b"354 go on\r\n").await?;
