@@ -263,7 +263,7 @@ impl Oracle {
         let before = before.min(now - DAY);
         let all = self.calls.len() + self.jobs.len();
         self.calls.retain(|id, call| {
-            let ended = call.state.is_some_and(ExecutionState::is_end);
+            let ended = call.counts[0] == 0 && call.state.is_some_and(ExecutionState::is_end);
             !(id.millis() < before && ended && call.since < before)
         });
         self.jobs.retain(|id, item| {
