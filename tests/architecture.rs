@@ -43,7 +43,7 @@ const DOORS: [(&str, &[&str]); 49] = [
     ("pulldown_cmark", &["mail/"]),
     ("idna", &["mail/"]),
     ("css_inline", &["mail/layout.rs"]),
-    ("lettre", &["mail/", "serve/deliver/smtp"]),
+    ("lettre", &["mail/", "serve/deliver/smtp", "serve/deliver/wire.rs"]),
     ("sled", &["store/sled/"]),
     ("rustix", &["store/sled/space.rs"]),
     ("crc32fast", &["store/sled/mark.rs"]),

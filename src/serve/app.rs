@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::clock;
+use super::clock::Ids;
 use super::ingress::answer;
 use super::journal::{Journal, Kind};
 use super::metrics::Metrics;
@@ -69,6 +69,8 @@ pub struct App {
     pub live: ArcSwap<Live>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// What new ids are made from.
+    pub ids: Ids,
     /// What happens, for people.
     pub journal: Journal,
     /// What happens, in numbers.
@@ -158,7 +160,7 @@ impl App {
     /// A new id.
     #[must_use]
     pub fn new_id(&self) -> Id {
-        clock::new_id(self.clock.now())
+        self.ids.next(self.clock.now())
     }
 
     /// What decisions see of these rules.

@@ -19,18 +19,45 @@ impl Clock for SystemClock {
     }
 }
 
-/// A new id of that moment. Its tail is as good as random: a hash over a secret of this
-/// process and a count, so that it costs no system call.
+/// Makes ids. Their tails are as good as random: a hash over a secret and a count, so that one
+/// costs no system call.
+#[derive(Debug)]
+pub struct Ids {
+    secret: [u8; 16],
+    count: AtomicU64,
+}
+
+impl Ids {
+    /// Ids that follow from this secret: the same secret makes the same ids in the same order,
+    /// which is for simulations alone.
+    #[must_use]
+    pub fn of(secret: [u8; 16]) -> Self {
+        Self { secret, count: AtomicU64::new(0) }
+    }
+
+    /// A new id of that moment.
+    pub fn next(&self, at: Timestamp) -> Id {
+        let mut hash = Sha256::new();
+        hash.update(self.secret);
+        hash.update(self.count.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let mut tail = [0; 10];
+        tail.copy_from_slice(&hash.finalize()[..10]);
+        Id::new(time::millis(at), &tail)
+    }
+}
+
+impl Default for Ids {
+    /// Ids that nobody can foresee.
+    fn default() -> Self {
+        Self::of(*Uuid::new_v4().as_bytes())
+    }
+}
+
+/// A new id of that moment that nobody can foresee.
 #[must_use]
 pub fn new_id(at: Timestamp) -> Id {
-    static SEED: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut hash = Sha256::new();
-    hash.update(SEED.as_bytes());
-    hash.update(COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-    let mut tail = [0; 10];
-    tail.copy_from_slice(&hash.finalize()[..10]);
-    Id::new(time::millis(at), &tail)
+    static IDS: LazyLock<Ids> = LazyLock::new(Ids::default);
+    IDS.next(at)
 }
 
 /// A new secret: 32 random bytes as 64 hex digits, the guide's form.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::app::{App, Options, RulesState};
 use super::checks;
-use super::clock::SystemClock;
+use super::clock::{Ids, SystemClock};
 use super::deliver::{Deliver, Gates};
 use super::ingress::Ingress;
 use super::journal::{Journal, Kind, Voice};
@@ -165,6 +165,7 @@ impl Server {
                 loaded: crate::base::time::millis(config.clock.now()),
             }),
             clock: config.clock,
+            ids: Ids::default(),
             options: config.options,
             draining: AtomicBool::new(false),
             gates: Gates::default(),

@@ -44,6 +44,19 @@ impl MemoryStore {
         Self { inner, claims, bell, tap: Arc::default() }
     }
 
+    /// The same rows as a process finds them that opens the store at `now`, after this one was
+    /// cut off in the middle of its work: what was claimed is due again. This one is closed.
+    #[must_use]
+    pub fn reopened(&self, now: i64) -> Self {
+        let fresh = Self::new(now);
+        let rows = self.with(|inner| {
+            inner.closed = true;
+            std::mem::take(&mut inner.rows)
+        });
+        fresh.with(|inner| inner.rows = rows);
+        fresh
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }

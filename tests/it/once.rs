@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use rulerun::base::{Clock, time};
 use rulerun::model::Origin;
 use rulerun::serve::app::{App, Options, RulesState};
+use rulerun::serve::clock::Ids;
 use rulerun::serve::deliver::{Deliver, Gates};
 use rulerun::serve::journal::{Journal, Voice};
 use rulerun::serve::metrics::Metrics;
@@ -71,6 +72,7 @@ fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::
         live: ArcSwap::from_pointee(live),
         journal: Journal::new(Voice { silent: true, ..Voice::default() }, Arc::clone(&clock)),
         clock,
+        ids: Ids::default(),
         metrics: Metrics::default(),
         rules_state: ArcSwap::from_pointee(RulesState::default()),
         options: Options { jitter: false, ..Options::default() },

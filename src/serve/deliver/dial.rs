@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tower::Service;
 
 use super::address;
+use super::wire::{Network, Wire};
 use crate::model::AttemptError;
 
 /// How long the name server may take.
@@ -61,14 +62,14 @@ pub(super) struct Dialler {
 impl Dialler {
     /// A dialler that verifies servers with `tls`; it refuses private addresses unless
     /// `allow_private`.
-    pub(super) fn new(tls: Arc<ClientConfig>, allow_private: bool) -> Self {
-        let tcp = Tcp { allow_private, look_up: Arc::new(system) };
+    pub(super) fn new(network: Network, tls: Arc<ClientConfig>, allow_private: bool) -> Self {
+        let tcp = Tcp { network, allow_private, look_up: Arc::new(system) };
         Self { https: HttpsConnector::from((tcp, tls)) }
     }
 }
 
 impl Service<Uri> for Dialler {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<TokioIo<Wire>>;
     type Error = DialError;
     type Future = Opening<Self::Response>;
 
@@ -101,6 +102,7 @@ impl Service<Uri> for Dialler {
 /// Opens TCP connections to checked addresses.
 #[derive(Clone)]
 struct Tcp {
+    network: Network,
     allow_private: bool,
     look_up: Arc<LookUp>,
 }
@@ -115,7 +117,7 @@ fn system(host: String, port: u16) -> Addresses {
 }
 
 impl Service<Uri> for Tcp {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Wire>;
     type Error = DialError;
     type Future = Opening<Self::Response>;
 
@@ -126,8 +128,20 @@ impl Service<Uri> for Tcp {
     fn call(&mut self, url: Uri) -> Self::Future {
         let tcp = self.clone();
         Box::pin(async move {
-            let addresses = tcp.resolve(&url).await?;
-            connect(&addresses).await.map(TokioIo::new)
+            let wire = match &tcp.network {
+                Network::Sockets => {
+                    let addresses = tcp.resolve(&url).await?;
+                    Wire::Socket(connect(&addresses).await?)
+                }
+                Network::Simulated(peers) => {
+                    let opened = peers(host(&url), port(&url));
+                    Wire::Memory(opened.map_err(|error| {
+                        let message = format!("no connection to {}: {error}", host(&url));
+                        DialError::new(AttemptError::Connection, message)
+                    })?)
+                }
+            };
+            Ok(TokioIo::new(wire))
         })
     }
 }
@@ -136,10 +150,8 @@ impl Tcp {
     /// Resolves the host of a URL, whatever it looks like, and checks what comes out.
     async fn resolve(&self, url: &Uri) -> Result<Vec<SocketAddr>, DialError> {
         let host = host(url);
-        let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
-        let port = url.port_u16().unwrap_or(default);
         let addresses: Vec<SocketAddr> =
-            match timeout(DNS_LIMIT, (self.look_up)(host.to_owned(), port)).await {
+            match timeout(DNS_LIMIT, (self.look_up)(host.to_owned(), port(url))).await {
                 Ok(Ok(found)) => found,
                 Ok(Err(error)) => {
                     let message = format!("the name `{host}` does not resolve: {error}");
@@ -166,6 +178,12 @@ impl Tcp {
 fn host(url: &Uri) -> &str {
     let host = url.host().unwrap_or_default();
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// The port, written or usual.
+fn port(url: &Uri) -> u16 {
+    let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    url.port_u16().unwrap_or(usual)
 }
 
 /// Connects to the first address that answers. Each gets an equal share of the time that

@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout};
 
 use super::dial::{DialError, Dialler, rustls_cause};
 use super::reply::Reply;
+use super::wire::Network;
 use crate::base::Timestamp;
 use crate::model::{AttemptError, Tried};
 
@@ -74,6 +75,14 @@ impl HttpClient {
     /// # Errors
     /// A sentence about what is wrong with the PEM text.
     pub fn new(extra_root_pem: Option<Vec<u8>>) -> Result<Self, String> {
+        Self::over(&Network::Sockets, extra_root_pem)
+    }
+
+    /// The same over this network.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn over(network: &Network, extra_root_pem: Option<Vec<u8>>) -> Result<Self, String> {
         let mut roots = rustls::RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         if let Some(pem) = extra_root_pem {
@@ -87,8 +96,8 @@ impl HttpClient {
             .with_no_client_auth();
         let tls = Arc::new(tls);
         Ok(Self {
-            guarded: pooled(Dialler::new(Arc::clone(&tls), false)),
-            open: pooled(Dialler::new(tls, true)),
+            guarded: pooled(Dialler::new(network.clone(), Arc::clone(&tls), false)),
+            open: pooled(Dialler::new(network.clone(), tls, true)),
         })
     }
 

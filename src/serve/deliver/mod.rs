@@ -16,6 +16,7 @@ mod send;
 pub mod smtp;
 mod step;
 mod transports;
+mod wire;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,6 +28,7 @@ use tokio::task::JoinSet;
 
 pub use self::gates::Gates;
 use self::transports::Transports;
+pub use self::wire::{Network, Peers};
 use super::app::App;
 use super::journal::Kind;
 use super::settings::Live;
@@ -91,7 +93,19 @@ impl Deliver {
     /// # Errors
     /// Why TLS cannot be set up.
     pub fn new(app: Arc<App>, roots: Option<std::path::PathBuf>) -> Result<Arc<Self>, String> {
-        let transports = Transports::new(roots)?;
+        Self::over(Network::Sockets, app, roots)
+    }
+
+    /// The same over this network.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn over(
+        network: Network,
+        app: Arc<App>,
+        roots: Option<std::path::PathBuf>,
+    ) -> Result<Arc<Self>, String> {
+        let transports = Transports::new(network, roots)?;
         Ok(Arc::new(Self {
             app,
             transports,
@@ -114,10 +128,12 @@ impl Deliver {
                 }
             }
             tokio::select! {
+                // In order, so that the same happens again where the same has happened.
+                biased;
+                _ = stop.wait_for(|stop| *stop) => {}
                 () = bell.notified() => {}
                 () = self.freed.notified() => {}
                 () = self.wait(wait) => {}
-                _ = stop.wait_for(|stop| *stop) => {}
             }
         }
         let all = async { while attempts.join_next().await.is_some() {} };

@@ -22,6 +22,7 @@ use self::failure::Failure;
 use self::session::Session;
 use self::setting::Server;
 pub use self::setting::SmtpSettingError;
+use super::wire::Network;
 use crate::model::queue::{Email, Tried};
 
 /// Idle connections that are kept.
@@ -36,6 +37,7 @@ const REPLY_BYTES: usize = 4096;
 /// One SMTP server and the connections to it that wait for their next message. How many
 /// messages are sent at once is the caller's decision.
 pub struct Smtp {
+    network: Network,
     server: Server,
     parked: Mutex<Vec<(Session, Instant)>>,
 }
@@ -56,8 +58,20 @@ impl Smtp {
     /// A sentence that says what is wrong with the address or the file, without repeating
     /// the address, because it holds the password.
     pub fn from_url(url: &str, extra_root: Option<&Path>) -> Result<Self, SmtpSettingError> {
+        Self::over(Network::Sockets, url, extra_root)
+    }
+
+    /// The same over this network.
+    ///
+    /// # Errors
+    /// As [`from_url`](Self::from_url).
+    pub fn over(
+        network: Network,
+        url: &str,
+        extra_root: Option<&Path>,
+    ) -> Result<Self, SmtpSettingError> {
         let server = Server::read(url, extra_root)?;
-        Ok(Self { server, parked: Mutex::new(Vec::new()) })
+        Ok(Self { network, server, parked: Mutex::new(Vec::new()) })
     }
 
     /// The same server, at a private address other than loopback if `allow`.
@@ -113,7 +127,7 @@ impl Smtp {
         {
             return Ok(session);
         }
-        let mut session = Session::open(&self.server, deadline).await?;
+        let mut session = Session::open(&self.network, &self.server, deadline).await?;
         session.begin(email, deadline).await?;
         Ok(session)
     }

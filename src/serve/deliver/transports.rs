@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::http::HttpClient;
 use super::notion::{self, Notion};
 use super::smtp::Smtp;
+use super::wire::Network;
 use crate::base::Secret;
 use crate::serve::settings::LiveService;
 
@@ -21,13 +22,14 @@ type SmtpMade = (String, bool);
 #[derive(Debug)]
 pub(super) struct Transports {
     pub(super) http: HttpClient,
+    network: Network,
     roots: Option<PathBuf>,
     smtp: Mutex<HashMap<String, (SmtpMade, Arc<Smtp>)>>,
     notion: Mutex<HashMap<String, (MirrorMade, Arc<Notion>)>>,
 }
 
 impl Transports {
-    pub(super) fn new(roots: Option<PathBuf>) -> Result<Self, String> {
+    pub(super) fn new(network: Network, roots: Option<PathBuf>) -> Result<Self, String> {
         let pem = roots
             .as_ref()
             .map(|path| {
@@ -35,7 +37,8 @@ impl Transports {
             })
             .transpose()?;
         Ok(Self {
-            http: HttpClient::new(pem)?,
+            http: HttpClient::over(&network, pem)?,
+            network,
             roots,
             smtp: Mutex::default(),
             notion: Mutex::default(),
@@ -52,8 +55,8 @@ impl Transports {
         {
             return Ok(Arc::clone(smtp));
         }
-        let smtp = Smtp::from_url(url, self.roots.as_deref()).map_err(|error| error.to_string())?;
-        let smtp = Arc::new(smtp.allow_private(made.1));
+        let smtp = Smtp::over(self.network.clone(), url, self.roots.as_deref());
+        let smtp = Arc::new(smtp.map_err(|error| error.to_string())?.allow_private(made.1));
         known.insert(name.clone(), (made, Arc::clone(&smtp)));
         Ok(smtp)
     }

@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -56,6 +57,8 @@ impl Ingress {
                 continue;
             };
             let (ingress, stop) = (Arc::clone(&self), stop.clone());
+            // Without it small answers wait for the client's acknowledgement.
+            let _ = stream.set_nodelay(true);
             tokio::spawn(async move {
                 ingress.connection(stream, peer, stop).await;
                 drop((place, client));
@@ -65,14 +68,14 @@ impl Ingress {
         let _ = places.acquire_many(u32::try_from(most).unwrap_or(u32::MAX)).await;
     }
 
-    async fn connection(
+    /// Serves one open connection until it ends, or until `stop` turns true and the call under
+    /// way is answered. `peer` is who seems to be at its other end.
+    pub async fn connection(
         self: Arc<Self>,
-        stream: TcpStream,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
         peer: SocketAddr,
         mut stop: watch::Receiver<bool>,
     ) {
-        // Without it small answers wait for the client's acknowledgement.
-        let _ = stream.set_nodelay(true);
         let calls = Arc::<Calls>::default();
         let line = Line::new(stream, Arc::clone(&calls), PATIENCE);
         let service = service_fn(|request| {
@@ -92,6 +95,7 @@ impl Ingress {
             .serve_connection(TokioIo::new(line), service);
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
+            biased;
             // How a connection broke is the client's affair.
             _ = connection.as_mut() => return,
             _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),

@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 /// How long a caller is waited for.
@@ -65,8 +64,8 @@ enum Turn {
 
 /// A connection with patience.
 #[derive(Debug)]
-pub(super) struct Line {
-    stream: TcpStream,
+pub(super) struct Line<S> {
+    stream: S,
     calls: Arc<Calls>,
     seen: usize,
     turn: Turn,
@@ -76,9 +75,9 @@ pub(super) struct Line {
     unread: Option<Pin<Box<Sleep>>>,
 }
 
-impl Line {
+impl<S> Line<S> {
     /// A new connection, on which a head is expected.
-    pub(super) fn new(stream: TcpStream, calls: Arc<Calls>, patience: Patience) -> Self {
+    pub(super) fn new(stream: S, calls: Arc<Calls>, patience: Patience) -> Self {
         let end = Box::pin(tokio::time::sleep(patience.head));
         Self { stream, calls, seen: 0, turn: Turn::Head, patience, end, unread: None }
     }
@@ -116,7 +115,7 @@ impl Line {
     }
 }
 
-impl AsyncRead for Line {
+impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -139,7 +138,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -175,7 +174,7 @@ impl AsyncWrite for Line {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     const QUICK: Patience = Patience {
         head: Duration::from_millis(80),
@@ -183,7 +182,7 @@ mod tests {
         unread: Duration::from_millis(80),
     };
 
-    async fn line() -> (Line, Arc<Calls>, TcpStream) {
+    async fn line() -> (Line<TcpStream>, Arc<Calls>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let caller = TcpStream::connect(address).await.expect("a connection");
@@ -193,7 +192,7 @@ mod tests {
     }
 
     /// Reads until the line gives up; answers how long that took.
-    async fn until_it_gives_up(line: &mut Line) -> Duration {
+    async fn until_it_gives_up(line: &mut Line<TcpStream>) -> Duration {
         let began = Instant::now();
         let mut piece = [0; 64];
         loop {

@@ -79,8 +79,10 @@ impl Ledger {
         now: i64,
     ) -> Result<(), StoreError> {
         let id = execution.id;
-        let delta = self.deltas.remove(&id).unwrap_or_default();
-        if delta.open <= 0 && execution.state == ExecutionState::Created {
+        let mut delta = self.deltas.remove(&id).unwrap_or_default();
+        // A call may stop what it has just started.
+        let ended = [delta.done, delta.failed, delta.cancelled] != [0; 3];
+        if delta.open <= 0 && !ended && execution.state == ExecutionState::Created {
             execution.state = ExecutionState::Success;
         }
         if let Some(person) = &execution.person {
@@ -88,11 +90,17 @@ impl Ledger {
         }
         let head = Head {
             execution,
-            enrolled: delta.enrolled,
+            enrolled: std::mem::take(&mut delta.enrolled),
             open: u32::try_from(delta.open).unwrap_or(0),
             waits: delta.open > 0 && delta.first_due.is_some_and(|due| due > now),
             inline: true,
         };
+        if ended {
+            let mut progress = head.progress();
+            delta.open = 0;
+            advance(&mut progress, &delta, now);
+            rows::write(batch, keys::progress(id), &progress)?;
+        }
         rows::write_head(batch, head, body, true)
     }
 

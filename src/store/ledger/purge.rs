@@ -111,7 +111,8 @@ fn forget_execution(batch: &mut Batch<'_>, purge: &Purge, head: &Head) -> Result
     let progress = rows::progress(batch, head)?;
     let ended =
         progress.history.last().is_some_and(|(state, at)| state.is_end() && *at < purge.before);
-    if !ended {
+    // A killed one has ended before what was under way: that is found through it until then.
+    if !ended || progress.open > 0 {
         return Ok(false);
     }
     let logs: Vec<Pair> =

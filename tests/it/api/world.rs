@@ -14,6 +14,7 @@ use rulerun::base::{Clock, Secret, Timestamp};
 use rulerun::model::{Call, Lookup, Origin};
 use rulerun::serve::api::Peer;
 use rulerun::serve::app::{Accepted, App, Options, RulesState};
+use rulerun::serve::clock::Ids;
 use rulerun::serve::deliver::Gates;
 use rulerun::serve::journal::{Journal, Voice};
 use rulerun::serve::metrics::Metrics;
@@ -60,6 +61,7 @@ pub fn app_with(token: Option<&str>) -> Arc<App> {
         live: ArcSwap::from_pointee(live),
         journal: Journal::new(Voice { silent: true, ..Voice::default() }, Arc::clone(&clock)),
         clock,
+        ids: Ids::default(),
         metrics: Metrics::default(),
         rules_state: ArcSwap::from_pointee(RulesState::default()),
         options: Options::default(),

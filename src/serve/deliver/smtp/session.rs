@@ -22,6 +22,7 @@ use super::tls::Private;
 use crate::model::AttemptError;
 use crate::model::queue::Email;
 use crate::serve::deliver::address;
+use crate::serve::deliver::wire::{Network, Wire};
 
 /// Longest wait for one of the server's addresses before the next is tried.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -39,13 +40,17 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects, encrypts, logs in.
-    pub(super) async fn open(server: &Server, deadline: Instant) -> Result<Self, Failure> {
+    pub(super) async fn open(
+        network: &Network,
+        server: &Server,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
         let hello = ClientId::default();
-        let socket = connect(server, deadline).await?;
+        let wire = connect(network, server, deadline).await?;
         let stream: Box<dyn AsyncTokioStream> = if server.encryption == Encryption::Implicit {
-            Box::new(secure(server, socket, deadline).await?)
+            Box::new(secure(server, wire, deadline).await?)
         } else {
-            Box::new(socket)
+            Box::new(wire)
         };
         let greeting = AsyncSmtpConnection::connect_with_transport(stream, &hello);
         let mut connection = within(deadline, Stage::Hello, greeting).await?;
@@ -138,7 +143,11 @@ impl Session {
 }
 
 /// Connects to the first of the server's addresses that answers.
-async fn connect(server: &Server, deadline: Instant) -> Result<TcpStream, Failure> {
+async fn connect(network: &Network, server: &Server, deadline: Instant) -> Result<Wire, Failure> {
+    if let Network::Simulated(peers) = network {
+        let opened = peers(&server.host, server.port);
+        return opened.map(Wire::Memory).map_err(|fault| Failure::broken(Stage::Connect, &fault));
+    }
     let mut last = Failure::late(Stage::Connect);
     for address in look_up(server, deadline).await? {
         let until = deadline.min(Instant::now() + CONNECT);
@@ -147,7 +156,7 @@ async fn connect(server: &Server, deadline: Instant) -> Result<TcpStream, Failur
                 // Small packets leave at once: the final dot is one, and would wait 40 ms.
                 // A socket that cannot do that still works.
                 let _ = socket.set_nodelay(true);
-                return Ok(socket);
+                return Ok(Wire::Socket(socket));
             }
             Ok(Err(fault)) => last = Failure::broken(Stage::Connect, &fault),
             Err(_) => last = Failure::late(Stage::Connect),
@@ -157,8 +166,8 @@ async fn connect(server: &Server, deadline: Instant) -> Result<TcpStream, Failur
 }
 
 /// Agrees on encryption before the first word.
-async fn secure(server: &Server, socket: TcpStream, deadline: Instant) -> Result<Private, Failure> {
-    match timeout_at(deadline, server.tls.wrap(socket)).await {
+async fn secure(server: &Server, wire: Wire, deadline: Instant) -> Result<Private, Failure> {
+    match timeout_at(deadline, server.tls.wrap(wire)).await {
         Ok(result) => result.map_err(|fault| Failure::broken(Stage::Secure, &fault)),
         Err(_) => Err(Failure::late(Stage::Secure)),
     }

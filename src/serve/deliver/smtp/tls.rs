@@ -16,11 +16,11 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::setting::SmtpSettingError;
+use crate::serve::deliver::wire::Wire;
 
 /// Whom to trust, and under which name the server has to prove itself.
 pub(super) struct Tls {
@@ -60,7 +60,7 @@ impl Tls {
     }
 
     /// Makes a connection private before the first word.
-    pub(super) async fn wrap(&self, stream: TcpStream) -> io::Result<Private> {
+    pub(super) async fn wrap(&self, stream: Wire) -> io::Result<Private> {
         self.implicit.connect(self.name.clone(), stream).await.map(Private)
     }
 }
@@ -80,7 +80,7 @@ fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, SmtpSettingEr
 
 /// A connection that is private from the first byte, as the transport takes it.
 #[derive(Debug)]
-pub(super) struct Private(TlsStream<TcpStream>);
+pub(super) struct Private(TlsStream<Wire>);
 
 impl AsyncTokioStream for Private {
     fn peer_addr(&self) -> io::Result<SocketAddr> {

@@ -1,0 +1,171 @@
+//! A store that takes its time, now and then has no room, and whose answers may come late or
+//! (when the process dies meanwhile) never. It also looks at what it hands out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rulerun::base::Id;
+use rulerun::model::commit::{Commit, Finished};
+use rulerun::model::queue::{Attempt, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use rulerun::store::{
+    Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
+    JobFilter, MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog,
+};
+use tokio::sync::Notify;
+
+use super::book::Shared;
+
+/// The store of one process.
+#[derive(Debug)]
+pub(crate) struct Slow {
+    pub(crate) inner: Arc<MemoryStore>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Slow {
+    /// Lets some time pass, or none.
+    async fn idle(&self) {
+        let millis = match self.shared.dice.below(8) {
+            0 => self.shared.dice.below(40),
+            1..=2 => 1,
+            _ => return,
+        };
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+
+    /// Whether there is room.
+    fn room(&self) -> Result<(), StoreError> {
+        if self.shared.dice.once_in(40) { Err(StoreError::Full) } else { Ok(()) }
+    }
+
+    /// What was claimed is due, and nobody has held it under this fence before.
+    fn inspect(&self, claimed: &Claimed) {
+        for leased in &claimed.jobs {
+            let (job, fence) = (&leased.job, leased.lease.fence);
+            if job.due > self.shared.clock.latest() {
+                self.shared.broken(&format!("I5: {} was claimed before it was due", job.id));
+            }
+            let before = {
+                let life = self.shared.life();
+                let mut book = self.shared.book();
+                book.leases.push((leased.lease, life));
+                book.fences.insert(job.id, fence).unwrap_or(0)
+            };
+            if fence <= before {
+                self.shared.broken(&format!("I4: the fence of {} did not grow", job.id));
+            }
+        }
+    }
+}
+
+/// Hands a method on, slowly.
+macro_rules! slowly {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
+        $(fn $name(&self, $($arg: $type),*) -> Answer<'_, $result> {
+            Box::pin(async move {
+                self.idle().await;
+                let answer = self.inner.$name($($arg),*).await;
+                self.idle().await;
+                answer
+            })
+        })*
+    };
+}
+
+/// Hands a method with texts on, slowly.
+macro_rules! slowly_by_text {
+    ($($name:ident($($arg:ident),*) -> $result:ty;)*) => {
+        $(fn $name(&self, $($arg: &str),*) -> Answer<'_, $result> {
+            $(let $arg = $arg.to_owned();)*
+            Box::pin(async move {
+                self.idle().await;
+                let answer = self.inner.$name($(&$arg),*).await;
+                self.idle().await;
+                answer
+            })
+        })*
+    };
+}
+
+impl Store for Slow {
+    fn commit(&self, commit: Commit) -> Answer<'_, Committed> {
+        Box::pin(async move {
+            self.idle().await;
+            self.room()?;
+            let answer = self.inner.commit(commit).await;
+            self.idle().await;
+            answer
+        })
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
+        Box::pin(async move {
+            self.idle().await;
+            self.room()?;
+            let claimed = self.inner.claim(claim).await?;
+            self.inspect(&claimed);
+            self.idle().await;
+            Ok(claimed)
+        })
+    }
+
+    fn finish(&self, finished: Vec<Finished>) -> Answer<'_, Vec<Finish>> {
+        Box::pin(async move {
+            self.idle().await;
+            self.room()?;
+            let answer = self.inner.finish(finished).await;
+            self.idle().await;
+            answer
+        })
+    }
+
+    slowly! {
+        release(leases: Vec<(Lease, i64)>) -> ();
+        renew(leases: Vec<Lease>, until: i64) -> Vec<bool>;
+        execution(id: Id) -> Option<ExecutionRow>;
+        body(id: Id) -> Option<Vec<u8>>;
+        executions(filter: ExecutionFilter, skip: usize, take: usize) -> Page<ExecutionRow>;
+        logs(execution: Id) -> Vec<LogLine>;
+        job(id: Id) -> Option<(Job, Vec<Attempt>)>;
+        jobs(filter: JobFilter, skip: usize, take: usize) -> Page<Job>;
+        stats() -> Vec<((String, String), Stat)>;
+        webhook_logs(since: i64, take: usize) -> Vec<WebhookLog>;
+        enrolments(sequence: Option<String>, skip: usize, take: usize) -> Page<Enrolment>;
+        retry(jobs: Vec<Id>, now: i64) -> usize;
+        set_back(by: i64, now: i64) -> usize;
+        backup(backup: Backup) -> Backup;
+        examine(now: i64) -> Vec<Finding>;
+        purge(before: i64, now: i64) -> usize;
+        settled(jobs: Vec<Id>) -> ();
+        close() -> ();
+    }
+
+    slowly_by_text! {
+        record(name, id) -> Option<Record>;
+        enrolment(sequence, key) -> Option<Enrolment>;
+        suppressions(address) -> Vec<Suppression>;
+        flag(name) -> Option<String>;
+        flags(prefix) -> Vec<(String, String)>;
+        enrolments_of(person) -> Vec<Enrolment>;
+    }
+
+    fn records(&self, name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>> {
+        self.inner.records(name, skip, take)
+    }
+
+    fn cancel(&self, jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize> {
+        self.inner.cancel(jobs, reason, now)
+    }
+
+    fn bell(&self) -> Arc<Notify> {
+        self.inner.bell()
+    }
+
+    fn note_refusals(&self, refusals: Vec<Refusal>) {
+        self.inner.note_refusals(refusals);
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.inner.trouble()
+    }
+}
