@@ -64,8 +64,9 @@ pub(crate) struct Delivery {
     pub(crate) taken: u32,
     /// The bytes, the same each time.
     pub(crate) body: Vec<u8>,
-    /// It asked not to be called before.
-    pub(crate) not_before: i64,
+    /// It asked not to be called before: by the wall clock, and by the time that really passes
+    /// (the wall clock may be set in between, and either will do).
+    pub(crate) not_before: (i64, i64),
 }
 
 /// What the mail server knows of one e-mail.
@@ -95,8 +96,8 @@ pub(crate) struct Book {
     pub(crate) keys: BTreeMap<String, Id>,
     pub(crate) deliveries: BTreeMap<Id, Delivery>,
     pub(crate) letters: BTreeMap<Id, Letter>,
-    /// The newest fence of each job.
-    pub(crate) fences: BTreeMap<Id, u64>,
+    /// The newest fence of each job, with the life of the server that gave it.
+    pub(crate) fences: BTreeMap<Id, (u32, u64)>,
     /// Every lease that was given, with the life of the server in which it was.
     pub(crate) leases: Vec<(Lease, u32)>,
 }

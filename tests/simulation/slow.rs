@@ -45,13 +45,14 @@ impl Slow {
             if job.due > self.shared.clock.latest() {
                 self.shared.broken(&format!("I5: {} was claimed before it was due", job.id));
             }
+            let life = self.shared.life();
             let before = {
-                let life = self.shared.life();
                 let mut book = self.shared.book();
                 book.leases.push((leased.lease, life));
-                book.fences.insert(job.id, fence).unwrap_or(0)
+                book.fences.insert(job.id, (life, fence)).unwrap_or_default()
             };
-            if fence <= before {
+            // A new life begins with fences of its own: whoever held the old ones has died.
+            if before.0 == life && fence <= before.1 {
                 self.shared.broken(&format!("I4: the fence of {} did not grow", job.id));
             }
         }

@@ -184,7 +184,8 @@ impl World {
         let late: Vec<Lease> = {
             let book = self.shared.book();
             let is_late = |(lease, life): &&(Lease, u32)| {
-                *life != self.shared.life() || book.fences[&lease.job] != lease.fence
+                let (newest_life, newest) = book.fences[&lease.job];
+                newest != lease.fence || (newest_life != *life && *life == self.shared.life())
             };
             book.leases.iter().filter(is_late).map(|(lease, _)| *lease).collect()
         };
@@ -274,7 +275,7 @@ impl World {
             let swallowed = delivery.seen.saturating_sub(known);
             if swallowed > delivery.excused {
                 delivery.excused = swallowed;
-                delivery.not_before = 0;
+                delivery.not_before = (0, 0);
             }
         }
         for (id, letter) in &mut book.letters {
@@ -325,7 +326,7 @@ impl World {
         self.shared.note(&format!("{id} is tried again by hand: {count}"));
         let mut book = self.shared.book();
         if let Some(delivery) = book.deliveries.get_mut(&id) {
-            delivery.not_before = 0;
+            delivery.not_before = (0, 0);
         }
         if let Some(letter) = book.letters.get_mut(&id) {
             letter.excused = letter.taken;

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::{AttemptError, Tcp, connect, system};
+use hyper_util::rt::TokioIo;
+
+use super::{AttemptError, Network, Tcp, Wire, connect, system};
 
 /// What may never be dialled, in every spelling that gets as far as a connection.
 const PRIVATE: [&str; 73] = [
