@@ -1,0 +1,96 @@
+//! One write or sync of the store fails, as a dying disk's do. Nobody can tell then what the
+//! disk holds: the process must stop at once with its own exit code, and never sync again.
+
+use std::time::{Duration, Instant};
+
+use crate::load::Plan;
+use crate::shim::{EIO, ENOSPC, HALF, Shim};
+use crate::sink::Sink;
+use crate::tally::{Job, Tally, percentile};
+use crate::world::{RULES, Up, World, ms};
+
+/// The exit code of a server whose disk has failed.
+const EXIT: i32 = 74;
+/// It has stopped by then.
+const IN_TIME: Duration = Duration::from_secs(5);
+/// How long a plan may wait for a call of its kind.
+const WAIT: Duration = Duration::from_secs(4);
+
+/// Calls, errors, and whether the process has to stop.
+const KINDS: [(&str, i32, bool); 6] = [
+    ("fdatasync", EIO, true),
+    ("pwrite", EIO, true),
+    ("pwrite", ENOSPC, true),
+    ("pwrite", HALF, false),
+    ("sync_file_range", EIO, true),
+    ("fsync", EIO, true),
+];
+
+pub(crate) fn run(job: &Job) -> Tally {
+    let numbers = job.count(1, 6);
+    let shim = match Shim::build(&job.folder) {
+        Ok(shim) => shim,
+        Err(why) => return Tally::all_skipped(KINDS.len() * numbers, why),
+    };
+    let mut tally = Tally::default();
+    let mut took = Vec::new();
+    let mut world = World::new(job, RULES, Sink::start());
+    for (call, error, stops) in KINDS {
+        for number in 1..=numbers {
+            let case = format!("{call} number {number} fails with {error}");
+            let mut command = world.command();
+            shim.load(&mut command);
+            let up = world.up_with(command);
+            world.repeat(&up, &mut tally);
+            let load = world.load(&up, &Plan::small(4, Duration::from_millis(2)));
+            std::thread::sleep(Duration::from_millis(100));
+            shim.fail(call, number, error);
+            let ended = if stops { end(up, &shim) } else { half(up) };
+            load.end();
+            tally.cases += 1;
+            match (ended, shim.struck()) {
+                (_, None) => {
+                    tally.cases -= 1;
+                    tally.skip(1, format!("no such call within {WAIT:?}: {case}"));
+                }
+                (Some((code, time)), Some(syncs)) => {
+                    took.push(ms(time));
+                    let wanted = if stops { EXIT } else { 0 };
+                    tally.must(code == Some(wanted), || format!("{case}: it ended with {code:?}"));
+                    tally.must(time <= IN_TIME, || format!("{case}: it took {time:?}"));
+                    tally.must(!stops || syncs == 0, || format!("{case}: {syncs} syncs after it"));
+                }
+                (None, Some(_)) => tally.wrong(format!("{case}: the server goes on")),
+            }
+        }
+    }
+    let up = world.up();
+    world.repeat(&up, &mut tally);
+    world.settle(&up, &mut tally);
+    tally.figure("slowest_end_ms", percentile(&mut took, 100));
+    tally
+}
+
+/// Waits for the end after the plan; nothing when it does not come.
+fn end(mut up: Up, shim: &Shim) -> Option<(Option<i32>, Duration)> {
+    let began = Instant::now();
+    while !shim.has_struck() && began.elapsed() < WAIT {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let struck = Instant::now();
+    while up.process.runs() {
+        if struck.elapsed() > IN_TIME || !shim.has_struck() {
+            up.kill();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let took = struck.elapsed();
+    Some((up.process.end().0.code(), took))
+}
+
+/// Half a write is no failure: the other half follows. Ends as usual.
+fn half(up: Up) -> Option<(Option<i32>, Duration)> {
+    std::thread::sleep(Duration::from_millis(300));
+    Some(up.stop())
+}
