@@ -125,6 +125,7 @@ impl Test<'_> {
             return self.tally.skip(1, format!("this store has none of it: {what}"));
         }
         self.tally.cases += 1;
+        self.tally.acked += self.calls.len();
         match self.outcome(data) {
             Outcome::Whole => self.whole += 1,
             Outcome::Refused => self.refused += 1,

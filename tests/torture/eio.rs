@@ -16,14 +16,16 @@ const IN_TIME: Duration = Duration::from_secs(5);
 /// How long a plan may wait for a call of its kind.
 const WAIT: Duration = Duration::from_secs(4);
 
-/// Calls, errors, and whether the process has to stop.
+/// Calls, errors, and whether the process has to stop. sled's own fsync now and then is not
+/// what a group waits for: each is synced on a handle of the store's own, to which the
+/// kernel reports a failed write as well.
 const KINDS: [(&str, i32, bool); 6] = [
     ("fdatasync", EIO, true),
     ("pwrite", EIO, true),
     ("pwrite", ENOSPC, true),
     ("pwrite", HALF, false),
     ("sync_file_range", EIO, true),
-    ("fsync", EIO, true),
+    ("fsync", EIO, false),
 ];
 
 pub(crate) fn run(job: &Job) -> Tally {
@@ -45,7 +47,7 @@ pub(crate) fn run(job: &Job) -> Tally {
             let load = world.load(&up, &Plan::small(4, Duration::from_millis(2)));
             std::thread::sleep(Duration::from_millis(100));
             shim.fail(call, number, error);
-            let ended = if stops { end(up, &shim) } else { half(up) };
+            let ended = if stops { end(up, &shim) } else { go_on(up, &shim) };
             load.end();
             tally.cases += 1;
             match (ended, shim.struck()) {
@@ -89,8 +91,12 @@ fn end(mut up: Up, shim: &Shim) -> Option<(Option<i32>, Duration)> {
     Some((up.process.end().0.code(), took))
 }
 
-/// Half a write is no failure: the other half follows. Ends as usual.
-fn half(up: Up) -> Option<(Option<i32>, Duration)> {
-    std::thread::sleep(Duration::from_millis(300));
+/// It goes on, and ends as usual.
+fn go_on(up: Up, shim: &Shim) -> Option<(Option<i32>, Duration)> {
+    let began = Instant::now();
+    while !shim.has_struck() && began.elapsed() < WAIT {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(100));
     Some(up.stop())
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An answer.
+#[derive(Default)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     /// Its body.

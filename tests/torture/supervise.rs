@@ -32,6 +32,7 @@ pub(crate) fn run(fault: &Fault, full: bool, seed: u64, limit: Duration) -> Ende
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(job.arguments())
         .env("TMPDIR", &path)
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::piped())
         .process_group(0)
         .spawn()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::binary::{Running, rulerun};
-use crate::load::{Book, Client, Load, Plan, body, key};
+use crate::load::{Book, Client, Load, Plan, Reply, body, key};
 use crate::sink::Sink;
 use crate::tally::{Job, Tally};
 
@@ -278,9 +278,9 @@ impl Up {
         });
     }
 
-    /// One answer.
-    pub(crate) fn get(&self, path: &str) -> crate::load::Reply {
-        Client::new(self.address).get(path).unwrap()
+    /// One answer; its status is 0 when there is none.
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        Client::new(self.address).get(path).unwrap_or_default()
     }
 }
 
