@@ -7,7 +7,7 @@ use crate::load::Plan;
 use crate::shim::{EIO, ENOSPC, HALF, Shim};
 use crate::sink::Sink;
 use crate::tally::{Job, Tally, percentile};
-use crate::world::{RULES, Up, World, ms};
+use crate::world::{Down, RULES, Up, World, ms};
 
 /// The exit code of a server whose disk has failed.
 const EXIT: i32 = 74;
@@ -55,10 +55,10 @@ pub(crate) fn run(job: &Job) -> Tally {
                     tally.cases -= 1;
                     tally.skip(1, format!("no such call within {WAIT:?}: {case}"));
                 }
-                (Some((code, time)), Some(syncs)) => {
+                (Some(Down { code, said, took: time }), Some(syncs)) => {
                     took.push(ms(time));
                     let wanted = if stops { EXIT } else { 0 };
-                    tally.must(code == Some(wanted), || format!("{case}: it ended with {code:?}"));
+                    tally.must(code == Some(wanted), || format!("{case}: {code:?} {said:?}"));
                     tally.must(time <= IN_TIME, || format!("{case}: it took {time:?}"));
                     tally.must(!stops || syncs == 0, || format!("{case}: {syncs} syncs after it"));
                 }
@@ -74,11 +74,8 @@ pub(crate) fn run(job: &Job) -> Tally {
 }
 
 /// Waits for the end after the plan; nothing when it does not come.
-fn end(mut up: Up, shim: &Shim) -> Option<(Option<i32>, Duration)> {
-    let began = Instant::now();
-    while !shim.has_struck() && began.elapsed() < WAIT {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+fn end(mut up: Up, shim: &Shim) -> Option<Down> {
+    await_strike(shim);
     let struck = Instant::now();
     while up.process.runs() {
         if struck.elapsed() > IN_TIME || !shim.has_struck() {
@@ -88,15 +85,22 @@ fn end(mut up: Up, shim: &Shim) -> Option<(Option<i32>, Duration)> {
         std::thread::sleep(Duration::from_millis(2));
     }
     let took = struck.elapsed();
-    Some((up.process.end().0.code(), took))
+    let (status, said, _) = up.process.end();
+    Some(Down { code: status.code(), said, took })
 }
 
 /// It goes on, and ends as usual.
-fn go_on(up: Up, shim: &Shim) -> Option<(Option<i32>, Duration)> {
+fn go_on(mut up: Up, shim: &Shim) -> Option<Down> {
+    await_strike(shim);
+    std::thread::sleep(Duration::from_millis(100));
+    up.process.signal("TERM");
+    let (status, said, took) = up.process.end();
+    Some(Down { code: status.code(), said, took })
+}
+
+fn await_strike(shim: &Shim) {
     let began = Instant::now();
     while !shim.has_struck() && began.elapsed() < WAIT {
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(1));
     }
-    std::thread::sleep(Duration::from_millis(100));
-    Some(up.stop())
 }

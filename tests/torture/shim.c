@@ -1,9 +1,9 @@
 /* Preloaded into the server: fails the Nth call of a kind once a file exists, and shifts the
  * wall clock. See shim.rs, which writes the files.
  *
- *   TORTURE_PLAN   a file "CALL N ERROR": the Nth CALL after it appears fails with ERROR (a
- *                  number), or writes only half when ERROR is 0. Then PLAN.hit is made; each
- *                  further fdatasync adds a byte to it.
+ *   TORTURE_PLAN   a file "CALL N ERROR": the Nth CALL on the store's log after it appears
+ *                  fails with ERROR (a number), or writes only half when ERROR is 0. Then
+ *                  PLAN.hit is made; each further fdatasync of the log adds a byte to it.
  *   TORTURE_CLOCK  a file of 8 bytes: milliseconds (signed, native order) that are added to
  *                  the wall clock.
  */
@@ -71,11 +71,19 @@ static void arm(void) {
     fclose(file);
 }
 
+/* Whether this is the store's log. */
+static int is_log(int file) {
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, path, sizeof path);
+    return length > 3 && strncmp(path + length - 3, "/db", 3) == 0;
+}
+
 /* Whether this call is the one that fails. */
-static int is_due(const char *call) {
+static int is_due(const char *call, int file) {
     if (!plan_path || hit) return 0;
     if (!armed && access(plan_path, R_OK) == 0) arm();
-    if (!armed || strcmp(call, plan_call) != 0) return 0;
+    if (!armed || strcmp(call, plan_call) != 0 || !is_log(file)) return 0;
     if (atomic_fetch_add(&calls, 1) + 1 != plan_number) return 0;
     hit = 1;
     note("!");
@@ -83,8 +91,8 @@ static int is_due(const char *call) {
 }
 
 int fdatasync(int file) {
-    if (hit) note("s");
-    if (is_due("fdatasync")) {
+    if (hit && is_log(file)) note("s");
+    if (is_due("fdatasync", file)) {
         errno = plan_error;
         return -1;
     }
@@ -92,7 +100,7 @@ int fdatasync(int file) {
 }
 
 int fsync(int file) {
-    if (is_due("fsync")) {
+    if (is_due("fsync", file)) {
         errno = plan_error;
         return -1;
     }
@@ -100,7 +108,7 @@ int fsync(int file) {
 }
 
 int sync_file_range(int file, off64_t offset, off64_t bytes, unsigned flags) {
-    if (is_due("sync_file_range")) {
+    if (is_due("sync_file_range", file)) {
         errno = plan_error;
         return -1;
     }
@@ -108,7 +116,7 @@ int sync_file_range(int file, off64_t offset, off64_t bytes, unsigned flags) {
 }
 
 ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t offset) {
-    if (is_due("pwrite")) {
+    if (is_due("pwrite", file)) {
         if (plan_error == 0) return real_pwrite64(file, bytes, count / 2, offset);
         errno = plan_error;
         return -1;
