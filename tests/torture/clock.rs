@@ -85,12 +85,12 @@ pub(crate) fn run(job: &Job) -> Tally {
     let mut command = world.command();
     command.env("SMTP_URL", format!("smtp://127.0.0.1:{}", mail.port));
     shim.load(&mut command);
-    let up = world.up_with(command);
+    let up = crate::world::up(command);
     let people = job.count(20, 200);
     let mut test = Test { up, shim, mail, tally: &mut tally, world: &world, people, calls: 0 };
     test.jumps();
     test.retries_kept_their_pace();
-    test.sleep(Duration::from_secs(job.count(3, 30) as u64));
+    test.sleep(job.seconds(3, 30));
     tally
 }
 

@@ -110,8 +110,7 @@ impl Test<'_> {
         self.case("its settings are missing", |store| remove(store, "conf"));
         self.case("its blobs are missing", |store| {
             let blobs = files(&store.join("blobs"));
-            blobs.iter().for_each(|blob| std::fs::remove_file(blob).unwrap());
-            !blobs.is_empty()
+            remove_all(&blobs)
         });
         // Permissions do not bind root, so the log is made unreadable in another way.
         self.case("its log cannot be read", |store| {
@@ -210,8 +209,14 @@ fn flip(store: &Path, bits: &[u64]) -> bool {
 fn remove(store: &Path, name: &str) -> bool {
     let mut found = files(store);
     found.retain(|file| file.file_name().unwrap().to_string_lossy().starts_with(name));
-    found.iter().for_each(|file| std::fs::remove_file(file).unwrap());
-    !found.is_empty()
+    remove_all(&found)
+}
+
+fn remove_all(files: &[PathBuf]) -> bool {
+    for file in files {
+        std::fs::remove_file(file).unwrap();
+    }
+    !files.is_empty()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -42,12 +42,12 @@ pub(crate) fn run(job: &Job) -> Tally {
             let case = format!("{call} number {number} fails with {error}");
             let mut command = world.command();
             shim.load(&mut command);
-            let up = world.up_with(command);
+            let up = crate::world::up(command);
             world.repeat(&up, &mut tally);
             let load = world.load(&up, &Plan::small(4, Duration::from_millis(2)));
             std::thread::sleep(Duration::from_millis(100));
             shim.fail(call, number, error);
-            let ended = if stops { end(up, &shim) } else { go_on(up, &shim) };
+            let ended = if stops { end(up, &shim) } else { Some(go_on(up, &shim)) };
             load.end();
             tally.cases += 1;
             match (ended, shim.struck()) {
@@ -90,12 +90,12 @@ fn end(mut up: Up, shim: &Shim) -> Option<Down> {
 }
 
 /// It goes on, and ends as usual.
-fn go_on(mut up: Up, shim: &Shim) -> Option<Down> {
+fn go_on(mut up: Up, shim: &Shim) -> Down {
     await_strike(shim);
     std::thread::sleep(Duration::from_millis(100));
     up.process.signal("TERM");
     let (status, said, took) = up.process.end();
-    Some(Down { code: status.code(), said, took })
+    Down { code: status.code(), said, took }
 }
 
 fn await_strike(shim: &Shim) {

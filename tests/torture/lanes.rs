@@ -58,8 +58,8 @@ pub(crate) fn run(job: &Job) -> Tally {
     let mut world = World::new(job, RULES, Sink::start());
     let mut command = world.command();
     command.env("DEAD_URL", dead_url);
-    let up = world.up_with(command);
-    let time = Duration::from_secs(job.count(2, 12) as u64);
+    let up = crate::world::up(command);
+    let time = job.seconds(2, 12);
     let alone = waits(&world, &up, time, &mut tally);
     let shouts = std::sync::Arc::default();
     let shout = Plan { path: "/t/shout", ..Plan::small(4, Duration::from_millis(2)) };

@@ -131,7 +131,7 @@ fn main() {
 fn run_all(faults: &[&Fault], full: bool, seed: u64) -> i32 {
     let began = Instant::now();
     let form = if full { "full" } else { "short" };
-    println!("\nrunning {} kinds of faults, {form} form, --seed={seed}", faults.len());
+    println!("\nrunning {} of {} faults, {form} form, --seed={seed}", faults.len(), FAULTS.len());
     let (mut passed, mut failed, mut ignored) = (0, Vec::new(), 0);
     for fault in faults {
         let limit = if full { Duration::from_secs(fault.limit) } else { SHORT_LIMIT };

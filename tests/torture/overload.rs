@@ -2,6 +2,7 @@
 //! it goes on serving nearly as many as at its peak, and turns the rest away politely. The
 //! callers share the machine with the server, so their peak was measured with them.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,19 @@ use crate::sink::Sink;
 use crate::tally::{Job, Tally, percentile};
 use crate::world::{Up, World};
 
-/// Calls are stored, and set nothing off.
+/// Each call is stored and remembers this many records, so that it costs the server far more
+/// than it costs its caller: the callers must never be what is overrun.
+const RECORDS: usize = 16;
+
+fn rules() -> String {
+    let mut rules = String::from(RULES);
+    for at in 0..RECORDS {
+        let _ = writeln!(rules, "        save \"r{at}\" id=\"{{{{n}}}}\" {{ n \"{{{{n}}}}\"; }}");
+    }
+    rules + "    }\n}\n"
+}
+
+/// The rules up to the steps of their endpoint.
 const RULES: &str = r#"
 server listen="127.0.0.1:0" {
     limits per-client=4000 in-flight=256
@@ -23,14 +36,12 @@ webhooks "t" {
     path "/t"
     endpoint "note" {
         payload { n integer; text text optional; }
-    }
-}
 "#;
 
 /// Callers at the peak; each waits for its answer.
-const CALLERS: usize = 256;
+const CALLERS: u32 = 256;
 /// So many times as many come in the overload.
-const TIMES: usize = 5;
+const TIMES: u32 = 5;
 /// Goodput must be this share of the peak, in percent.
 const GOODPUT: u64 = 90;
 /// The server's memory, in KiB.
@@ -62,23 +73,24 @@ impl Seen {
         self.refused += other.refused;
     }
 
+    /// Calls admitted in a second.
     fn rate(&self, time: Duration) -> u64 {
-        (self.admitted.len() as f64 / time.as_secs_f64()) as u64
+        self.admitted.len() as u64 / time.as_secs().max(1)
     }
 }
 
 pub(crate) fn run(job: &Job) -> Tally {
     let mut tally = Tally::default();
     tally.cases = 1;
-    let world = World::new(job, RULES, Sink::start());
+    let world = World::new(job, &rules(), Sink::start());
     let up = world.up();
     // The first second warms up.
     let _ = callers(up.address, CALLERS, None, Duration::from_secs(1), 0);
-    let time = Duration::from_secs(job.count(4, 15) as u64);
+    let time = job.seconds(4, 15);
     let peak = callers(up.address, CALLERS, None, time, 1 << 40);
     let peak_rate = peak.rate(time);
-    let pace = Duration::from_secs_f64(CALLERS as f64 / peak_rate.max(1) as f64);
-    let time = Duration::from_secs(job.count(5, 60) as u64);
+    let pace = Duration::from_secs(u64::from(CALLERS)) / u32::try_from(peak_rate.max(1)).unwrap();
+    let time = job.seconds(5, 60);
     let mut flood = callers(up.address, CALLERS * TIMES, Some(pace), time, 2 << 40);
     let memory = resident(&up);
     let rate = flood.rate(time);
@@ -126,7 +138,7 @@ fn resident(up: &Up) -> u64 {
 /// whatever the answer was. Their numbers begin at `from`.
 fn callers(
     address: SocketAddr,
-    count: usize,
+    count: u32,
     pace: Option<Duration>,
     time: Duration,
     from: u64,
@@ -136,8 +148,8 @@ fn callers(
         let end = Instant::now() + time;
         let mut callers = JoinSet::new();
         for caller in 0..count {
-            let from = from + ((caller as u64) << 24);
-            let first = pace.unwrap_or_default() * u32::try_from(caller).unwrap() / CALLERS as u32;
+            let from = from + (u64::from(caller) << 24);
+            let first = pace.unwrap_or_default() * caller / CALLERS;
             callers.spawn(async move { one(address, pace, first, end, from).await });
         }
         let mut seen = Seen::default();

@@ -85,7 +85,7 @@ pub(crate) fn run(job: &Job) -> Tally {
         tally.cases += 1;
         if version % 3 == 0 {
             let (what, text) = bad((version / 3) % BAD, version);
-            let way = save(&folder, version, dice.within(0..4) as usize, &text);
+            let way = save(&folder, version, usize::try_from(dice.within(0..4)).unwrap(), &text);
             let since = Instant::now();
             let is_refused = || up.get("/readyz").json()["rules"] != "live";
             let took = wait(since, REFUSED, is_refused);
@@ -105,7 +105,9 @@ pub(crate) fn run(job: &Job) -> Tally {
     }
     tally.must(up.get("/readyz").status == 200, || "it is not ready".into());
     stop.store(true, Ordering::Relaxed);
-    callers.into_iter().for_each(|caller| caller.join().unwrap());
+    for caller in callers {
+        caller.join().unwrap();
+    }
     up.kill();
     let seen = seen.lock().unwrap();
     let newest = seen.first.last_key_value().map(|(version, _)| *version);

@@ -79,9 +79,12 @@ fn signal_group(leader: u32) {
 
 /// The process of one fault: injects it, prints its line and ends.
 pub(crate) fn within(job: &Job) {
-    std::thread::spawn(|| {
+    let folder = job.folder.clone();
+    std::thread::spawn(move || {
         // The other end closes when the supervisor ends, however that happens.
         let _ = std::io::stdin().read(&mut [0]);
+        volume::unmount_all(&folder);
+        let _ = std::fs::remove_dir_all(folder);
         signal_group(std::process::id());
     });
     let fault = FAULTS.iter().find(|fault| fault.name == job.name).unwrap();
@@ -106,7 +109,7 @@ pub(crate) fn asked_by_name() -> bool {
     let parent = std::os::unix::process::parent_id();
     let Ok(line) = std::fs::read(format!("/proc/{parent}/cmdline")) else { return true };
     let words: Vec<_> = line.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
-    let program = words.first().map(|word| word.to_string()).unwrap_or_default();
+    let program = words.first().map(ToString::to_string).unwrap_or_default();
     let is_cargo = Path::new(&program).file_name().is_some_and(|name| name == "cargo");
     !is_cargo || words.iter().any(|word| *word == "torture" || *word == "--test=torture")
 }

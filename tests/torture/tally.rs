@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What a fault is told.
 #[derive(Clone)]
@@ -41,6 +42,11 @@ impl Job {
     /// The number of cases in this form.
     pub(crate) fn count(&self, short: usize, full: usize) -> usize {
         if self.full { full } else { short }
+    }
+
+    /// The length of something in this form.
+    pub(crate) fn seconds(&self, short: u64, full: u64) -> Duration {
+        Duration::from_secs(if self.full { full } else { short })
     }
 
     /// Numbers that follow from the seed.
@@ -119,10 +125,14 @@ impl Tally {
 
     /// Prints it; whether all is well.
     pub(crate) fn print(&self, name: &str) -> bool {
-        let figures: String = self.figures.iter().map(|figure| format!(" {figure}")).collect();
         println!(
-            "{name} cases={} acked={} lost={} duplicated={} skipped={}{figures}",
-            self.cases, self.acked, self.lost, self.duplicated, self.skipped
+            "{name} cases={} acked={} lost={} duplicated={} skipped={} {}",
+            self.cases,
+            self.acked,
+            self.lost,
+            self.duplicated,
+            self.skipped,
+            self.figures.join(" ")
         );
         if self.lost > 0 {
             println!("  {name}: {} of {} acknowledged calls are lost", self.lost, self.acked);

@@ -97,12 +97,7 @@ impl World {
 
     /// Starts a server that must come up.
     pub(crate) fn up(&self) -> Up {
-        self.up_with(self.command())
-    }
-
-    /// The same with another command.
-    pub(crate) fn up_with(&self, command: Command) -> Up {
-        start(command).unwrap_or_else(|down| panic!("the server does not start: {down:?}"))
+        up(self.command())
     }
 
     /// Sets callers to work.
@@ -225,6 +220,11 @@ fn missing(address: SocketAddr, calls: &[(u64, String)]) -> Vec<u64> {
         }
     }
     missing
+}
+
+/// Starts a server that must come up.
+pub(crate) fn up(command: Command) -> Up {
+    start(command).unwrap_or_else(|down| panic!("the server does not start: {down:?}"))
 }
 
 /// Starts a server and waits until it listens or has ended.
