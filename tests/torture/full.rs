@@ -73,8 +73,7 @@ fn one(job: &Job, volume: &Arc<Volume>, case: usize, tally: &mut Tally) {
     health(&up, tally, "full");
     // Others fill the rest of the disk.
     fill(volume);
-    health(&up, tally, "filled to the last byte");
-    up.kill();
+    last_byte(up, tally);
     let up = match crate::world::start(world.command()) {
         Ok(up) => up,
         Err(down) => {
@@ -100,6 +99,18 @@ fn one(job: &Job, volume: &Arc<Volume>, case: usize, tally: &mut Tally) {
     tally.must(up.get("/readyz").status == 200, || "not ready with space".into());
     world.settle(&up, tally);
     up.kill();
+}
+
+/// Without room for what is under way the server may stop, in words; else it stays alive.
+/// Then it is killed.
+fn last_byte(mut up: Up, tally: &mut Tally) {
+    std::thread::sleep(Duration::from_millis(300));
+    if up.process.runs() {
+        health(&up, tally, "filled to the last byte");
+        return up.kill();
+    }
+    let (status, said, _) = up.process.end();
+    tally.must(status.code() == Some(74), || format!("it ended with {status}: {said}"));
 }
 
 /// Not ready, and alive.

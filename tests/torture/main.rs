@@ -67,35 +67,35 @@ pub(crate) struct Fault {
 
 /// Every fault. What `all` runs, in this order.
 const FAULTS: &[Fault] = &[
-    Fault { name: "kill", about: "kill -9 under load", run: kill::run, limit: 420 },
-    Fault { name: "power", about: "the power goes under load", run: power::run, limit: 420 },
-    Fault { name: "damage", about: "the closed store is damaged", run: damage::run, limit: 240 },
-    Fault { name: "full", about: "the disk fills up", run: full::run, limit: 120 },
-    Fault { name: "eio", about: "a write or sync fails", run: eio::run, limit: 180 },
+    Fault { name: "kill", about: "kill -9 under load", run: kill::run, limit: 300 },
+    Fault { name: "power", about: "the power goes under load", run: power::run, limit: 240 },
+    Fault { name: "damage", about: "the closed store is damaged", run: damage::run, limit: 180 },
+    Fault { name: "full", about: "the disk fills up", run: full::run, limit: 180 },
+    Fault { name: "eio", about: "a write or sync fails", run: eio::run, limit: 120 },
     Fault {
         name: "clock",
         about: "the clock jumps, the process sleeps",
         run: clock::run,
-        limit: 120,
+        limit: 150,
     },
     Fault {
         name: "reload",
         about: "rule files are edited under load",
         run: reload::run,
-        limit: 300,
+        limit: 180,
     },
-    Fault { name: "stop", about: "SIGTERM under load", run: stop::run, limit: 300 },
+    Fault { name: "stop", about: "SIGTERM under load", run: stop::run, limit: 150 },
     Fault {
         name: "overload",
         about: "five times as many callers as it can serve",
         run: overload::run,
-        limit: 180,
+        limit: 150,
     },
     Fault {
         name: "lanes",
         about: "one receiver hangs, another must not notice",
         run: lanes::run,
-        limit: 120,
+        limit: 90,
     },
     // TO BE ADDED HERE: `model` (random operations, memory store = sled).
     // TO BE ADDED HERE: `simulation` (the engine on a simulated clock, seed by seed).
