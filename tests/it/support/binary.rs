@@ -76,6 +76,11 @@ impl Running {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal, such as `KILL`.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
