@@ -141,7 +141,10 @@ pub(super) fn evaluate(
     if value.as_str().is_some_and(|text| text.len() > MAX_OUTPUT) {
         return Err(too_long());
     }
-    growth::json_text(&value).and_then(|_| json(&value)).map(Some).map_err(|error| plain_error(&error, reads, context))
+    growth::json_text(&value)
+        .and_then(|_| json(&value))
+        .map(Some)
+        .map_err(|error| plain_error(&error, reads, context))
 }
 
 /// The text, unless it is too long.
