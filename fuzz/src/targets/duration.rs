@@ -87,7 +87,10 @@ fn run(data: &[u8]) {
     if let Ok(at) = parse_time(text) {
         let written = format_time(at);
         assert_eq!(parse_time(&written).map(millis), Ok(millis(at)), "{text} is written {written}");
-        assert_eq!(millis(from_millis(millis(at))), millis(at));
+        // Of the calendar's last second no fraction can be asked for.
+        if at.as_second() < Timestamp::MAX.as_second() {
+            assert_eq!(millis(from_millis(millis(at))), millis(at));
+        }
     }
 }
 
