@@ -3,6 +3,7 @@
 //! every gap of another, a name that is joined to itself again and again. So the filters that
 //! can do that are ours, and what a name was put together from is counted.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -50,11 +51,12 @@ fn too_much() -> Error {
 }
 
 /// `replace(from, to)`, as minijinja has it.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands over nothing else")]
 pub(super) fn replace(
     state: &State,
-    value: std::borrow::Cow<'_, str>,
-    from: std::borrow::Cow<'_, str>,
-    to: std::borrow::Cow<'_, str>,
+    value: Cow<'_, str>,
+    from: Cow<'_, str>,
+    to: Cow<'_, str>,
 ) -> Result<String, Error> {
     let places = value.matches(from.as_ref()).count();
     spend(state, value.len().saturating_add(places.saturating_mul(to.len())))?;
@@ -62,6 +64,7 @@ pub(super) fn replace(
 }
 
 /// `join(between, attribute)`, as minijinja has it.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands over nothing else")]
 pub(super) fn join(
     state: &State,
     value: &Value,

@@ -63,7 +63,7 @@ const WORDS: &[&str] = &[
 ];
 
 /// No wait is longer: ten years of days, and as much again in exact time.
-const LONGEST: Duration = Duration::from_secs(2 * 3660 * 86_400);
+const LONGEST: Duration = Duration::from_hours(2 * 3660 * 24);
 
 fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };

@@ -1,4 +1,4 @@
-//! The bodies of calls: JSON within limits. What is taken is exactly what serde_json reads
+//! The bodies of calls: JSON within limits. What is taken is exactly what `serde_json` reads
 //! and within every limit; what is refused is refused for a reason that has a name.
 
 use std::path::Path;
@@ -41,7 +41,7 @@ const WORDS: &[&str] = &[
     "\u{2028}",
 ];
 
-/// Why a body may be refused that serde_json reads.
+/// Why a body may be refused that `serde_json` reads.
 const REASONS: [&str; 7] = [
     "stands twice",
     "levels deep",

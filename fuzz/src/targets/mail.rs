@@ -169,7 +169,7 @@ fn elements(email: &Email) -> BTreeMap<String, usize> {
                 let target = rest.split('"').next().unwrap_or_default();
                 let scheme = target.split(':').next().unwrap_or_default().to_ascii_lowercase();
                 assert!(["http", "https", "mailto", "tel"].contains(&scheme.as_str()), "{tag}");
-                element += &format!(" {target}");
+                element.extend([" ", target]);
             }
         }
         *found.entry(element).or_insert(0) += 1;

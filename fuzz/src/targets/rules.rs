@@ -190,10 +190,10 @@ fn begin(root: &Path) -> Vec<Vec<u8>> {
             case.clone_into(&mut last);
         }
         let Some(whole) = found.last_mut() else { continue };
-        if whole.is_empty() && name.ends_with(".kdl") {
+        if whole.is_empty() && rulerun::language::is_rule_file(name) {
             *whole = text;
         } else {
-            *whole += &format!("\0{name}\n{text}");
+            whole.extend(["\0", name, "\n", text.as_str()]);
         }
     }
     let example =
