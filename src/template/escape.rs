@@ -39,14 +39,13 @@ pub(super) fn printed(text: &str, format: Format) -> Cow<'_, str> {
 /// characters are dropped, and with them those that turn the direction of text.
 fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 4);
-    let last = text.char_indices().next_back().map_or(0, |(index, _)| index);
-    for (index, c) in text.char_indices() {
+    let shown = text.char_indices().filter(|(_, c)| !is_dropped(*c));
+    let last = shown.clone().next_back().map_or(0, |(index, _)| index);
+    for (place, (index, c)) in shown.enumerate() {
         match c {
-            ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(if index == 0 || index == last { "&#32;" } else { " " });
+            c if is_blank(c) => {
+                out.push_str(if place == 0 || index == last { "&#32;" } else { " " });
             }
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            c if c.is_control() => {}
             c if c.is_ascii_punctuation() => {
                 // Writing to a String does not fail.
                 let _ = write!(out, "&#{};", u32::from(c));
@@ -55,4 +54,15 @@ fn markdown(text: &str) -> String {
         }
     }
     out
+}
+
+/// Blanks, tabs and all that breaks a line.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Control characters that are no blanks, and those that turn the direction of text.
+fn is_dropped(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || (c.is_control() && !is_blank(c))
 }

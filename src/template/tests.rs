@@ -425,3 +425,9 @@ fn no_name_grows_without_end() {
         assert!(found[0].message.contains("more than 64 values"), "{}", found[0].message);
     }
 }
+
+#[test]
+fn a_space_at_the_end_stays_one_when_what_follows_it_is_dropped() {
+    assert_eq!(markdown("{{ name }}\nx", "a \t\u{1}"), "a &#32;\nx");
+    assert_eq!(markdown("{{ name }}", "\u{202e}    a"), "&#32;   a");
+}

@@ -86,7 +86,10 @@ fn run(data: &[u8]) {
     }
     if let Ok(at) = parse_time(text) {
         let written = format_time(at);
-        assert_eq!(parse_time(&written).map(millis), Ok(millis(at)), "{text} is written {written}");
+        let read = parse_time(&written).map(millis).expect("a time that reads again");
+        // What is smaller than a millisecond is left out: before 1970 that is the next one.
+        let early = read - millis(at);
+        assert!(early == 0 || at < Timestamp::UNIX_EPOCH && early == -1, "{text}: {written}");
         // Of the calendar's last second no fraction can be asked for.
         if at.as_second() < Timestamp::MAX.as_second() {
             assert_eq!(millis(from_millis(millis(at))), millis(at));
