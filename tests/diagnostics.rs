@@ -333,13 +333,19 @@ fn thousands_of_mistakes_take_no_long_time() {
         many(10_000, |number| format!("endpiont{number} \"a\"\n")),
         lost_names(3_000),
         many(20_000, |_| String::from("a 5min\n")),
+        // One endless line: what looks for its ends from every word never comes to one.
+        many(20_000, |_| String::from("a ")),
+        many(10_000, |_| String::from("a b=1 ")),
+        many(10_000, |_| String::from("a;")),
+        many(20_000, |_| String::from("a=\"")),
+        many(10_000, |_| String::from("\u{2028}a")),
     ] {
         let sources = one_file(&text);
         let begun = now();
         let (rules, found) = analyze(&sources);
         let drawn = human(&sources, &found, PLAIN);
         let taken = begun.elapsed();
-        assert!(rules.is_none() && drawn.contains("more"));
+        assert!(rules.is_none() && (drawn.contains("more") || found.len() <= 50));
         assert!(taken < parsing * 5, "{taken:?}, and parsing alone takes {parsing:?}");
     }
 }

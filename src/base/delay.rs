@@ -12,7 +12,8 @@ use super::time::{Timestamp, Zone};
 /// Longest wait that is accepted: about ten years.
 const MAX_DAYS: i64 = 3660;
 /// The same in milliseconds.
-const MAX_MILLIS: f64 = 3660.0 * 86_400_000.0;
+const MAX_MILLIS: u64 = 3660 * 86_400_000;
+const TOO_LONG: &str = "that is longer than ten years";
 
 /// A wait of whole calendar days plus an exact rest. Never negative.
 #[derive(
@@ -55,15 +56,29 @@ impl Delay {
         }
         let days = i64::from(span.get_weeks()) * 7 + i64::from(span.get_days());
         let rest = span.weeks(0).days(0).total(Unit::Millisecond).map_err(|_| String::from(HOW))?;
-        if days > MAX_DAYS || rest > MAX_MILLIS {
-            return Err(String::from("that is longer than ten years"));
-        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "bounded above and never negative"
+            reason = "never negative, and what is too large stays too large"
         )]
-        Ok(Self { days: days as u32, millis: rest as u64 })
+        let millis = rest as u64;
+        match u32::try_from(days) {
+            Ok(whole) if days <= MAX_DAYS && millis <= MAX_MILLIS => {
+                Ok(Self { days: whole, millis })
+            }
+            _ => Err(String::from(TOO_LONG)),
+        }
+    }
+
+    /// So many exact seconds.
+    ///
+    /// # Errors
+    /// More than ten years of them.
+    pub fn from_seconds(seconds: u64) -> Result<Self, String> {
+        match seconds.saturating_mul(1000) {
+            millis @ ..=MAX_MILLIS => Ok(Self { days: 0, millis }),
+            _ => Err(String::from(TOO_LONG)),
+        }
     }
 
     /// The moment that lies this wait after `start`, with days counted in `zone`.

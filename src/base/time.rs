@@ -47,7 +47,11 @@ pub fn format_time(at: Timestamp) -> String {
     let mut text = String::with_capacity(24);
     // Written by hand because every call does it several times; writing to a string cannot
     // fail.
-    let _ = write!(text, "{:04}-", date.year());
+    let _ = match date.year() {
+        year @ 0.. => write!(text, "{year:04}-"),
+        // Before the year 0 a year has a sign and six digits, or nobody reads it back.
+        year => write!(text, "-{:06}-", year.unsigned_abs()),
+    };
     for (number, after) in [
         (date.month(), '-'),
         (date.day(), 'T'),
@@ -82,6 +86,7 @@ mod tests {
             ("2025-12-01T10:30:05.120999+01:00", "2025-12-01T09:30:05.12Z"),
             ("0099-01-02T03:04:05.007Z", "0099-01-02T03:04:05.007Z"),
             ("2025-12-01T10:30:00.0009Z", "2025-12-01T10:30:00Z"),
+            ("-009999-11-01T00:00:00Z", "-009999-11-01T00:00:00Z"),
         ] {
             let at = parse_time(given).expect("a time");
             assert_eq!(format_time(at), written);

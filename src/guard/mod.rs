@@ -58,6 +58,15 @@ impl Guard {
     /// `guard-unknown-name`, `guard-unknown-function`, `guard-arguments`, `guard-types`,
     /// `guard-optional`, `guard-not-yes-no`.
     pub fn compile(source: &str, scope: &Scope) -> Result<Self, Vec<GuardFault>> {
+        Self::checked(source, scope).map_err(|mut faults| {
+            for fault in &mut faults {
+                fault.range = place::within(source, &fault.range);
+            }
+            faults
+        })
+    }
+
+    fn checked(source: &str, scope: &Scope) -> Result<Self, Vec<GuardFault>> {
         syntax::look_over(source, scope)?;
         let ast = engine::compile(source).map_err(|error| vec![syntax::fault(source, &error)])?;
         let found = lint::lint(source, &ast, scope)?;

@@ -14,6 +14,16 @@ pub(super) fn offset(source: &str, position: Position) -> usize {
     start + rest.chars().take(column).map(char::len_utf8).sum::<usize>()
 }
 
+/// A range that surely is one of the text, between characters. Rhai counts a lone carriage
+/// return otherwise than a text does, so that a place behind one may lie too far.
+pub(super) fn within(source: &str, range: &Range<usize>) -> Range<usize> {
+    let floor = |at: usize| {
+        (0..=at.min(source.len())).rev().find(|at| source.is_char_boundary(*at)).unwrap_or(0)
+    };
+    let end = floor(range.end);
+    floor(range.start).min(end)..end
+}
+
 /// The word, literal or bracketed part that begins at an offset.
 pub(super) fn token(source: &str, start: usize) -> Range<usize> {
     let rest = source.get(start..).unwrap_or_default();

@@ -375,3 +375,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_mistake_lies_within_its_guard_whatever_ends_its_lines() {
+    for source in ["\r\n // a\n // b &&  \r red_  ", "\rüred_", "\r\r\r\rred_", "red_\r\n\r &&"] {
+        for fault in faults(source) {
+            assert!(source.get(fault.range.clone()).is_some(), "{source:?}: {fault:?}");
+        }
+    }
+}

@@ -97,12 +97,13 @@ fn keyword(word: &str, mended: &str) -> Bare {
 }
 
 /// Quotation marks as they are printed, which a word processor puts in: what is wrong, and
-/// how many bytes it takes.
-pub(super) fn quotes(line: &str) -> Option<(Bare, usize)> {
+/// how many bytes it takes. `line_end` tells where the line of a text ends.
+pub(super) fn quotes(text: &str, line_end: impl Fn(&str) -> usize) -> Option<(Bare, usize)> {
     const MARKS: &[char] = &['“', '”', '„', '«', '»', '‚', '‘', '’'];
-    if !line.starts_with(MARKS) {
+    if !text.starts_with(MARKS) {
         return None;
     }
+    let line = &text[..line_end(text)];
     let open = line.chars().next().map_or(0, char::len_utf8);
     let close = line[open..].find(MARKS).map(|close| open + close);
     let inner = close.map(|close| &line[open..close]);

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::codes;
 use super::hints::{self, Bare};
+use super::letters::{is_bare, may_follow, may_precede, string_end};
 
 /// Deepest nesting of blocks.
 const MAX_DEPTH: usize = 32;
@@ -43,6 +44,7 @@ pub(super) fn scan(text: &str) -> Vec<Fault> {
         fresh: true,
         faults: Vec::new(),
         stop: false,
+        line: Line::default(),
     };
     scanner.run();
     scanner.faults
@@ -58,6 +60,11 @@ enum Slashed {
     Node,
 }
 
+/// So many mistakes are looked back over for one that was told on the same line already.
+const MAX_LOOK_BACK: usize = 100;
+/// A word that is longer, in bytes, is cut for its hint.
+const LONGEST_WORD: usize = 2048;
+
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
@@ -68,6 +75,19 @@ struct Scanner<'a> {
     fresh: bool,
     faults: Vec<Fault>,
     stop: bool,
+    line: Line,
+}
+
+/// The line that is being read. It is kept up as the scan goes on: looking for its beginning
+/// from every place anew would take for ever on a line of a hundred thousand letters.
+#[derive(Default)]
+struct Line {
+    /// Where it begins.
+    start: usize,
+    /// Up to where it is known.
+    seen: usize,
+    /// Whether it holds a `\` up to there.
+    backslash: bool,
 }
 
 impl Scanner<'_> {
@@ -87,9 +107,26 @@ impl Scanner<'_> {
     }
 
     /// Whether this line has a mistake of that kind already: one slip is told once.
-    fn told_on_line(&self, told: impl Fn(&Fault) -> bool) -> bool {
-        let line = self.text[..self.at].rfind('\n').map_or(0, |newline| newline + 1);
-        self.faults.iter().rev().take_while(|fault| fault.range.end > line).any(told)
+    fn told_on_line(&mut self, told: impl Fn(&Fault) -> bool) -> bool {
+        self.keep_line();
+        let start = self.line.start;
+        let last = self.faults.iter().rev().take(MAX_LOOK_BACK);
+        last.take_while(|fault| fault.range.end > start).any(told)
+    }
+
+    /// Finds out where the line of this place begins.
+    fn keep_line(&mut self) {
+        let news = self.text.get(self.line.seen..self.at).unwrap_or_default();
+        let own = match news.rfind('\n') {
+            Some(newline) => {
+                self.line.start = self.line.seen + newline + 1;
+                self.line.backslash = false;
+                &news[newline + 1..]
+            }
+            None => news,
+        };
+        self.line.backslash |= own.contains('\\');
+        self.line.seen = self.line.seen.max(self.at);
     }
 
     fn run(&mut self) {
@@ -133,9 +170,9 @@ impl Scanner<'_> {
     }
 
     /// Whether the current line ends in `\`, so that the node goes on below.
-    fn line_goes_on(&self) -> bool {
-        let before = &self.text[..self.at];
-        before[before.rfind('\n').map_or(0, |newline| newline + 1)..].contains('\\')
+    fn line_goes_on(&mut self) -> bool {
+        self.keep_line();
+        self.line.backslash
     }
 
     fn touch(&mut self) {
@@ -376,15 +413,18 @@ impl Scanner<'_> {
         let long = self.word_end();
         let as_key = after.starts_with('=') && !after.starts_with("==");
         let whole = &self.text[start..long];
-        let line = &after[..after.find(['\n', '\r']).unwrap_or(after.len())];
-        let assigned = line.trim_start().starts_with('=') && !line.trim_start().starts_with("==");
-        if let Some((found, to)) = hints::quotes(&self.text[start..end + line.len()]) {
+        // The rest of the line is looked for only where it matters: most words need it not.
+        let to_line_end = |text: &str| text.find(['\n', '\r']).unwrap_or(text.len());
+        if let Some((found, to)) = hints::quotes(&self.text[start..], to_line_end) {
             return self.report(Some(&found), start + to);
         }
         if after.starts_with('(') {
+            let line = &after[..to_line_end(after)];
             let to = line.find(')').map_or(end + line.len(), |close| end + close + 1);
             return self.report(Some(&hints::call(word, &self.text[start..to])), to);
         }
+        let value = after.trim_start_matches(|c: char| c.is_whitespace() && !"\n\r".contains(c));
+        let assigned = value.starts_with('=') && !value.starts_with("==");
         let found = if opens && assigned {
             Some(hints::assignment(word))
         } else if as_key && hints::operator(word).is_none() {
@@ -423,55 +463,16 @@ impl Scanner<'_> {
 
     /// Where the run of letters that a person would call a word ends.
     fn word_end(&self) -> usize {
-        self.rest()
-            .find(|letter: char| {
-                letter.is_whitespace() || matches!(letter, '{' | '}' | '"' | ';' | '(' | ')')
-            })
-            .map_or(self.text.len(), |length| self.at + length)
-    }
-}
-
-/// Where a text ends, after its last mark; `from` is the first byte after the opening marks.
-fn string_end(text: &str, from: usize, hashes: usize, block: bool) -> Option<usize> {
-    let marks = format!("{}{}", if block { "\"\"\"" } else { "\"" }, "#".repeat(hashes));
-    if block && !text[from..].starts_with(['\n', '\r']) {
-        return None;
-    }
-    let mut at = from;
-    while let Some(letter) = text[at..].chars().next() {
-        if text[at..].starts_with(&marks) {
-            return Some(at + marks.len());
-        }
-        if is_newline(letter) && !block {
-            return None;
-        }
-        at += letter.len_utf8();
-        if letter == '\\' && hashes == 0 {
-            let next = text[at..].chars().next()?;
-            if next.is_whitespace() {
-                at += text[at..].len() - text[at..].trim_start().len();
-            } else {
-                at += next.len_utf8();
+        let mut end = self.at;
+        for letter in self.rest().chars() {
+            let over = letter.is_whitespace()
+                || matches!(letter, '{' | '}' | '"' | ';' | '(' | ')')
+                || end - self.at > LONGEST_WORD;
+            if over {
+                break;
             }
+            end += letter.len_utf8();
         }
+        end
     }
-    None
-}
-
-fn is_newline(letter: char) -> bool {
-    matches!(letter, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-fn is_bare(letter: char) -> bool {
-    !letter.is_whitespace()
-        && !matches!(letter, '{' | '}' | '(' | ')' | '[' | ']' | '/' | '\\' | '"' | '#' | ';' | '=')
-}
-
-fn may_precede(letter: char) -> bool {
-    letter.is_whitespace()
-        || matches!(letter, '=' | '(' | ')' | '{' | '}' | ';' | '/' | '-' | '\u{feff}')
-}
-
-fn may_follow(letter: char) -> bool {
-    letter.is_whitespace() || matches!(letter, '=' | ')' | '{' | '}' | ';' | '/' | '\\')
 }

@@ -14,6 +14,7 @@ mod email;
 mod fields;
 mod hints;
 mod json_schema;
+mod letters;
 mod lex;
 mod lints;
 mod names;

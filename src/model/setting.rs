@@ -152,10 +152,7 @@ impl FromText for u64 {
 impl FromText for Delay {
     fn from_text(text: &str) -> Result<Self, String> {
         // The guide's own variables are bare seconds (WEBHOOK_TIMEOUT_SECONDS=30).
-        text.parse::<u64>().map_or_else(
-            |_| Self::parse(text),
-            |seconds| Ok(Self { days: 0, millis: seconds.saturating_mul(1000) }),
-        )
+        text.parse::<u64>().map_or_else(|_| Self::parse(text), Self::from_seconds)
     }
 }
 

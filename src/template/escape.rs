@@ -40,13 +40,11 @@ pub(super) fn printed(text: &str, format: Format) -> Cow<'_, str> {
 /// and with them those that turn the direction of text.
 fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 4);
-    for c in text.chars() {
+    for c in text.chars().filter(|c| !is_dropped(*c)) {
         match c {
-            ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+            c if is_blank(c) => {
                 out.push_str("&#32;");
             }
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            c if c.is_control() => {}
             c if c.is_ascii_punctuation() => {
                 // Writing to a String does not fail.
                 let _ = write!(out, "&#{};", u32::from(c));
@@ -55,4 +53,15 @@ fn markdown(text: &str) -> String {
         }
     }
     out
+}
+
+/// Blanks, tabs and all that breaks a line.
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Control characters that are no blanks, and those that turn the direction of text.
+fn is_dropped(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || (c.is_control() && !is_blank(c))
 }

@@ -7,6 +7,7 @@ mod check;
 mod conditions;
 mod escape;
 mod filters;
+mod growth;
 mod names;
 mod reads;
 mod render;

@@ -9,6 +9,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 use super::filters::{self, ZONE, ZoneValue};
+use super::growth::{self, BUDGET, Budget};
 use super::names::{REMOVED_FILTERS, REMOVED_FUNCTIONS};
 use super::reads::{Analysis, Read, syntax_fault};
 use super::{Format, TemplateFault, escape};
@@ -18,7 +19,7 @@ use crate::payload::without_nulls;
 /// Steps that one rendering may take.
 const FUEL: u64 = 50_000;
 /// Longest output in bytes.
-const MAX_OUTPUT: usize = 256 * 1024;
+pub(super) const MAX_OUTPUT: usize = 256 * 1024;
 /// What an environment calls its only template.
 const NAME: &str = "template";
 
@@ -86,13 +87,18 @@ fn environment(format: Format) -> Environment<'static> {
     environment.add_filter("number", filters::number);
     environment.add_filter("date", filters::date);
     environment.add_filter("time", filters::time);
+    environment.add_filter("replace", growth::replace);
+    environment.add_filter("join", growth::join);
+    environment.add_filter("batch", growth::batch);
+    environment.add_filter("slice", growth::slice);
     environment.set_formatter(move |out, _, value| {
         if value.is_undefined() || value.is_none() {
             return Err(Error::new(ErrorKind::UndefinedError, "a value is missing"));
         }
         let text = match value.as_str() {
             Some(text) => text.to_owned(),
-            None => escape::plain(&json(value)?).into_owned(),
+            None if value.is_number() => escape::plain(&json(value)?).into_owned(),
+            None => growth::json_text(value)?,
         };
         out.write_str(&escape::printed(&text, format)).map_err(Error::from)
     });
@@ -135,7 +141,10 @@ pub(super) fn evaluate(
     if value.as_str().is_some_and(|text| text.len() > MAX_OUTPUT) {
         return Err(too_long());
     }
-    json(&value).map(Some).map_err(|error| plain_error(&error, reads, context))
+    growth::json_text(&value)
+        .and_then(|_| json(&value))
+        .map(Some)
+        .map_err(|error| plain_error(&error, reads, context))
 }
 
 /// The text, unless it is too long.
@@ -168,10 +177,11 @@ fn values(reads: &[Read], context: &Context<'_>) -> Result<Shown, String> {
         }
     }
     let zone = Shown::from_object(ZoneValue(context.zone.clone()));
+    let budget = Shown::from_object(Budget::new());
     Ok(Shown::from_pairs(
         root.iter()
             .map(|(name, value)| (name.clone(), Shown::from(Serde(value))))
-            .chain([(ZONE.to_owned(), zone)]),
+            .chain([(ZONE.to_owned(), zone), (BUDGET.to_owned(), budget)]),
     ))
 }
 

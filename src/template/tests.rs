@@ -373,3 +373,61 @@ proptest! {
         prop_assert!(html.starts_with("<p>Hi ") && html.matches('<').count() == 2, "{}", html);
     }
 }
+
+#[test]
+fn no_filter_makes_much_out_of_little() {
+    let payload = json!({"v": "a".repeat(20_000), "n": "\n".repeat(20_000), "l": [1, 2, 3]});
+    for source in [
+        "{{ v|replace('', v) }} x",
+        "{{ v|replace('a', v)|length }} x",
+        "{{ n|lines|join(v) }} x",
+        "{{ v|split('')|join(v)|length }}",
+        "{{ [1]|batch(100000000, 0)|list|length }} x",
+        "{{ l|slice(100000000)|list|length }} x",
+        "{{ range(9999)|map('replace', '1', v)|list|length }} x",
+        "{{ [v]|batch(100, v) }}",
+        "{{ range(9999)|map(attribute='x', default=v) }} x",
+        "{{ range(9999)|map(attribute='x', default=v) }}",
+    ] {
+        let told = text(source, &payload).expect_err(source);
+        assert!(told.contains("longer than 256 KiB") || told.contains("at most 100"), "{told}");
+    }
+    for (source, expected) in [
+        ("{{ l|join(', ') }}!", "1, 2, 3!"),
+        ("{{ l|join }}!", "123!"),
+        ("{{ [{'a': {'b': 1}}, {'a': {'b': 'x'}}]|join('-', attribute='a.b') }}!", "1-x!"),
+        ("{{ l|join(d='/') }}!", "1/2/3!"),
+        ("{{ 'banana'|replace('an', 'o') }}!", "booa!"),
+        ("{{ 1.5|replace('.', ',') }}!", "1,5!"),
+        ("{{ l|batch(2, 0)|list }}!", "[[1,2],[3,0]]!"),
+        ("{{ l|slice(2)|list }}!", "[[1,2],[3]]!"),
+    ] {
+        assert_eq!(text(source, &payload).as_deref(), Ok(expected), "{source}");
+    }
+}
+
+#[test]
+fn no_name_grows_without_end() {
+    let twice = |count: usize| "{% set x = x ~ x %}".repeat(count);
+    let nested = |first: &str, other: &str, end: &str| {
+        format!("{first}{}{{{{ x }}}}{}", other.repeat(40), end.repeat(41))
+    };
+    let grown = |count| format!("{{% set x = 'ab' %}}{}{{{{ x }}}}", twice(count));
+    assert_eq!(text(&grown(3), &json!({"y": 1})).as_deref(), Ok("ab".repeat(8).as_str()));
+    for source in [
+        grown(40),
+        format!("{{% set x = [1] %}}{}{{{{ x }}}}", "{% set x = x|chain(x)|list %}".repeat(40)),
+        nested("{% with x = 'ab' %}", "{% with x = x ~ x %}", "{% endwith %}"),
+        nested("{% for x in ['ab'] %}", "{% for x in [x ~ x] %}", "{% endfor %}"),
+    ] {
+        let found = faults(&source);
+        assert!(found.iter().all(|fault| fault.code == "template-forbidden"), "{found:?}");
+        assert!(found[0].message.contains("more than 64 values"), "{}", found[0].message);
+    }
+}
+
+#[test]
+fn a_space_at_the_end_stays_one_when_what_follows_it_is_dropped() {
+    assert_eq!(markdown("{{ name }}\nx", "a \t\u{1}"), "a &#32;\nx");
+    assert_eq!(markdown("{{ name }}", "\u{202e}    a"), "&#32;   a");
+}

@@ -6,6 +6,7 @@ use std::ops::Range;
 use minijinja::machinery::{Span, ast};
 
 use super::TemplateFault;
+use super::growth::{MAX_PARTS, parts};
 use super::names::{FILTERS, FUNCTIONS, NUMERIC_FILTERS, REMOVED_FILTERS};
 use super::reads::{Read, path_of};
 use crate::base::diagnostic::did_you_mean;
@@ -15,8 +16,8 @@ use crate::base::diagnostic::did_you_mean;
 pub(super) struct Walker {
     pub(super) reads: Vec<Read>,
     pub(super) faults: Vec<TemplateFault>,
-    /// Names that the template made.
-    locals: Vec<String>,
+    /// Names that the template made, each with the number of values it is put together from.
+    locals: Vec<(String, usize)>,
     /// Paths that are surely there at this place.
     facts: Vec<Vec<String>>,
 }
@@ -47,10 +48,9 @@ impl Walker {
         match statement {
             ast::Stmt::EmitExpr(emit) => self.expr(&emit.expr),
             ast::Stmt::ForLoop(each) => {
-                self.expr(&each.iter);
                 let mark = self.locals.len();
-                self.bind(&each.target);
-                self.locals.push("loop".to_owned());
+                self.make(&each.target, &each.iter);
+                self.locals.push(("loop".to_owned(), 1));
                 let facts = each.filter_expr.as_ref().map(|filter| self.condition(filter));
                 self.given(facts.unwrap_or_default().held, |walker| walker.body(&each.body));
                 self.locals.truncate(mark);
@@ -64,16 +64,12 @@ impl Walker {
             ast::Stmt::WithBlock(with) => {
                 let mark = self.locals.len();
                 for (target, value) in &with.assignments {
-                    self.expr(value);
-                    self.bind(target);
+                    self.make(target, value);
                 }
                 self.body(&with.body);
                 self.locals.truncate(mark);
             }
-            ast::Stmt::Set(set) => {
-                self.expr(&set.expr);
-                self.bind(&set.target);
-            }
+            ast::Stmt::Set(set) => self.make(&set.target, &set.expr),
             ast::Stmt::EmitRaw(_) | ast::Stmt::Template(_) => {}
             ast::Stmt::SetBlock(block) => self.forbid("{% set %} with a body", block.span()),
             ast::Stmt::AutoEscape(block) => self.forbid("{% autoescape %}", block.span()),
@@ -93,11 +89,38 @@ impl Walker {
         });
     }
 
-    fn bind(&mut self, target: &ast::Expr<'_>) {
+    /// A name that stands for an expression from here on.
+    fn make(&mut self, target: &ast::Expr<'_>, value: &ast::Expr<'_>) {
+        self.expr(value);
+        let parts = self.parts(value);
+        if parts > MAX_PARTS {
+            self.faults.push(TemplateFault {
+                code: "template-forbidden",
+                message: format!("this is put together from more than {MAX_PARTS} values"),
+                range: span_range(value.span()),
+                help: Some(String::from(
+                    "a text that is made of itself again and again grows without end; print its \
+                     parts one after the other",
+                )),
+            });
+        }
+        self.bind(target, parts);
+    }
+
+    fn parts(&self, expr: &ast::Expr<'_>) -> usize {
+        parts(expr, &|name| self.local(name).unwrap_or(1))
+    }
+
+    /// How many values a name of the template's own is put together from.
+    fn local(&self, name: &str) -> Option<usize> {
+        self.locals.iter().rev().find(|(known, _)| known == name).map(|(_, parts)| *parts)
+    }
+
+    fn bind(&mut self, target: &ast::Expr<'_>, parts: usize) {
         match target {
-            ast::Expr::Var(var) => self.locals.push(var.id.to_owned()),
-            ast::Expr::List(list) => list.items.iter().for_each(|item| self.bind(item)),
-            ast::Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item)),
+            ast::Expr::Var(var) => self.locals.push((var.id.to_owned(), parts)),
+            ast::Expr::List(list) => list.items.iter().for_each(|item| self.bind(item, parts)),
+            ast::Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item, parts)),
             _ => {}
         }
     }
@@ -110,7 +133,7 @@ impl Walker {
         lenient: bool,
         multiplied: bool,
     ) {
-        if self.locals.contains(&path[0]) {
+        if self.local(&path[0]).is_some() {
             return;
         }
         let shared =
@@ -208,7 +231,7 @@ impl Walker {
             }
             ast::Expr::UnaryOp(op) => matches!(op.op, ast::UnaryOpKind::Neg),
             _ => match path_of(expr) {
-                Some((path, range)) if !self.locals.contains(&path[0]) => {
+                Some((path, range)) if self.local(&path[0]).is_none() => {
                     self.read(path, range, false, true);
                     return;
                 }
