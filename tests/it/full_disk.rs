@@ -166,7 +166,7 @@ async fn a_disk_that_fills_up_refuses_in_time_and_loses_nothing() {
     for ((status, after, text), took) in &refusals {
         assert_eq!(*status, 503, "{text}");
         assert!(after.as_deref().is_some_and(|after| after.parse::<u32>().is_ok()), "{after:?}");
-        assert!(text.contains("cannot store calls at the moment"), "{text}");
+        assert!(text.contains("cannot store this at the moment"), "{text}");
         assert!(*took < Duration::from_secs(2), "{took:?}");
     }
     let began = Instant::now();
@@ -249,7 +249,7 @@ fn a_damaged_folder_is_refused_in_words() {
         assert_eq!(status.code(), Some(2), "{said}");
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         assert!(said.contains("data/store is damaged") && said.contains("`db`"), "{said}");
-        assert!(said.contains("`rulerun restore FILE`"), "{said}");
+        assert!(said.contains("`rulerun restore FILE --replace`"), "{said}");
         assert!(!said.contains("panicked") && !said.contains("sled"), "{said}");
     };
     std::fs::write(store.join("db"), &bytes[..bytes.len() - 1]).unwrap();

@@ -79,10 +79,6 @@ impl Ingress {
     }
 
     async fn routed(&self, live: &Live, request: Request<Incoming>, peer: SocketAddr) -> Answer {
-        let Some(place) = self.calls.take(1, live.rules.server.limits.in_flight) else {
-            self.app.metrics.call("", 503, Duration::ZERO);
-            return answer::error(503, answer::BUSY);
-        };
         if !is_well_framed(request.headers()) {
             let mut answer = answer::error(400, "Transfer-Encoding must be chunked, said once.");
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -98,8 +94,6 @@ impl Ingress {
                     }
                     let client =
                         access::client(peer.ip(), request.headers(), &live.trusted_proxies);
-                    // Whoever sends a body slowly takes no place from others meanwhile.
-                    drop(place);
                     self.endpoint(live, endpoint, client, request).await
                 }
                 Route::Health(group) if request.method() == Method::GET => {
@@ -107,10 +101,18 @@ impl Ingress {
                 }
                 Route::Health(_) => answer::wrong_method(&[String::from("GET")]),
             },
-            None if path.starts_with(unsubscribe::PATH) => {
-                unsubscribe::answer(&self.app, &path, request).await
+            None if path.starts_with(unsubscribe::PATH) || is_fixed(&path) => {
+                // An endpoint takes its place once the body is there.
+                let Some(_place) = self.calls.take(1, live.rules.server.limits.in_flight) else {
+                    self.app.metrics.call("", 503, Duration::ZERO);
+                    return answer::error(503, answer::BUSY);
+                };
+                if path.starts_with(unsubscribe::PATH) {
+                    unsubscribe::answer(&self.app, &path, request).await
+                } else {
+                    self.fixed(live, request, &path, peer).await
+                }
             }
-            None if is_fixed(&path) => self.fixed(live, request, &path, peer).await,
             None => {
                 let _ = self.nobody.matches(&path);
                 self.unknown(peer)
