@@ -10,6 +10,12 @@ pub use jiff::tz::TimeZone as Zone;
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Now.
     fn now(&self) -> Timestamp;
+
+    /// Milliseconds since some moment, by a clock that nobody sets: the difference of two
+    /// answers is how much time has passed. A clock that is never set has no other.
+    fn passing(&self) -> i64 {
+        millis(self.now())
+    }
 }
 
 /// Milliseconds since 1970, the resolution of everything that is stored.

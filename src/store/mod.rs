@@ -292,10 +292,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Cancels pending jobs (a job under a lease is cancelled when its attempt fails);
     /// answers how many.
     fn cancel(&self, jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
-    /// The clock was set back by `by` milliseconds and says `now`: deliveries that wait for
-    /// time to pass (queued ones, retries) are due as much earlier; steps that are planned
-    /// for a moment keep it. Answers how many were moved.
-    fn set_back(&self, by: i64, now: i64) -> Answer<'_, usize>;
+    /// The clock was set by `by` milliseconds (back, where that is negative) and says `now`:
+    /// deliveries that wait for time to pass (queued ones, retries) are moved along; steps
+    /// that are planned for a moment keep it. Answers how many were moved.
+    fn clock_was_set(&self, by: i64, now: i64) -> Answer<'_, usize>;
     /// Notes calls that were turned away. Not waited for, and bounded.
     fn note_refusals(&self, refusals: Vec<Refusal>);
     /// Removes finished executions, jobs, attempts and expired keys older than `before`;

@@ -170,8 +170,8 @@ impl<R: Runner> Store for R {
         self.write(false, move |ledger, batch| ledger.cancel(batch, &jobs, &reason, now))
     }
 
-    fn set_back(&self, by: i64, now: i64) -> Answer<'_, usize> {
-        self.write(false, move |ledger, batch| ledger.set_back(batch, by, now))
+    fn clock_was_set(&self, by: i64, now: i64) -> Answer<'_, usize> {
+        self.write(false, move |ledger, batch| ledger.clock_was_set(batch, by, now))
     }
 
     fn note_refusals(&self, refusals: Vec<Refusal>) {

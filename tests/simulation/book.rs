@@ -51,6 +51,10 @@ impl Clock for WorldClock {
     fn now(&self) -> Timestamp {
         time::from_millis(self.millis())
     }
+
+    fn passing(&self) -> i64 {
+        self.elapsed()
+    }
 }
 
 /// What a receiver knows of one delivery.

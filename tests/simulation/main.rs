@@ -6,7 +6,7 @@
 mod sim;
 
 /// Seeds of a usual run.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 60;
 
 #[expect(clippy::disallowed_methods, reason = "tests are told by the environment")]
 fn number(name: &str) -> Option<u64> {

@@ -14,6 +14,7 @@ crate::on_every_store!(
     a_late_completion_of_an_old_lease_is_refused,
     a_lease_that_is_renewed_does_not_run_out,
     a_released_job_waits_until_its_time,
+    a_clock_that_is_set_ahead_hurries_nothing_but_a_step,
     a_clock_that_is_set_back_stalls_nothing_and_hurries_no_step,
     a_failed_attempt_is_tried_again,
     ordered_jobs_go_one_at_a_time,
@@ -123,13 +124,32 @@ async fn a_clock_that_is_set_back_stalls_nothing_and_hurries_no_step(store: &dyn
     assert_eq!(store.finish(vec![finished]).await.unwrap(), [Finish::Done]);
     // A second after the attempt the clock says an hour less.
     let now = NOW + 1_000 - HOUR;
-    assert_eq!(store.set_back(HOUR, now).await.unwrap(), 1);
+    assert_eq!(store.clock_was_set(-HOUR, now).await.unwrap(), 1);
     assert!(claim(store, now + 3_999).await.is_empty());
     let again = claim_one(store, now + 4_000).await;
     assert_eq!((again.job.id, again.job.retries), (ping, 1));
     // What is under way is left alone.
-    assert_eq!(store.set_back(HOUR, now).await.unwrap(), 0);
+    assert_eq!(store.clock_was_set(-HOUR, now).await.unwrap(), 0);
     assert!(claim(store, NOW + 5_999).await.iter().all(|leased| leased.job.id == ping));
+    check_stats(store).await;
+}
+
+async fn a_clock_that_is_set_ahead_hurries_nothing_but_a_step(store: &dyn Store) {
+    const HOUR: i64 = 3_600_000;
+    queue(store, 1, job(1, "ping", "n8n", NOW)).await;
+    queue(store, 2, job(2, "ping", "crm", NOW)).await;
+    accept(store, call(3, vec![enrol(enrolment(3, "welcome", &[("hello", NOW + 6_000)]))])).await;
+    let closed = rulerun::store::Claim { free: vec![("crm".into(), 0)], ..claim_at(NOW, 64) };
+    let first = store.claim(closed).await.unwrap().jobs.remove(0);
+    finish(store, &first, Transition::Retry { due: NOW + 5_000, spend: true }).await;
+    // A second later the clock says an hour more: what was due stays due, a retry waits on.
+    let now = NOW + 1_000 + HOUR;
+    assert_eq!(store.clock_was_set(HOUR, now).await.unwrap(), 1);
+    let due = claim(store, now + 3_999).await;
+    let mut lanes: Vec<_> = due.iter().map(|leased| leased.job.lane.as_str()).collect();
+    lanes.sort_unstable();
+    assert_eq!(lanes, ["crm", "mail"]);
+    assert_eq!(claim_one(store, now + 4_000).await.job.id, first.job.id);
     check_stats(store).await;
 }
 

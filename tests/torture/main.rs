@@ -28,14 +28,20 @@ mod binary;
 mod clock;
 mod damage;
 mod eio;
+mod engine;
 mod full;
 mod kill;
 mod lanes;
 mod load;
+#[path = "../store_model/model.rs"]
+mod model;
 mod overload;
 mod power;
 mod reload;
 mod shim;
+#[path = "../simulation/sim.rs"]
+#[allow(dead_code, reason = "its own test uses the rest")]
+mod sim;
 mod sink;
 #[path = "../it/support/smtp_server.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -97,8 +103,18 @@ const FAULTS: &[Fault] = &[
         run: lanes::run,
         limit: 90,
     },
-    // TO BE ADDED HERE: `model` (random operations, memory store = sled).
-    // TO BE ADDED HERE: `simulation` (the engine on a simulated clock, seed by seed).
+    Fault {
+        name: "model",
+        about: "random operations: an oracle, memory and disk agree",
+        run: engine::model,
+        limit: 300,
+    },
+    Fault {
+        name: "simulation",
+        about: "whole histories on a simulated clock and network",
+        run: engine::simulation,
+        limit: 300,
+    },
 ];
 
 /// Nothing of a short form takes longer.

@@ -43,10 +43,12 @@ fn bad(kind: usize, version: usize) -> (&'static str, String) {
         0 => ("a misspelt word", rules(version).replace("reply", "repyl")),
         1 => ("half a file", rules(version)[..1_000].to_owned()),
         2 => ("hostile 108 bytes", hostile()),
-        3 => ("blocks within blocks", "a {\n".repeat(20_000) + &"}\n".repeat(20_000)),
+        3 => {
+            ("blocks within blocks", format!("{}{}", "a {\n".repeat(20_000), "}\n".repeat(20_000)))
+        }
         4 => ("comments within comments", "/*".repeat(50_000)),
         5 => ("not text", String::from("\u{0}\u{1}\u{fffd}")),
-        _ => ("a bracket that never closes", "a ".to_owned() + &"(".repeat(10_000)),
+        _ => ("a bracket that never closes", format!("a {}", "(".repeat(10_000))),
     }
 }
 

@@ -5,7 +5,7 @@
 //! our own configuration has to be mended first).
 //!
 //! Nothing here asks what time it is: times are milliseconds of any clock, and whoever sees
-//! that it was set back says so.
+//! that it was set says so.
 
 use crate::model::setting::Rate;
 use crate::model::{AttemptError, Tried};
@@ -187,17 +187,17 @@ impl Lane {
         }
     }
 
-    /// The clock was set back by so many milliseconds: everything here waits for time to
-    /// pass, so it moves along.
-    pub fn set_back(&mut self, by: i64) {
+    /// The clock was set by so many milliseconds: everything here waits for time to pass, so
+    /// it moves along.
+    pub fn clock_was_set(&mut self, by: i64) {
         if let Some((until, _)) = &mut self.paused {
-            *until = until.saturating_sub(by);
+            *until = until.saturating_add(by);
         }
         if let Some(at) = &mut self.probe_at {
-            *at = at.saturating_sub(by);
+            *at = at.saturating_add(by);
         }
         if let Some(bucket) = &mut self.bucket {
-            bucket.full_at = bucket.full_at.saturating_sub(i128::from(by) * bucket.fill);
+            bucket.full_at = bucket.full_at.saturating_add(i128::from(by) * bucket.fill);
         }
     }
 

@@ -78,10 +78,10 @@ impl Gates {
         });
     }
 
-    /// The clock was set back by so many milliseconds: pauses end after as much time as before.
-    pub fn set_back(&self, by: i64) {
+    /// The clock was set by so many milliseconds: pauses end after as much time as before.
+    pub fn clock_was_set(&self, by: i64) {
         if let Ok(mut lanes) = self.lanes.lock() {
-            lanes.values_mut().for_each(|(_, lane)| lane.set_back(by));
+            lanes.values_mut().for_each(|(_, lane)| lane.clock_was_set(by));
         }
     }
 

@@ -19,7 +19,6 @@ mod transports;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 const REST: Duration = Duration::from_secs(1);
 /// How often a wait looks at the wall clock.
 const GLANCE: Duration = Duration::from_secs(1);
-/// A clock that goes back by no more than this is being adjusted, not set.
+/// A clock that differs by no more than this is being adjusted, not set.
 const ADJUSTED: i64 = 1_000;
 
 /// Does due jobs.
@@ -60,8 +59,8 @@ pub struct Deliver {
     /// The leases of all work under way here. While its worker lives, a lease never runs out,
     /// however long the worker takes and however far the clock jumps.
     running: Mutex<HashMap<Id, Lease>>,
-    /// When the queue was last looked at, by the wall clock.
-    looked: AtomicI64,
+    /// When the queue was last looked at, by the wall clock and by the one that nobody sets.
+    looked: Mutex<Option<(i64, i64)>>,
 }
 
 /// The place of one job under way. It is given back when this goes, even by a panic.
@@ -111,7 +110,7 @@ impl Deliver {
             transports,
             freed: Notify::new(),
             running: Mutex::default(),
-            looked: AtomicI64::new(i64::MIN),
+            looked: Mutex::default(),
         }))
     }
 
@@ -168,21 +167,32 @@ impl Deliver {
         }
     }
 
-    /// Moves what waits for time to pass along with a clock that was set back: retries must
-    /// not stall by as much. What is planned for a moment waits for that moment.
-    async fn mind_the_clock(&self, now: i64) -> Result<(), StoreError> {
-        let back = self.looked.load(Ordering::Relaxed).saturating_sub(now);
-        if back > ADJUSTED {
-            let moved = self.app.store.set_back(back, now).await?;
-            self.app.gates.set_back(back);
-            let text = format!(
-                "the clock was set back by {} s; {moved} waiting deliveries go on as if it had not",
-                back / 1_000
-            );
-            self.app.journal.say(Kind::Warning, &text);
+    /// Moves what waits for time to pass along with a clock that was set: a retry must neither
+    /// stall nor come early by as much. What is planned for a moment waits for that moment.
+    /// Answers what time it is.
+    async fn mind_the_clock(&self) -> Result<i64, StoreError> {
+        let (now, passing) = (self.app.millis(), self.app.clock.passing());
+        let before = *self.looked();
+        if let Some((then, passed)) = before {
+            let by = now.saturating_sub(then).saturating_sub(passing.saturating_sub(passed));
+            if by.saturating_abs() > ADJUSTED {
+                let moved = self.app.store.clock_was_set(by, now).await?;
+                self.app.gates.clock_was_set(by);
+                let way = if by < 0 { "back" } else { "ahead" };
+                let text = format!(
+                    "the clock was set {way} by {} s; {moved} waiting deliveries go on as if it \
+                     had not",
+                    by.saturating_abs() / 1_000
+                );
+                self.app.journal.say(Kind::Warning, &text);
+            }
         }
-        self.looked.store(now, Ordering::Relaxed);
-        Ok(())
+        *self.looked() = Some((now, passing));
+        Ok(now)
+    }
+
+    fn looked(&self) -> std::sync::MutexGuard<'_, Option<(i64, i64)>> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn begin_due(
@@ -190,12 +200,12 @@ impl Deliver {
         live: &Arc<Live>,
         attempts: &mut JoinSet<()>,
     ) -> Result<Duration, StoreError> {
-        self.mind_the_clock(self.app.millis()).await?;
+        self.mind_the_clock().await?;
         if self.app.store.flag(PAUSED_FLAG).await?.is_some() {
             return Ok(Duration::MAX);
         }
         loop {
-            let now = self.app.millis();
+            let now = self.mind_the_clock().await?;
             let claim = self.claim(live, now);
             let limit = claim.limit;
             self.keep_leases(now, claim.lease).await?;

@@ -102,7 +102,11 @@ impl Disk {
     /// after a crash, which loses nothing either.
     pub(super) fn seal(self) {
         let Self { folder, db, log, space: _ } = self;
-        drop(db);
+        // sled panics when its last write fails: then there is no clean end to mark.
+        let closing = std::thread::Builder::new().name("store".into()).spawn(move || drop(db));
+        if !closing.is_ok_and(|closing| closing.join().is_ok()) {
+            return;
+        }
         // The lock is free once nobody within this process writes the log any more.
         for _ in 0..LETTING_GO {
             match log.try_lock() {

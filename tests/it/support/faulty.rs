@@ -92,7 +92,7 @@ impl Store for Faulty {
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Answer<'_, Page<Enrolment>>;
         retry(jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
         cancel(jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
-        set_back(by: i64, now: i64) -> Answer<'_, usize>;
+        clock_was_set(by: i64, now: i64) -> Answer<'_, usize>;
         note_refusals(refusals: Vec<Refusal>) -> ();
         purge(before: i64, now: i64) -> Answer<'_, usize>;
         backup(backup: rulerun::store::Backup) -> Answer<'_, rulerun::store::Backup>;

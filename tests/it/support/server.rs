@@ -42,33 +42,38 @@ impl Lookup for Env {
 
 /// A clock that a test turns by hand.
 #[derive(Debug)]
-pub(crate) struct TestClock(AtomicI64);
+pub(crate) struct TestClock {
+    /// What it says, in milliseconds.
+    now: AtomicI64,
+    /// By how much it was set, as opposed to how much time has passed.
+    set_by: AtomicI64,
+}
 
 impl TestClock {
     pub(crate) fn at(text: &str) -> Arc<Self> {
         let at: Timestamp = text.parse().expect("a time");
-        Arc::new(Self(AtomicI64::new(time::millis(at))))
+        Arc::new(Self { now: AtomicI64::new(time::millis(at)), set_by: AtomicI64::new(0) })
     }
 
-    /// Sets it ahead, telling nobody.
-    pub(crate) fn forward(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).expect("a short time"), Ordering::SeqCst);
+    /// So much time passes, and nobody is told.
+    pub(crate) fn pass(&self, by: Duration) {
+        self.now.fetch_add(i64::try_from(by.as_millis()).expect("a short time"), Ordering::SeqCst);
     }
 
-    /// Sets it back, telling nobody.
-    pub(crate) fn set_back(&self, by: Duration) {
-        self.0.fetch_sub(i64::try_from(by.as_millis()).expect("a short time"), Ordering::SeqCst);
-    }
-
-    /// Turns it by so many seconds, in either direction.
-    pub(crate) fn turn(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    /// Sets it by so many seconds, in either direction, telling nobody.
+    pub(crate) fn set(&self, seconds: i64) {
+        self.set_by.fetch_add(seconds * 1000, Ordering::SeqCst);
+        self.now.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        time::from_millis(self.0.load(Ordering::SeqCst))
+        time::from_millis(self.now.load(Ordering::SeqCst))
+    }
+
+    fn passing(&self) -> i64 {
+        self.now.load(Ordering::SeqCst) - self.set_by.load(Ordering::SeqCst)
     }
 }
 
@@ -212,7 +217,7 @@ impl TestServer {
 
     /// Turns the clock on and wakes the queue, then waits until it has looked.
     pub(crate) async fn advance(&self, clock: &TestClock, by: Duration) {
-        clock.0.fetch_add(i64::try_from(by.as_millis()).expect("a short time"), Ordering::SeqCst);
+        clock.pass(by);
         self.app().store.bell().notify_one();
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
