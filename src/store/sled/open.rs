@@ -18,7 +18,7 @@ use super::{mark, scrub};
 use crate::store::StoreError;
 
 /// Memory for pages. sled's own default is 1 GiB.
-const CACHE: u64 = 64 * 1024 * 1024;
+const CACHE: u64 = 32 * 1024 * 1024;
 /// Leaves up to a quarter of this stay within the log file.
 const SEGMENT: usize = 8 * 1024 * 1024;
 /// sled's cleaning runs this often; durability does not depend on it.
