@@ -95,7 +95,7 @@ const FAULTS: &[Fault] = &[
         name: "overload",
         about: "five times as many callers as it can serve",
         run: overload::run,
-        limit: 150,
+        limit: 260,
     },
     Fault {
         name: "lanes",

@@ -66,7 +66,7 @@ impl Ended {
         Self { answer, note: note.into(), repeated: false, by_rule: false, set_off: Vec::new() }
     }
 
-    fn error(status: u16, text: &str) -> Self {
+    pub(super) fn error(status: u16, text: &str) -> Self {
         Self::of(answer::error(status, text), text)
     }
 }
@@ -162,7 +162,8 @@ impl Incall<'_> {
     async fn with_body(&self, parts: &Parts, body: Bytes, mut share: Share) -> Ended {
         let Some(_place) = self.ingress.calls.take(1, self.live.rules.server.limits.in_flight)
         else {
-            return Ended::error(503, answer::BUSY);
+            drop((body, share));
+            return self.ingress.no_place().await;
         };
         let now = self.app.now();
         let proofs =

@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 
 use self::answer::{Answer, Spread};
 use self::body::Arriving;
-use self::call::Incall;
+use self::call::{Ended, Incall};
 use self::load::{Gauge, room_for_bodies};
 use self::rate::Rates;
 use self::router::Route;
@@ -38,6 +38,9 @@ use super::journal::Kind;
 use super::settings::{Live, LiveEndpoint};
 use crate::base::Secret;
 use crate::model::queue::Refusal;
+
+/// How long a call that finds no place waits for its refusal.
+const HOLD_BACK: Duration = Duration::from_secs(1);
 
 /// The door.
 #[derive(Debug)]
@@ -105,7 +108,7 @@ impl Ingress {
                 // An endpoint takes its place once the body is there.
                 let Some(_place) = self.calls.take(1, live.rules.server.limits.in_flight) else {
                     self.app.metrics.call("", 503, Duration::ZERO);
-                    return answer::error(503, answer::BUSY);
+                    return self.no_place().await.answer;
                 };
                 if path.starts_with(unsubscribe::PATH) {
                     unsubscribe::answer(&self.app, &path, request).await
@@ -118,6 +121,16 @@ impl Ingress {
                 self.unknown(peer)
             }
         }
+    }
+
+    /// All places are taken. The answer waits a moment: whoever is told at once comes back at
+    /// once, and with many callers turning them away would take the time in which the others
+    /// could be served. They hold nothing meanwhile but their connection, which is counted.
+    async fn no_place(&self) -> Ended {
+        if !self.app.draining.load(Ordering::Relaxed) {
+            tokio::time::sleep(HOLD_BACK).await;
+        }
+        Ended::error(503, answer::BUSY)
     }
 
     /// An address that does not exist, or a wrong key: nobody can tell which.

@@ -136,7 +136,6 @@ impl Ledger {
     pub(super) fn follow_suspects(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         for (id, held) in self.effects.clone() {
             match (held, self.suspects.get_mut(&id)) {
-                (_, None) => {}
                 (None, Some(_)) => self.acquit(batch, id),
                 (Some(held), Some(suspect)) if held.key != suspect.key => {
                     suspect.key = held.key;
