@@ -199,7 +199,7 @@ async fn what_falls_due_while_the_machine_sleeps_is_done_within_a_second() {
     queue_ping(server.app()).await;
     let failed = || async { receiver.seen().len() == 1 && counts(server.app()).await[0] == 1 };
     eventually("the first attempt has failed", failed).await;
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     // Nobody rings: the clock alone says that the retry is due.
     clock.pass(Duration::from_hours(1));
     eventually("the second attempt", || async { receiver.seen().len() == 2 }).await;

@@ -111,7 +111,7 @@ pub(crate) fn run(job: &Job) -> Tally {
 /// What was seen before, within and after an overload.
 struct Flood {
     before: Seen,
-    flood: Seen,
+    within: Seen,
     after: Seen,
     /// How long each took.
     times: [Duration; 3],
@@ -129,20 +129,20 @@ impl Flood {
         let before = callers(up.address, CALLERS, None, calm, from + (1 << 40));
         let rate = u32::try_from(before.rate(calm).max(1)).unwrap();
         let pace = Duration::from_secs(u64::from(CALLERS)) / rate;
-        let flood = callers(up.address, CALLERS * TIMES, Some(pace), flooded, from + (2 << 40));
+        let within = callers(up.address, CALLERS * TIMES, Some(pace), flooded, from + (2 << 40));
         let after = callers(up.address, CALLERS, None, calm, from + (3 << 40));
         let times = [calm, flooded, calm];
-        Self { before, flood, after, times, memory: resident(up) }
+        Self { before, within, after, times, memory: resident(up) }
     }
 
     fn all(&self) -> impl Iterator<Item = &Seen> {
-        [&self.before, &self.flood, &self.after].into_iter()
+        [&self.before, &self.within, &self.after].into_iter()
     }
 
     /// Admitted calls in a second: before, within and after.
     fn rates(&self) -> [u64; 3] {
         let [calm, flooded, _] = self.times;
-        [self.before.rate(calm), self.flood.rate(flooded), self.after.rate(calm)]
+        [self.before.rate(calm), self.within.rate(flooded), self.after.rate(calm)]
     }
 
     /// Goodput in percent of the peak. A store that has grown by a hundred thousand calls is
@@ -155,7 +155,7 @@ impl Flood {
 
     /// How long an admitted call takes (p99).
     fn p99(&self) -> Duration {
-        let mut admitted = self.flood.admitted.clone();
+        let mut admitted = self.within.admitted.clone();
         Duration::from_micros(percentile(&mut admitted, 99).into())
     }
 
@@ -165,13 +165,13 @@ impl Flood {
 
     fn tell(&self, tally: &mut Tally) {
         let [before, rate, after] = self.rates();
-        let offered = self.flood.admitted.len() + self.flood.refused;
+        let offered = self.within.admitted.len() + self.within.refused;
         tally.figure("peak_before_per_s", before);
         tally.figure("peak_after_per_s", after);
         tally.figure("offered_per_s", offered as u64 / self.times[1].as_secs());
         tally.figure("goodput_per_s", rate);
         tally.figure("goodput_percent", self.share());
-        tally.figure("refused", self.flood.refused);
+        tally.figure("refused", self.within.refused);
         tally.figure("p99_admitted_ms", self.p99().as_millis());
         tally.figure("rss_mib", self.memory / 1_024);
         let memory = self.memory;
