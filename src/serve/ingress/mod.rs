@@ -104,6 +104,10 @@ impl Ingress {
                 }
                 Route::Health(_) => answer::wrong_method(&[String::from("GET")]),
             },
+            // Who watches over the server must hear that it lives even when it is full.
+            None if matches!(&*path, "/livez" | "/readyz") => {
+                self.fixed(live, request, &path, peer).await
+            }
             None if path.starts_with(unsubscribe::PATH) || is_fixed(&path) => {
                 // An endpoint takes its place once the body is there.
                 let Some(_place) = self.calls.take(1, live.rules.server.limits.in_flight) else {

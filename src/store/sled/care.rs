@@ -120,6 +120,7 @@ pub fn back_up_folder(
         out.write_all(&backup.take())
             .map_err(|error| CareError::Io("write", PathBuf::from("the backup"), error))?;
         if let Some(contents) = backup.contents() {
+            disk.seal();
             return Ok(contents);
         }
     }
@@ -189,6 +190,7 @@ pub fn examine_folder(folder: &Path, now: i64, mend: bool) -> Result<Examined, C
         left = again.findings();
         fixes = again.into_fixes();
     }
+    disk.seal();
     Ok(Examined { found, left })
 }
 
@@ -286,8 +288,8 @@ fn unpack_into(path: &Path, fresh: &Path, paused: Option<i64>) -> Result<Content
         }
     }
     writer.end()?;
-    drop(disk);
-    // sled writes a little more when it closes.
+    // sled writes a little more when it closes, and holds its lock until then.
+    disk.seal();
     let entries =
         fs::read_dir(fresh).map_err(|error| CareError::Io("read", fresh.to_owned(), error))?;
     for entry in entries {
