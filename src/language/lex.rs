@@ -432,7 +432,7 @@ impl Scanner<'_> {
 }
 
 /// Where a text ends, after its last mark; `from` is the first byte after the opening marks.
-fn string_end(text: &str, from: usize, hashes: usize, block: bool) -> Option<usize> {
+pub(super) fn string_end(text: &str, from: usize, hashes: usize, block: bool) -> Option<usize> {
     let marks = format!("{}{}", if block { "\"\"\"" } else { "\"" }, "#".repeat(hashes));
     if block && !text[from..].starts_with(['\n', '\r']) {
         return None;
