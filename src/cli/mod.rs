@@ -9,6 +9,7 @@ mod completions;
 mod data;
 mod environment;
 mod executions;
+mod fmt;
 mod init;
 mod list;
 mod out;
@@ -38,9 +39,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 20] = [
-    "backtest", "backup", "docs", "doctor", "explain", "fmt", "graph", "lsp", "n8n", "openapi",
-    "plan", "preview", "records", "restore", "schedule", "schema", "stats", "tail", "test", "why",
+const LATER: [&str; 19] = [
+    "backtest", "backup", "docs", "doctor", "explain", "graph", "lsp", "n8n", "openapi", "plan",
+    "preview", "records", "restore", "schedule", "schema", "stats", "tail", "test", "why",
 ];
 
 const EXAMPLES: &str = "\
@@ -83,6 +84,8 @@ enum Verb {
     Init(init::InitArgs),
     /// Report every mistake in the rules, and what they declare and need.
     Validate(validate::ValidateArgs),
+    /// Put the lines of rule files in order.
+    Fmt(fmt::FmtArgs),
     /// Run the rules.
     Serve(serve::ServeArgs),
     /// Show what is declared, and where it is reached.
@@ -130,6 +133,7 @@ fn run(cli: &Cli) -> Outcome {
     match &cli.verb {
         Verb::Init(args) => init::run(args),
         Verb::Validate(args) => validate::run(global, args),
+        Verb::Fmt(args) => fmt::run(global, args),
         Verb::Serve(args) => serve::run(global, args),
         Verb::List(args) => list::run(global, args),
         Verb::Urls(args) => urls::run(global, args),

@@ -33,7 +33,11 @@ pub fn format(text: &str) -> Result<String, FormatError> {
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let before = meaning(&text).ok_or(FormatError::Unreadable)?;
     let after = Writer::new(&text).write();
-    if meaning(&after).as_ref() == Some(&before) { Ok(after) } else { Err(FormatError::WouldChange) }
+    if meaning(&after).as_ref() == Some(&before) {
+        Ok(after)
+    } else {
+        Err(FormatError::WouldChange)
+    }
 }
 
 /// Everything about a text that must stay: its nodes without their places, and its comments.
@@ -58,7 +62,8 @@ fn describe(nodes: &[Node], into: &mut String) {
             let _ = write!(into, " {:?}{:?}", value.annotation, value.data);
         }
         for prop in &node.props {
-            let _ = write!(into, " {:?}={:?}{:?}", prop.name, prop.value.annotation, prop.value.data);
+            let _ =
+                write!(into, " {:?}={:?}{:?}", prop.name, prop.value.annotation, prop.value.data);
         }
         if let Some(children) = &node.children {
             into.push_str(" {\n");
@@ -148,7 +153,8 @@ impl<'t> Writer<'t> {
         let (mut opened, mut onward) = (true, false);
         let mut empty = false;
         while self.at < self.text.len() {
-            self.at += self.text[self.at..].len() - self.text[self.at..].trim_start_matches(is_blank).len();
+            self.at += self.text[self.at..].len()
+                - self.text[self.at..].trim_start_matches(is_blank).len();
             if self.text[self.at..].starts_with('\n') {
                 self.at += 1;
                 empty = true;
@@ -257,10 +263,14 @@ mod tests {
     #[test]
     fn texts_of_several_lines_say_the_same() {
         let text = "a {\nb #\"\"\"\n      // none\n    } \"\"\n\n      x   \n    \"\"\"#\n}\n";
-        let formatted = "a {\n    b #\"\"\"\n      // none\n    } \"\"\n\n      x   \n    \"\"\"#\n}\n";
+        let formatted =
+            "a {\n    b #\"\"\"\n      // none\n    } \"\"\n\n      x   \n    \"\"\"#\n}\n";
         assert_eq!(format(text).as_deref(), Ok(formatted));
         let deeper = format(&format!("z {{\n{text}}}\n")).unwrap();
-        assert!(deeper.contains("\n          // none\n        } \"\"\n\n          x   \n"), "{deeper}");
+        assert!(
+            deeper.contains("\n          // none\n        } \"\"\n\n          x   \n"),
+            "{deeper}"
+        );
     }
 
     #[test]
