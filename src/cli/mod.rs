@@ -11,6 +11,7 @@ mod data;
 mod doctor;
 mod environment;
 mod executions;
+mod fmt;
 mod init;
 mod list;
 mod out;
@@ -42,9 +43,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 17] = [
-    "backtest", "docs", "explain", "fmt", "graph", "lsp", "n8n", "openapi", "plan", "preview",
-    "records", "schedule", "schema", "stats", "tail", "test", "why",
+const LATER: [&str; 16] = [
+    "backtest", "docs", "explain", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records",
+    "schedule", "schema", "stats", "tail", "test", "why",
 ];
 
 const EXAMPLES: &str = "\
@@ -87,6 +88,8 @@ enum Verb {
     Init(init::InitArgs),
     /// Report every mistake in the rules, and what they declare and need.
     Validate(validate::ValidateArgs),
+    /// Put the lines of rule files in order.
+    Fmt(fmt::FmtArgs),
     /// Run the rules.
     Serve(serve::ServeArgs),
     /// Show what is declared, and where it is reached.
@@ -140,6 +143,7 @@ fn run(cli: &Cli) -> Outcome {
     match &cli.verb {
         Verb::Init(args) => init::run(args),
         Verb::Validate(args) => validate::run(global, args),
+        Verb::Fmt(args) => fmt::run(global, args),
         Verb::Serve(args) => serve::run(global, args),
         Verb::List(args) => list::run(global, args),
         Verb::Urls(args) => urls::run(global, args),

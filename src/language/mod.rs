@@ -12,6 +12,7 @@ mod addresses;
 pub mod codes;
 mod email;
 mod fields;
+pub mod format;
 mod hints;
 mod json_schema;
 mod letters;

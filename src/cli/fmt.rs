@@ -1,0 +1,144 @@
+//! `rulerun fmt`: puts the lines of rule files where their blocks say. What stands within a
+//! line stays as its author wrote it, comments included.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::outcome::{Exit, Failure, Outcome};
+use super::{Global, out};
+use crate::language::format::{FormatError, format};
+use crate::serve::sources;
+
+const EXAMPLES: &str = "\
+Examples:
+  rulerun fmt                    every .kdl file in ./rules and ./schemas
+  rulerun fmt --check            for a build: changes nothing, ends with 1 when it would
+  rulerun fmt - < shop.kdl       standard input to standard output, for an editor
+
+It indents, takes trailing blanks and surplus empty lines away, and nothing else: comments,
+quotation marks and aligned columns stay.";
+
+/// What `fmt` is told.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct FmtArgs {
+    /// Rule files or folders; - is standard input [default: --rules, else rules and schemas].
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Change nothing; end with 1 when a file is not formatted.
+    #[arg(long)]
+    check: bool,
+}
+
+/// What became of a file.
+enum Done {
+    Fine,
+    Changed,
+    Refused(FormatError),
+}
+
+pub(super) fn run(global: &Global, args: &FmtArgs) -> Outcome {
+    if args.paths == [Path::new("-")] {
+        return standard_input(args.check);
+    }
+    let given = if args.paths.is_empty() { &global.rules } else { &args.paths };
+    let files = rule_files(given)?;
+    let (mut changed, mut refused) = (0, 0);
+    for path in &files {
+        match one(path, args.check)? {
+            Done::Fine => {}
+            Done::Changed => {
+                changed += 1;
+                out::data(&format!("{}\n", path.display()))?;
+            }
+            Done::Refused(why) => {
+                refused += 1;
+                out::note(&format!("{}: {why}", path.display()));
+            }
+        }
+    }
+    let all = out::count(files.len(), "file");
+    out::note(&match (changed, refused, args.check) {
+        (0, 0, _) => format!("{all}, nothing to change"),
+        (_, _, true) => format!("{all}, {changed} not formatted, {refused} not readable"),
+        (_, _, false) => format!("{all}, {changed} formatted, {refused} left alone"),
+    });
+    Ok(Exit::problems_if(refused > 0 || (args.check && changed > 0)))
+}
+
+fn rule_files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let roots = sources::roots(given);
+    for root in &roots {
+        if !root.exists() {
+            return Err(Failure::new(format!("{} does not exist", root.display())));
+        }
+    }
+    let mut files = sources::files(&roots).map_err(|error| Failure::new(error.to_string()))?;
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "kdl"));
+    if files.is_empty() {
+        return Err(Failure::new("there is no .kdl file to format")
+            .help("give the folder or file: rulerun fmt PATH"));
+    }
+    Ok(files)
+}
+
+fn one(path: &Path, check: bool) -> Result<Done, Failure> {
+    let trouble = |what: &str, why: &dyn std::fmt::Display| {
+        Failure::new(format!("cannot {what} {}: {why}", path.display()))
+    };
+    let before = std::fs::read_to_string(path).map_err(|why| trouble("read", &why))?;
+    Ok(match format(&before) {
+        Err(why) => Done::Refused(why),
+        Ok(after) if after == before => Done::Fine,
+        Ok(_) if check => Done::Changed,
+        Ok(after) => {
+            replace(path, &after).map_err(|why| trouble("write", &why))?;
+            Done::Changed
+        }
+    })
+}
+
+/// Writes a file beside the old one and puts it in its place, so that nobody ever sees half.
+/// A link stays a link.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let path = path.canonicalize()?;
+    let mut beside = path.clone().into_os_string();
+    beside.push(".rulerun-fmt~");
+    let beside = PathBuf::from(beside);
+    let written = std::fs::File::create(&beside).and_then(|mut file| {
+        file.set_permissions(std::fs::metadata(&path)?.permissions())?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| std::fs::rename(&beside, &path));
+    if placed.is_err() {
+        // What is left of it is of no use; the file itself is as it was.
+        let _ = std::fs::remove_file(&beside);
+    }
+    placed
+}
+
+fn standard_input(check: bool) -> Outcome {
+    let mut before = String::new();
+    std::io::stdin()
+        .read_to_string(&mut before)
+        .map_err(|why| Failure::new(format!("cannot read standard input: {why}")))?;
+    match format(&before) {
+        Ok(after) => {
+            if !check {
+                out::data(&after)?;
+            }
+            Ok(Exit::problems_if(check && after != before))
+        }
+        Err(why) => {
+            // An editor puts the output in the place of its text.
+            if !check {
+                out::data(&before)?;
+            }
+            out::note(&format!("standard input: {why}"));
+            Ok(Exit::Problems)
+        }
+    }
+}
