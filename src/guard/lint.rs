@@ -104,8 +104,13 @@ impl Lint<'_> {
                 self.equality(call, expr)
             }
             _ => {
-                let found = self.value(expr);
-                if !matches!(found, Type::Of(Kind::Boolean | Kind::Any)) {
+                let no_answer = |kind: &Type| !matches!(kind, Type::Of(Kind::Boolean | Kind::Any));
+                let found = match expr {
+                    // Whichever of them is there must be an answer.
+                    Expr::Coalesce(all, _) => self.alternatives(all),
+                    _ => vec![self.value(expr)],
+                };
+                if let Some(found) = found.into_iter().find(no_answer) {
                     let place = range(self.source, expr);
                     let written = self.text_of(&place);
                     let help = match path_of(self.source, expr) {
@@ -207,21 +212,26 @@ impl Lint<'_> {
 
     /// `a ?? b`: the first that is there.
     fn coalesce(&mut self, all: &[Expr]) -> Type {
-        let mut found = Type::ANY;
+        let kinds = self.alternatives(all);
+        let both = |found: Type, kind: Type| match (found.is_number(), kind.is_number()) {
+            _ if found == kind => found,
+            (true, true) => Type::Of(Kind::Number),
+            _ => Type::ANY,
+        };
+        kinds.into_iter().reduce(both).unwrap_or(Type::ANY)
+    }
+
+    /// What each of the values in `a ?? b` is.
+    fn alternatives(&mut self, all: &[Expr]) -> Vec<Type> {
+        let mut kinds = Vec::with_capacity(all.len());
         for (index, part) in all.iter().enumerate() {
             let last = index + 1 == all.len();
-            let kind = match path_of(self.source, part) {
+            kinds.push(match path_of(self.source, part) {
                 Some(path) => self.read(&path, !last),
                 None => self.value(part),
-            };
-            if index == 0 {
-                found = kind;
-            } else if found != kind {
-                let both_numbers = found.is_number() && kind.is_number();
-                found = if both_numbers { Type::Of(Kind::Number) } else { Type::ANY };
-            }
+            });
         }
-        found
+        kinds
     }
 
     fn operator(&mut self, call: &FnCallExpr, whole: &Expr) -> Type {

@@ -247,7 +247,16 @@ fn optional_fields_are_asked_about_first() {
 
 #[test]
 fn a_guard_answers_yes_or_no() {
-    for source in ["first_name", "red_systems + 1", "\"yes\"", "lower(first_name)", "lead", "1"] {
+    for source in [
+        "first_name",
+        "nickname ?? \"x\"",
+        "maybe ?? \"x\"",
+        "red_systems + 1",
+        "\"yes\"",
+        "lower(first_name)",
+        "lead",
+        "1",
+    ] {
         let found = fault(source);
         assert_eq!((found.0, found.1.as_str()), ("guard-not-yes-no", source), "{source}");
     }
