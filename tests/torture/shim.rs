@@ -1,4 +1,4 @@
-//! A small library that is loaded before the C library and makes its calls fail or its clock
+//! A small object that is loaded before the C object and makes its calls fail or its clock
 //! lie. It is compiled here; without a C compiler the caller is told so.
 
 use std::os::unix::fs::FileExt as _;
@@ -7,9 +7,9 @@ use std::process::Command;
 
 use crate::volume::run;
 
-/// The library and the two files that steer it.
+/// The object and the two files that steer it.
 pub(crate) struct Shim {
-    library: PathBuf,
+    object: PathBuf,
     plan: PathBuf,
     clock: PathBuf,
 }
@@ -25,19 +25,19 @@ impl Shim {
     /// # Errors
     /// Why it cannot be used here.
     pub(crate) fn build(folder: &Path) -> Result<Self, String> {
-        let library = folder.join("shim.so");
+        let object = folder.join("shim.so");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torture/shim.c");
-        let (into, from) = (library.to_str().unwrap(), source.to_str().unwrap());
+        let (into, from) = (object.to_str().unwrap(), source.to_str().unwrap());
         run("cc", &["-shared", "-fPIC", "-O2", "-Wall", "-o", into, from, "-ldl", "-lpthread"])
             .map_err(|why| format!("no C compiler: {why}"))?;
-        let shim = Self { library, plan: folder.join("plan"), clock: folder.join("clock") };
+        let shim = Self { object, plan: folder.join("plan"), clock: folder.join("clock") };
         shim.turn_clock(0);
         Ok(shim)
     }
 
     /// Loads it into a program.
     pub(crate) fn load(&self, command: &mut Command) {
-        command.env("LD_PRELOAD", &self.library);
+        command.env("LD_PRELOAD", &self.object);
         command.env("TORTURE_PLAN", &self.plan).env("TORTURE_CLOCK", &self.clock);
     }
 
