@@ -210,7 +210,7 @@ fn unreadable(key: &[u8]) -> StoreError {
 
 /// The whole value of a row. A reader may come between two writes of a long row: then it
 /// looks again.
-fn bytes(kv: &dyn Kv, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+pub(super) fn bytes(kv: &dyn Kv, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
     for _ in 0..3 {
         let Some(raw) = kv.get(key)? else { return Ok(None) };
         if let Some(bytes) = payload(kv, key, &raw)? {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rulerun::model::commit::Commit;
-use rulerun::store::{ExecutionFilter, OpenError, SledStore, Store};
+use rulerun::store::{ExecutionFilter, OpenError, SledStore, Store, StoreError};
 
 use crate::help::*;
 
@@ -53,16 +53,26 @@ fn copy(from: &Path) -> tempfile::TempDir {
 fn open(folder: &Path) -> Result<SledStore, OpenError> {
     let began = Instant::now();
     let store = SledStore::open(folder, NOW, Box::new(|_| ()));
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // sled gets about four seconds; the rest is for a machine with other work.
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     store
 }
 
 async fn holds_everything(store: &SledStore) {
-    let page = store.executions(ExecutionFilter::default(), 0, 1).await.unwrap();
+    reads_right(store).await.unwrap();
+}
+
+/// Every call is there as it was written.
+///
+/// # Errors
+/// The store says itself that something cannot be read.
+async fn reads_right(store: &SledStore) -> Result<(), StoreError> {
+    let page = store.executions(ExecutionFilter::default(), 0, 1).await?;
     assert_eq!(page.total, CALLS as usize);
     for number in 0..CALLS {
-        assert_eq!(store.body(id(number)).await.unwrap(), Some(body(number)), "call {number}");
+        assert_eq!(store.body(id(number)).await?, Some(body(number)), "call {number}");
     }
+    Ok(())
 }
 
 /// It is refused in words that name the file and what to do; nothing is changed, so the next
@@ -179,7 +189,7 @@ async fn after_a_crash_damage_before_the_end_of_the_log_is_found() {
     // Without the mark only what sled reads tells of damage.
     let whole = closed().await;
     std::fs::remove_file(whole.path().join("closed")).unwrap();
-    let (mut refused, mut kept) = (0, 0);
+    let (mut refused, mut told, mut kept) = (0, 0, 0);
     for at in [0, 4, 777, 1_000_000, 3_000_000, 5_000_000, 7_000_000, 8_000_000] {
         let folder = copy(whole.path());
         db(folder.path()).write_all_at(&[0xA5; 64], at).unwrap();
@@ -188,13 +198,18 @@ async fn after_a_crash_damage_before_the_end_of_the_log_is_found() {
                 is_refused(folder.path(), "db");
                 refused += 1;
             }
-            Ok(store) => {
-                holds_everything(&store).await;
-                kept += 1;
-            }
+            // On a busy machine the opening does not wait until all is read; then whoever reads
+            // is told, and the scrub ends the process soon. Nobody is shown less.
+            Ok(store) => match reads_right(&store).await {
+                Ok(()) => kept += 1,
+                Err(StoreError::Damaged(_)) => told += 1,
+                Err(error) => panic!("{error}"),
+            },
         }
     }
-    eprintln!("damage after a crash: {refused} refused, {kept} with everything, 0 with less");
+    eprintln!(
+        "damage after a crash: {refused} refused, {told} told to readers, {kept} with everything"
+    );
 }
 
 #[tokio::test]

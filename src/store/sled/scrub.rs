@@ -1,14 +1,15 @@
 //! The scrub: after an opening every row is read once. sled reads a page and its checksum when
 //! it is first needed, so damage could lie there for weeks; this finds it at once. The opening
 //! itself waits a moment for it, which is enough for a small store; a large one is read on in
-//! the background, slowly. Whether rows agree with each other is `rulerun doctor`'s affair.
+//! the background, slowly. A long row lies in pieces: that none of them is missing is looked
+//! at, too. Whether rows agree with each other is `rulerun doctor`'s affair.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, keys, kv, rows};
 
 /// How long the opening waits.
 const AT_OPEN: Duration = Duration::from_millis(300);
@@ -35,15 +36,28 @@ pub(super) fn at_open(tree: &sled::Tree) -> Result<Option<Vec<u8>>, StoreError> 
 fn stretch(tree: &sled::Tree, from: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
     // sled panics on some damage where it should answer an error.
     let read = AssertUnwindSafe(|| {
-        let mut rows = tree.range(from..);
-        for row in rows.by_ref().take(STRETCH) {
-            row.map_err(|error| super::trouble(&error))?;
+        let mut ahead = tree.range(from..);
+        for row in ahead.by_ref().take(STRETCH) {
+            let (key, raw) = row.map_err(|error| super::trouble(&error))?;
+            if !key.starts_with(&[keys::CHUNK]) && kv::chunks(&raw).is_some() {
+                rows::bytes(tree, &key).map_err(in_log)?;
+            }
         }
-        let next = rows.next().transpose().map_err(|error| super::trouble(&error))?;
+        let next = ahead.next().transpose().map_err(|error| super::trouble(&error))?;
         Ok(next.map(|(key, _)| key.to_vec()))
     });
     catch_unwind(read)
         .unwrap_or_else(|_| Err(StoreError::Damaged("a page of its file `db` is lost".into())))
+}
+
+/// Names the file in which the piece of a row is missing.
+fn in_log(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Damaged(why) if !why.contains("`db`") => {
+            StoreError::Damaged(format!("a part of its file `db` is lost: {why}"))
+        }
+        error => error,
+    }
 }
 
 /// The scrub in the background. It ends when this is dropped.
