@@ -30,7 +30,7 @@ use crate::serve::ingress::answer;
 use crate::serve::journal::{Journal, Voice};
 use crate::serve::metrics::Metrics;
 use crate::serve::settings::{self, Live};
-use crate::store::{MemoryStore, Store as _, StoreError};
+use crate::store::{MemoryStore, StoreError};
 
 pub use coverage::{Coverage, Missed, Reached};
 pub use happened::{Happened, What};
