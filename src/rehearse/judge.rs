@@ -88,7 +88,13 @@ pub fn judge(
             TestAction::Service { name, answers } => stage.answers(name, *answers),
             TestAction::Expect(expectation) => {
                 let from = calls.last().map_or(0, |(_, from)| *from);
-                awaited.push(Awaited { expectation, span: step.span, called, from, seen: stage.happened().len() });
+                awaited.push(Awaited {
+                    expectation,
+                    span: step.span,
+                    called,
+                    from,
+                    seen: stage.happened().len(),
+                });
             }
         }
         if matches!(

@@ -182,7 +182,8 @@ impl Rehearsal {
         if !known.enabled {
             return Ok(self.turned_away(name, 409, said("This endpoint is switched off.")));
         }
-        let problems = known.rule.payload.as_ref().map(|schema| schema.checker.check(&whole(&body)));
+        let problems =
+            known.rule.payload.as_ref().map(|schema| schema.checker.check(&whole(&body)));
         self.checked(name, problems, Origin::Endpoint(Arc::clone(&known.rule)), body)
     }
 

@@ -55,7 +55,8 @@ fn case(text: &mut String, ran: &Ran, tried: &Tried) {
     for fault in &tried.verdict.faults {
         let message = escape(&fault.message);
         let told = escape(&plain(&ran.sources, fault));
-        let _ = writeln!(text, "      <failure message=\"{message}\" type=\"fault\">{told}</failure>");
+        let _ =
+            writeln!(text, "      <failure message=\"{message}\" type=\"fault\">{told}</failure>");
     }
     text.push_str("    </testcase>\n");
 }

@@ -68,7 +68,8 @@ fn failure(sources: &SourceMap, tried: &Tried) -> String {
         text.push_str(&drawing::human(sources, &[diagnostic(fault)], style));
         for (title, words) in [("expected", &fault.expected), ("got", &fault.got)] {
             if !words.is_empty() {
-                let _ = writeln!(text, "  {}  {}", ink.dim(&format!("{title:8}")), out::clean(words));
+                let _ =
+                    writeln!(text, "  {}  {}", ink.dim(&format!("{title:8}")), out::clean(words));
             }
         }
         text.push('\n');
@@ -117,7 +118,10 @@ fn covered(sources: &SourceMap, coverage: &Coverage) -> String {
     let (reached, all) = (coverage.reached, coverage.all);
     let ink = Ink::for_data();
     if coverage.missed.is_empty() {
-        return format!("Coverage: {}, {all} of {all}\n", ink.green("the tests have tried everything"));
+        return format!(
+            "Coverage: {}, {all} of {all}\n",
+            ink.green("the tests have tried everything")
+        );
     }
     let rows: Vec<Vec<String>> = coverage
         .missed

@@ -3,8 +3,11 @@
 use super::{Children, Place, Property, Type, Word, arg, maybe, must, prop};
 
 const TEST: &[Place] = &[Place::Test];
-const EXAMPLE: Property =
-    prop("example", Type::Name, "The schema whose example values are sent; the block changes some.");
+const EXAMPLE: Property = prop(
+    "example",
+    Type::Name,
+    "The schema whose example values are sent; the block changes some.",
+);
 
 pub(super) const WORDS: &[Word] = &[
     Word::new("test", &[Place::TestFile], "An example of what the rules do, on a simulated clock.", "test \"a sign-up is welcomed\" {\n    post \"hello/signup\" example=\"signup\"\n    expect email=\"welcome-1\" after=\"5min\"\n}")

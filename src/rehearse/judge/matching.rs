@@ -4,12 +4,13 @@
 use serde_json::{Map, Value};
 
 use super::super::{Happened, What};
-use super::words::{gap, line, lines_for, short};
+use super::words::{clock, gap, line, lines_for, short};
 use super::{Awaited, Called, Fault, SAME, must_be_expected};
 use crate::base::{Delay, Zone, time};
 use crate::model::test::Expected;
 
-/// Everything that is not as expected, in the order of the test.
+/// Everything that is not as expected: first the lines of the test that nothing fits, then
+/// what happened besides.
 pub(super) fn faults(
     awaited: &[Awaited<'_>],
     calls: &[Called],
@@ -22,11 +23,11 @@ pub(super) fn faults(
     let unmet: Vec<&Awaited<'_>> =
         order.into_iter().filter(|awaited| !hall.meets(awaited)).collect();
     let mut faults: Vec<Fault> = unmet.into_iter().map(|awaited| hall.unmet(awaited)).collect();
+    faults.sort_by_key(|fault| fault.span);
     for (index, (span, from)) in calls.iter().enumerate() {
         let to = calls.get(index + 1).map_or(happened.len(), |(_, next)| *next);
         faults.extend(hall.unexpected(*span, *from, to));
     }
-    faults.sort_by_key(|fault| fault.span);
     faults
 }
 
@@ -54,7 +55,7 @@ impl Hall<'_> {
     /// Takes what fits, if there is something; `nothing` is met by silence.
     fn meets(&mut self, awaited: &Awaited<'_>) -> bool {
         if let Expected::Nothing(before) = &awaited.expectation.what {
-            return self.disturbance(awaited, *before).is_none();
+            return self.disturbances(awaited, *before).is_empty();
         }
         let fits = (0..self.happened.len()).find(|index| {
             self.is_about(*index, awaited)
@@ -88,14 +89,15 @@ impl Hall<'_> {
         due.is_none_or(|due| (self.happened[index].at - due).abs() < SAME)
     }
 
-    /// The first thing that breaks a silence.
-    fn disturbance(&self, awaited: &Awaited<'_>, before: Option<Delay>) -> Option<usize> {
+    /// What breaks a silence.
+    fn disturbances(&self, awaited: &Awaited<'_>, before: Option<Delay>) -> Vec<usize> {
         let called = time::from_millis(awaited.called);
         let until = before.map(|before| time::millis(before.after(called, self.zone)));
-        (awaited.from..self.happened.len()).find(|index| {
+        let disturbs = |index: &usize| {
             let happened = &self.happened[*index];
             must_be_expected(&happened.what) && until.is_none_or(|until| happened.at < until)
-        })
+        };
+        (awaited.from..self.happened.len()).filter(disturbs).collect()
     }
 
     /// What is wrong with a line that nothing fits. The nearest thing counts as told.
@@ -110,9 +112,16 @@ impl Hall<'_> {
             would_expect: Vec::new(),
         };
         if let Expected::Nothing(before) = what {
-            let broken = self.disturbance(awaited, *before).map(|index| &self.happened[index]);
-            let got = broken.map(|happened| self.told(happened, awaited)).unwrap_or_default();
-            return fault(String::from("it was not silent"), got);
+            let broken = self.disturbances(awaited, *before);
+            let first = broken.first().map(|index| self.told(&self.happened[*index], awaited));
+            let more = match broken.len() {
+                0 | 1 => String::new(),
+                all => format!(" (and {} more)", all - 1),
+            };
+            let got = format!("{}{more}", first.unwrap_or_default());
+            let fault = fault(String::from("something happens, and nothing was to happen"), got);
+            broken.into_iter().for_each(|index| self.taken[index] = true);
+            return fault;
         }
         let near = (0..self.happened.len())
             .filter(|index| self.is_about(*index, awaited))
@@ -125,9 +134,9 @@ impl Hall<'_> {
         let got = self.told(happened, awaited);
         let message = differs(what, &happened.what).unwrap_or_else(|| {
             let after = gap(awaited.called, happened.at, self.zone);
-            let wanted = awaited.expectation.after.map(|after| after.to_string());
-            let wanted = wanted.unwrap_or_default();
-            format!("{} comes {}, not {wanted} after the call", what.noun(), late(&after))
+            let wanted = awaited.expectation.after.unwrap_or_default();
+            let there = if after == "0s" { " after the call" } else { "" };
+            format!("{} comes {}, not {wanted}{there}", what.noun(), late(&after))
         });
         let fault = fault(message, got);
         self.taken[index] = true;
@@ -135,7 +144,11 @@ impl Hall<'_> {
     }
 
     /// How far a thing is from what a line says: another content first, then time.
-    fn distance(&self, index: usize, awaited: &Awaited<'_>) -> (bool, u64, std::cmp::Reverse<usize>) {
+    fn distance(
+        &self,
+        index: usize,
+        awaited: &Awaited<'_>,
+    ) -> (bool, u64, std::cmp::Reverse<usize>) {
         let happened = &self.happened[index];
         let other = differs(&awaited.expectation.what, &happened.what).is_some();
         let apart = awaited.due(self.zone).map_or(0, |due| happened.at.abs_diff(due));
@@ -158,23 +171,27 @@ impl Hall<'_> {
             Expected::Nothing(None) => String::from(" after the call"),
             _ => String::new(),
         };
-        let after = match (awaited.expectation.after, awaited.due(self.zone)) {
+        let when = match (awaited.expectation.after, awaited.due(self.zone)) {
             (Some(after), Some(due)) => {
-                format!(", {after} after the call: {}", super::clock(due, self.zone))
+                format!("{}, {after} after the call: ", clock(due, self.zone))
             }
             _ => String::new(),
         };
-        format!("{}{detail}{after}", awaited.expectation.what.noun())
+        format!("{when}{}{detail}", awaited.expectation.what.noun())
     }
 
     /// What has happened, in words, with its time.
     fn told(&self, happened: &Happened, awaited: &Awaited<'_>) -> String {
-        let after = gap(awaited.called, happened.at, self.zone);
-        let when = super::clock(happened.at, self.zone);
         match happened.what {
             What::Reply { .. } | What::Saved { .. } => line(&happened.what),
-            _ => format!("{}, {}: {when}", line(&happened.what), late(&after)),
+            _ => self.timed(happened, awaited.called),
         }
+    }
+
+    fn timed(&self, happened: &Happened, called: i64) -> String {
+        let when = clock(happened.at, self.zone);
+        let after = late(&gap(called, happened.at, self.zone));
+        format!("{when}, {after}: {}", line(&happened.what))
     }
 
     /// What happened instead of something that never did.
@@ -199,28 +216,22 @@ impl Hall<'_> {
 
     /// What followed a call and no line expects.
     fn unexpected(&self, span: crate::base::Span, from: usize, to: usize) -> Option<Fault> {
-        let free = |index: &usize| {
-            !self.taken[*index] && must_be_expected(&self.happened[*index].what)
-        };
+        let free =
+            |index: &usize| !self.taken[*index] && must_be_expected(&self.happened[*index].what);
         let found: Vec<&Happened> =
             (from..to).filter(free).map(|index| &self.happened[index]).collect();
         let first = found.first()?;
         let called = self.happened[from].at;
         let message = match found.as_slice() {
-            [one] => format!("no line expects {}", noun(&one.what)),
-            several => format!("no line expects {} things that happen", several.len()),
+            [one] => format!("{}, and no line expects it", comes(&one.what)),
+            several => format!("{} things happen that no line expects", several.len()),
         };
         Some(Fault {
             span,
             message,
             label: "after this call",
             expected: String::new(),
-            got: format!(
-                "{}, {}: {}",
-                line(&first.what),
-                late(&gap(called, first.at, self.zone)),
-                super::clock(first.at, self.zone)
-            ),
+            got: self.timed(first, called),
             would_expect: lines_for(&found, called, self.zone),
         })
     }
@@ -231,11 +242,12 @@ fn late(gap: &str) -> String {
     if gap == "0s" { String::from("at once") } else { format!("{gap} after the call") }
 }
 
-fn noun(what: &What) -> String {
+/// "the e-mail `welcome-1` comes".
+fn comes(what: &What) -> String {
     match what {
-        What::Email { name, .. } => format!("the e-mail `{name}`"),
-        What::Event { name, .. } => format!("the event `{name}`"),
-        What::Failed { name, .. } => format!("that `{name}` fails"),
+        What::Email { name, .. } => format!("the e-mail `{name}` comes"),
+        What::Event { name, .. } => format!("the event `{name}` is sent"),
+        What::Failed { name, .. } => format!("`{name}` fails"),
         other => line(other),
     }
 }

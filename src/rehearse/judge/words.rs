@@ -19,7 +19,9 @@ pub fn line(what: &What) -> String {
             let body = if usual { String::new() } else { format!(" {}", short(&reply.body)) };
             format!("{call} → {}{body}", reply.status)
         }
-        What::Saved { record, id, .. } => format!("record {record} {id} written"),
+        What::Saved { record, id, fields } => {
+            format!("record {record} {id}: {}", short(&Value::Object(fields.clone())))
+        }
         What::Email { name, to, subject, .. } => format!("e-mail {name} to {to}: {subject}"),
         What::Event { name, to, body } => format!("event {name} to {to}: {}", short(body)),
         What::Mirrored { record, id, to } => format!("record {record} {id} mirrored to {to}"),
@@ -69,7 +71,9 @@ pub(super) fn lines_for(found: &[&Happened], called: i64, zone: &Zone) -> Vec<St
         let after = if after == "0s" { String::new() } else { format!(" after=\"{after}\"") };
         match &happened.what {
             What::Email { name, .. } => Some(format!("expect email=\"{name}\"{after}")),
-            What::Event { name, to, .. } => Some(format!("expect event=\"{name}\" to=\"{to}\"{after}")),
+            What::Event { name, to, .. } => {
+                Some(format!("expect event=\"{name}\" to=\"{to}\"{after}"))
+            }
             What::Failed { name, .. } => Some(format!("expect failed=\"{name}\"{after}")),
             _ => None,
         }
