@@ -178,7 +178,7 @@ fn a_saved_edit_runs_the_tests_again() {
             let _ = said.send(line);
         }
     });
-    let mut hear = |part: &str| loop {
+    let hear = |part: &str| loop {
         let line = heard.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("{part}"));
         if line.contains(part) {
             return;

@@ -1,4 +1,4 @@
-//! A report in the XML form that JUnit made common and build servers read: a suite for each
+//! A report in the XML form that `junit` made common and build servers read: a suite for each
 //! file, a case for each test.
 
 use std::fmt::Write as _;

@@ -47,7 +47,7 @@ pub(super) struct TestArgs {
     /// Show which endpoints, steps, conditions, e-mails and events no test has tried.
     #[arg(long)]
     coverage: bool,
-    /// Write a report in JUnit's form as well, for build servers.
+    /// Write a report for build servers as well, as XML in the form of junit.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// How to print.

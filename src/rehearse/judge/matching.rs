@@ -120,7 +120,9 @@ impl Hall<'_> {
             };
             let got = format!("{}{more}", first.unwrap_or_default());
             let fault = fault(String::from("something happens, and nothing was to happen"), got);
-            broken.into_iter().for_each(|index| self.taken[index] = true);
+            for index in broken {
+                self.taken[index] = true;
+            }
             return fault;
         }
         let near = (0..self.happened.len())
@@ -196,12 +198,17 @@ impl Hall<'_> {
 
     /// What happened instead of something that never did.
     fn instead(&self, awaited: &Awaited<'_>) -> String {
-        let about = match &awaited.expectation.what {
-            Expected::Email { name, .. } | Expected::Event { name, .. } => name,
-            _ => return String::from("nothing of the kind"),
+        let nothing = || String::from("nothing of the kind");
+        let (Expected::Email { name: about, .. } | Expected::Event { name: about, .. }) =
+            &awaited.expectation.what
+        else {
+            return nothing();
         };
         let skipped = self.happened.iter().find_map(|happened| match &happened.what {
-            What::Skipped { name, why, .. } if name == about => Some(why.clone()),
+            What::Skipped { name, why, .. } if name == about => {
+                Some(format!("it was skipped: {why}"))
+            }
+            What::Failed { name, why } if name == about => Some(format!("it failed: {why}")),
             _ => None,
         });
         let refused = self.happened.iter().find_map(|happened| match &happened.what {
@@ -210,8 +217,7 @@ impl Hall<'_> {
             }
             _ => None,
         });
-        let skipped = skipped.map(|why| format!("it was skipped: {why}"));
-        skipped.or(refused).unwrap_or_else(|| String::from("nothing of the kind"))
+        skipped.or(refused).unwrap_or_else(nothing)
     }
 
     /// What followed a call and no line expects.
