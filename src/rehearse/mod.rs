@@ -82,7 +82,8 @@ pub fn prepare(rules: Arc<RuleSet>) -> Result<Arc<Live>, Vec<Diagnostic>> {
     settings::resolve(rules, &lookup, 1).map(Arc::new)
 }
 
-/// Rules on a stage: calls come in, time passes, and what happens is written down.
+/// Rules on a stage: calls come in, time passes, and what happens is written down. It has a
+/// runtime of its own, so it must not be used within an asynchronous task.
 #[derive(Debug)]
 pub struct Rehearsal {
     runtime: Runtime,

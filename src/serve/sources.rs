@@ -17,6 +17,9 @@ const MAX_DEPTH: usize = 16;
 /// Most files of a rule set; more than that is a wrong path, such as a home folder.
 const MAX_FILES: usize = 10_000;
 
+/// Most folders that are looked into.
+const MAX_FOLDERS: usize = 20_000;
+
 /// Where the rules stand when no path is given.
 pub const DEFAULT_PATHS: [&str; 2] = ["rules", "schemas"];
 
@@ -154,6 +157,11 @@ impl Walk {
         let meta = std::fs::metadata(folder).map_err(fault)?;
         if depth > MAX_DEPTH || !self.entered.insert((meta.dev(), meta.ino())) {
             return Ok(());
+        }
+        if self.entered.len() > MAX_FOLDERS {
+            let why =
+                format!("there are more than {MAX_FOLDERS} folders; name the ones that are meant");
+            return Err(SourceError::Unreadable { path: shown(folder), why });
         }
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(fault)? {
