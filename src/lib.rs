@@ -2,11 +2,12 @@
 //! schemas, e-mail sequences and n8n events in KDL files; this crate reads them, decides
 //! what a call means, keeps what is to be done durably and delivers it.
 //!
-//! The house has five storeys; a module imports only from storeys below its own:
+//! The house has six storeys; a module imports only from storeys below its own:
 //!
 //! | storey | modules | what it is |
 //! |---|---|---|
-//! | 5 | [`cli`] | one file per verb |
+//! | 6 | [`cli`] | one file per verb |
+//! | 5 | [`rehearse`] | rules on a clock that is turned by hand |
 //! | 4 | [`serve`] | the only place with sockets, tasks, the clock and the environment |
 //! | 3 | [`store`] | state, in memory or on disk |
 //! | 2 | [`language`], [`engine`], [`mail`] | text to rules, calls to decisions, e-mails to messages |
@@ -23,6 +24,7 @@ pub mod language;
 pub mod mail;
 pub mod model;
 pub mod payload;
+pub mod rehearse;
 pub mod serve;
 pub mod signature;
 pub mod store;

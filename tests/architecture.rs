@@ -7,12 +7,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The storeys, from the ground up. A module imports from its own storey and those below.
-const STOREYS: [&[&str]; 6] = [
+const STOREYS: [&[&str]; 7] = [
     &["base"],
     &["model", "guard", "template", "payload", "signature"],
     &["language", "engine", "mail"],
     &["store"],
     &["serve"],
+    &["rehearse"],
     &["cli", "main", "lib"],
 ];
 
@@ -48,7 +49,7 @@ const DOORS: [(&str, &[&str]); 49] = [
     ("rustix", &["store/sled/space.rs"]),
     ("crc32fast", &["store/sled/mark.rs"]),
     ("postcard", &["store/rows.rs"]),
-    ("tokio", &["store/", "serve/", "cli/serve.rs"]),
+    ("tokio", &["store/", "serve/", "rehearse/", "cli/serve.rs"]),
     ("hyper", &["serve/ingress/", "serve/deliver/"]),
     ("hyper_util", &["serve/ingress/", "serve/deliver/"]),
     ("http_body_util", &["serve/"]),
@@ -59,8 +60,8 @@ const DOORS: [(&str, &[&str]); 49] = [
     ("tower", &["serve/ingress/", "serve/deliver/dial.rs"]),
     ("axum", &["serve/api/", "serve/ingress/"]),
     ("matchit", &["serve/ingress/router.rs"]),
-    ("arc_swap", &["serve/"]),
-    ("notify", &["serve/reload.rs"]),
+    ("arc_swap", &["serve/", "rehearse/"]),
+    ("notify", &["serve/reload.rs", "serve/watch.rs"]),
     ("prometheus_client", &["serve/metrics.rs"]),
     ("dotenvy", &["cli/environment.rs"]),
     ("clap", &["cli/"]),

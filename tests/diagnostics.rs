@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rulerun::base::report::{Style, human, json};
-use rulerun::base::{Severity, SourceMap};
-use rulerun::language::{analyze, codes};
+use rulerun::base::{Diagnostic, Severity, SourceMap};
+use rulerun::language::{analyze, codes, tests};
 use rulerun::model::Lookup;
 use rulerun::serve::settings;
 
@@ -102,6 +102,17 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
+/// Every mistake of these rules and, if they can be read, of the tests beside them.
+fn mistakes(sources: &SourceMap) -> Vec<Diagnostic> {
+    let (rules, mut found) = analyze(sources);
+    let sound = found.iter().all(|found| found.severity != Severity::Error);
+    assert_eq!(rules.is_some(), sound, "rules are there exactly when there is no error: {found:?}");
+    if let Some(rules) = &rules {
+        found.extend(tests(sources, rules).1);
+    }
+    found
+}
+
 #[test]
 fn every_mistake_is_told_as_written_down() {
     #[expect(clippy::disallowed_methods, reason = "the person who runs the tests decides")]
@@ -109,16 +120,10 @@ fn every_mistake_is_told_as_written_down() {
     let mut different = Vec::new();
     for case in cases() {
         let sources = read(&case);
-        let (rules, found) = analyze(&sources);
+        let found = mistakes(&sources);
         let told = human(&sources, &found, PLAIN);
         let told = told.lines().flat_map(|line| [line.trim_end(), "\n"]).collect::<String>();
         assert!(!told.is_empty(), "{}: no mistake is found", case.display());
-        assert_eq!(
-            rules.is_some(),
-            found.iter().all(|found| found.severity != Severity::Error),
-            "{}: rules are there exactly when there is no error",
-            case.display()
-        );
         let expected = case.join("case.stderr");
         if update {
             fs::write(&expected, &told).expect("a writable folder");
@@ -172,7 +177,7 @@ fn no_message_speaks_to_programmers() {
         "expr",
     ];
     for case in cases() {
-        let (_, found) = analyze(&read(&case));
+        let found = mistakes(&read(&case));
         for one in found {
             let told = format!("{} / {} / {:?}", one.message, one.label, one.help);
             let own: String = told.split('`').step_by(2).collect();

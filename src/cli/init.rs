@@ -9,7 +9,7 @@ use super::out;
 use super::outcome::{Exit, Failure, Outcome};
 
 /// Every file with its text.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("README.md", include_str!("init/README.md")),
     (".env.example", include_str!("init/env.example")),
     (".gitignore", include_str!("init/gitignore")),
@@ -17,6 +17,7 @@ const FILES: [(&str, &str); 7] = [
     ("rules/emails/welcome-1.md", include_str!("init/welcome-1.md")),
     ("rules/emails/welcome-2.md", include_str!("init/welcome-2.md")),
     ("schemas/hello.kdl", include_str!("init/schemas.kdl")),
+    ("tests/hello.test.kdl", include_str!("init/hello.test.kdl")),
 ];
 
 /// What `init` is told.
@@ -51,7 +52,7 @@ pub(super) fn run(args: &InitArgs) -> Outcome {
         format!("  cd {}\n", folder.display())
     };
     out::note(&format!(
-        "made {} in {}. Next:\n{enter}  rulerun validate        look the rules over\n  rulerun serve --dev     run them, with made-up secrets and captured e-mail",
+        "made {} in {}. Next:\n{enter}  rulerun validate        look the rules over\n  rulerun test            try them on a simulated clock\n  rulerun serve --dev     run them, with made-up secrets and captured e-mail",
         out::count(FILES.len(), "file"),
         folder.display(),
     ));

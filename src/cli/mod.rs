@@ -28,6 +28,7 @@ mod sign;
 mod summary;
 mod surroundings;
 mod table;
+mod test;
 mod urls;
 mod validate;
 mod variants;
@@ -43,9 +44,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 16] = [
+const LATER: [&str; 15] = [
     "backtest", "docs", "explain", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records",
-    "schedule", "schema", "stats", "tail", "test", "why",
+    "schedule", "schema", "stats", "tail", "why",
 ];
 
 const EXAMPLES: &str = "\
@@ -90,6 +91,8 @@ enum Verb {
     Validate(validate::ValidateArgs),
     /// Put the lines of rule files in order.
     Fmt(fmt::FmtArgs),
+    /// Try the rules out on a simulated clock, as *.test.kdl files say.
+    Test(test::TestArgs),
     /// Run the rules.
     Serve(serve::ServeArgs),
     /// Show what is declared, and where it is reached.
@@ -144,6 +147,7 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Init(args) => init::run(args),
         Verb::Validate(args) => validate::run(global, args),
         Verb::Fmt(args) => fmt::run(global, args),
+        Verb::Test(args) => test::run(global, args),
         Verb::Serve(args) => serve::run(global, args),
         Verb::List(args) => list::run(global, args),
         Verb::Urls(args) => urls::run(global, args),

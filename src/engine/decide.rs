@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::refusal::{Halt, Reply};
 use super::run::Run;
-use super::world::{Need, View, World};
+use super::world::{Need, View, Way, World};
 use crate::base::time;
 use crate::model::commit::{Assumption, Commit, Write};
 use crate::model::queue::{Execution, ExecutionState, Level, LogLine};
@@ -100,6 +100,7 @@ pub fn decide(world: &World<'_>, call: &Call, view: &View) -> Decided {
 fn origin(run: &mut Run<'_>, call: &Call) -> Result<(), Halt> {
     match &call.origin {
         Origin::Endpoint(endpoint) => {
+            run.world.went(endpoint.span, Way::Done);
             let mut context = run.context(&call.payload);
             run.steps(&endpoint.steps, &mut context, 0)
         }

@@ -16,5 +16,6 @@ mod world;
 pub use decide::{Decided, Decision, decide};
 pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;
+pub use run::remembered;
 pub use step::{Due, StepDecision, step};
-pub use world::{Need, OUTBOX, Outlet, Seen, View, World};
+pub use world::{Need, OUTBOX, Outlet, Seen, View, Watch, Way, World};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::fill::{fill_all, holds, text};
 use super::refusal::{Halt, Reply};
-use super::world::{Need, View, World};
+use super::world::{Need, View, Way, World};
 use crate::base::{Id, time};
 use crate::model::commit::{Assumption, Write};
 use crate::model::queue::{Job, Level, LogLine, Record, Task};
@@ -17,6 +17,17 @@ use crate::model::{Call, Context, Enrolment};
 
 /// How deep records and events may set each other off.
 const MAX_DEPTH: usize = 8;
+
+/// What the log says of a record that was written.
+const REMEMBERED: &str = "remembered ";
+
+/// The name and id of the record that a line of an execution's log says was written.
+#[must_use]
+pub fn remembered(line: &LogLine) -> Option<(&str, &str)> {
+    let name = line.task.as_deref()?;
+    let rest = line.message.strip_prefix(REMEMBERED)?.strip_prefix(name)?;
+    Some((name, rest.strip_prefix(' ')?))
+}
 
 /// A record while a call is being decided.
 struct Working {
@@ -102,12 +113,23 @@ impl<'a> Run<'a> {
             ));
         }
         for step in steps {
+            // A reply below the one that was given is not asked for.
+            let answered = matches!(step.action, Action::Reply { .. }) && self.reply.is_some();
             if let Some(guard) = &step.when
                 && !holds(guard, context)?
             {
+                if !answered {
+                    self.world.went(step.span, Way::LeftOut);
+                }
                 continue;
             }
-            self.action(&step.action, context, depth)?;
+            let done = self.action(&step.action, context, depth);
+            match &done {
+                Ok(()) if !answered => self.world.went(step.span, Way::Done),
+                Err(Halt::Refuse(_)) => self.world.went(step.span, Way::Refused),
+                _ => {}
+            }
+            done?;
         }
         Ok(())
     }
@@ -205,7 +227,7 @@ impl<'a> Run<'a> {
         }
         working.fields = Some(after.clone());
         working.dirty = true;
-        self.log(Level::Info, name, format!("remembered {name} {id}"));
+        self.log(Level::Info, name, format!("{REMEMBERED}{name} {id}"));
         let Some(rules) = self.world.rules.records.get(name).cloned() else {
             return Ok(after);
         };
@@ -234,6 +256,7 @@ impl<'a> Run<'a> {
     ) -> Result<(), Halt> {
         let mut context = self.context(&payload);
         self.steps(&event.steps, &mut context, depth)?;
+        self.world.went(event.span, Way::Done);
         let number = self.sent;
         self.sent += 1;
         let id = self.call.id.derive(&format!("event {number} {}", event.name));

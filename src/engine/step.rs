@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::fill::fill_all;
 use super::refusal::Halt;
-use super::world::World;
+use super::world::{Way, World};
 use crate::base::{Timestamp, Zone, time};
 use crate::guard::Guard;
 use crate::model::rules::{Event, MailKind, Sequence, SequenceAction, SequenceStep};
@@ -72,9 +72,12 @@ pub fn step(world: &World<'_>, due: &Due<'_>) -> StepDecision {
         return StepDecision::Skip(format!("the sequence no longer has a step {}", due.step));
     };
     let context = context(world, due);
-    wanted(sequence, step, due, &context).unwrap_or_else(|| {
-        action(world, sequence, step, due, &context)
-            .unwrap_or_else(|why| StepDecision::Skip(format!("could not be made: {why}")))
+    wanted(world, sequence, step, due, &context).unwrap_or_else(|| {
+        let done = action(world, sequence, step, due, &context);
+        if done.is_ok() {
+            world.went(step.span, Way::Done);
+        }
+        done.unwrap_or_else(|why| StepDecision::Skip(format!("could not be made: {why}")))
     })
 }
 
@@ -93,6 +96,7 @@ fn context<'a>(world: &World<'_>, due: &Due<'a>) -> Context<'a> {
 
 /// The reason why the step must not happen, if there is one.
 fn wanted(
+    world: &World<'_>,
     sequence: &Sequence,
     step: &SequenceStep,
     due: &Due<'_>,
@@ -101,6 +105,7 @@ fn wanted(
     if let Some(guard) = &sequence.stop_when {
         match guard.holds(context) {
             Ok(true) => {
+                world.went(sequence.span, Way::Refused);
                 return Some(StepDecision::Stop(because("stop-when", guard, context)));
             }
             Ok(false) => {}
@@ -121,7 +126,10 @@ fn wanted(
     let guard = step.when.as_ref()?;
     match guard.holds(context) {
         Ok(true) => None,
-        Ok(false) => Some(StepDecision::Skip(because("when", guard, context))),
+        Ok(false) => {
+            world.went(step.span, Way::LeftOut);
+            Some(StepDecision::Skip(because("when", guard, context)))
+        }
         Err(why) => Some(unanswered(guard, &why)),
     }
 }

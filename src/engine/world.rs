@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
-use crate::base::{Timestamp, Zone, time};
+use crate::base::{Span, Timestamp, Zone, time};
 use crate::model::rules::{SequenceAction, SequenceStep};
 use crate::model::{Enrolment, RuleSet};
 
@@ -21,6 +21,24 @@ pub struct Outlet {
     pub ready: bool,
 }
 
+/// Which way a decision went at a place of the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Way {
+    /// An endpoint was called, a step done, an event queued, an e-mail made.
+    Done,
+    /// Its `when` did not hold.
+    LeftOut,
+    /// A `require` did not hold, a `find` found nothing, a `stop-when` ended the sequence.
+    Refused,
+}
+
+/// Is told which way decisions go, for those who ask what no test has tried. A decision that
+/// is made again tells the same again.
+pub trait Watch: std::fmt::Debug + Send + Sync {
+    /// A decision went this way at this place.
+    fn went(&self, place: Span, way: Way);
+}
+
 /// Everything a decision sees besides the call.
 #[derive(Clone, Copy, Debug)]
 pub struct World<'a> {
@@ -30,9 +48,18 @@ pub struct World<'a> {
     pub outlets: &'a BTreeMap<String, Outlet>,
     /// How many times faster the waits of sequences pass (`--speed`); 1 is real time.
     pub speed: u32,
+    /// Who is told which way decisions go, if anybody.
+    pub watch: Option<&'a dyn Watch>,
 }
 
 impl World<'_> {
+    /// Tells which way a decision went.
+    pub(super) fn went(&self, place: Span, way: Way) {
+        if let Some(watch) = self.watch {
+            watch.went(place, way);
+        }
+    }
+
     /// The zone in which days are counted unless a person has their own.
     #[must_use]
     pub fn zone(&self) -> Zone {

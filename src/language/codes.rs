@@ -61,6 +61,8 @@ codes! {
     OUT_OF_RANGE = "out-of-range";
     /// A wait that cannot be read.
     BAD_DURATION = "bad-duration";
+    /// A moment that cannot be read.
+    BAD_TIME = "bad-time";
     /// A time zone that does not exist.
     BAD_ZONE = "bad-zone";
     /// A network that is not in CIDR form.
@@ -89,6 +91,12 @@ codes! {
     UNKNOWN_SEQUENCE = "unknown-sequence";
     /// An event that nobody declares.
     UNKNOWN_EVENT = "unknown-event";
+    /// An endpoint that nobody declares.
+    UNKNOWN_ENDPOINT = "unknown-endpoint";
+    /// An e-mail that no sequence sends.
+    UNKNOWN_EMAIL = "unknown-email";
+    /// A test that expects nothing.
+    NO_EXPECTATION = "no-expectation";
     /// A file that is not there.
     UNKNOWN_FILE = "unknown-file";
     /// A field that an event needs and does not get.

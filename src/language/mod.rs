@@ -29,6 +29,7 @@ mod shape;
 mod situation;
 mod steps;
 mod syntax;
+mod testing;
 mod tree;
 mod values;
 pub mod vocabulary;
@@ -46,6 +47,8 @@ use names::Thing;
 use reading::Reading;
 use tree::Node;
 use vocabulary::Place;
+
+pub use testing::tests;
 
 /// Reads every file of a rule set: `.kdl` files are rules and schemas, `.md` files texts of
 /// e-mails, `.json` files JSON Schemas. The rule set is there unless there is an error.
@@ -70,7 +73,13 @@ pub fn analyze(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
 /// Whether a path names a rule file; `.test.kdl` files are for tests of rules.
 #[must_use]
 pub fn is_rule_file(path: &str) -> bool {
-    has_ending(path, "kdl") && !path.ends_with(".test.kdl")
+    has_ending(path, "kdl") && !is_test_file(path)
+}
+
+/// Whether a path names a file of tests.
+#[must_use]
+pub fn is_test_file(path: &str) -> bool {
+    path.ends_with(".test.kdl")
 }
 
 /// Whether a path has an ending; endings are written in small letters.
@@ -254,7 +263,7 @@ fn note_unread(reading: &mut Reading<'_>) {
 /// A hash over every path and text.
 fn hash(sources: &SourceMap) -> String {
     let mut hash = Sha256::new();
-    for (_, file) in sources.iter() {
+    for (_, file) in sources.iter().filter(|(_, file)| !is_test_file(&file.path)) {
         for part in [&file.path, &file.text] {
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());

@@ -165,9 +165,27 @@ fn field_value(node: &Node, sink: &mut Sink) {
 }
 
 fn unknown(node: &Node, place: Place) -> Diagnostic {
+    if node.name == "test" && place == Place::File {
+        return Diagnostic::error(
+            codes::MISPLACED,
+            "a test does not stand among the rules",
+            node.name_span,
+        )
+        .help("move it into a file whose name ends in .test.kdl");
+    }
+    if place == Place::TestFile && vocabulary::find(&node.name, Place::File).is_some() {
+        return Diagnostic::error(
+            codes::MISPLACED,
+            "rules do not stand among the tests",
+            node.name_span,
+        )
+        .help("move this into a file whose name does not end in .test.kdl");
+    }
     let elsewhere: Vec<&str> = vocabulary::all()
         .filter(|word| word.name == node.name)
-        .flat_map(|word| word.places.iter().map(|place| place.word()))
+        .flat_map(|word| word.places)
+        .filter(|other| other.is_for_tests() == place.is_for_tests())
+        .map(|place| place.word())
         .collect();
     if !elsewhere.is_empty() {
         return Diagnostic::error(
@@ -177,14 +195,6 @@ fn unknown(node: &Node, place: Place) -> Diagnostic {
         )
         .label("not here")
         .help(format!("it stands {}", elsewhere.join(" or ")));
-    }
-    if node.name == "test" && place == Place::File {
-        return Diagnostic::error(
-            codes::MISPLACED,
-            "a test does not stand among the rules",
-            node.name_span,
-        )
-        .help("move it into a file whose name ends in .test.kdl");
     }
     let words = || vocabulary::at(place).map(|word| word.name);
     let listed =

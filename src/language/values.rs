@@ -7,7 +7,7 @@ use super::codes;
 use super::tree::{Data, Node, Value};
 use super::vocabulary::Type;
 use crate::base::diagnostic::{closest, did_you_mean};
-use crate::base::{Delay, Diagnostic, Sink, Zone};
+use crate::base::{Delay, Diagnostic, Sink, Zone, time};
 use crate::model::setting::{FromText, Network, Rate};
 
 /// Checks a value that stands as it is.
@@ -184,6 +184,10 @@ fn fault(text: &str, kind: Type) -> Fault {
         Type::Duration => Delay::parse(text)
             .err()
             .map(|help| (codes::BAD_DURATION, format!("`{text}` is not a wait"), help)),
+        Type::Time => time::parse_time(text).err().map(|_| {
+            let help = "write the date, the time and Z or an offset: \"2025-12-24T18:00:00Z\"";
+            (codes::BAD_TIME, format!("`{text}` is not a moment"), help.to_owned())
+        }),
         Type::Choice(words, later) => choice(text, words, later),
         Type::Zone => zone(text),
         Type::Rate => Rate::from_text(text)

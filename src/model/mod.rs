@@ -9,6 +9,7 @@ pub mod queue;
 pub mod rules;
 pub mod scope;
 pub mod setting;
+pub mod test;
 
 pub use call::{Call, Origin};
 pub use context::Context;

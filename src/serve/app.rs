@@ -16,7 +16,7 @@ use super::journal::{Journal, Kind};
 use super::metrics::Metrics;
 use super::settings::Live;
 use crate::base::{Clock, Id, Timestamp, time};
-use crate::engine::{self, Decided, Decision, Need, Reply, View, World};
+use crate::engine::{self, Decided, Decision, Need, Reply, View, Watch, World};
 use crate::model::Call;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey};
 use crate::model::queue::{Execution, LogLine};
@@ -42,11 +42,13 @@ pub struct Options {
     /// The most jobs that may wait for one service; calls that would add to them are asked
     /// to come again.
     pub backlog: u64,
+    /// Who is told which way decisions go; nobody while a server runs.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { speed: 1, dev: false, jitter: true, backlog: BACKLOG }
+        Self { speed: 1, dev: false, jitter: true, backlog: BACKLOG, watch: None }
     }
 }
 
@@ -165,8 +167,13 @@ impl App {
 
     /// What decisions see of these rules.
     #[must_use]
-    pub fn world<'a>(&self, live: &'a Live) -> World<'a> {
-        World { rules: &live.rules, outlets: &live.outlets, speed: self.options.speed }
+    pub fn world<'a>(&'a self, live: &'a Live) -> World<'a> {
+        World {
+            rules: &live.rules,
+            outlets: &live.outlets,
+            speed: self.options.speed,
+            watch: self.options.watch.as_deref(),
+        }
     }
 
     /// Decides a call and makes it durable; decides again when something that it saw has

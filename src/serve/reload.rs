@@ -292,8 +292,13 @@ async fn settle(changes: &mut mpsc::Receiver<()>) {
 /// folder that cannot be read shows as nothing, and so as a change.
 #[must_use]
 pub fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
+    fingerprint_of(sources::files(&sources::roots(paths)).unwrap_or_default())
+}
+
+/// The same of these files.
+#[must_use]
+pub fn fingerprint_of(files: Vec<PathBuf>) -> Fingerprint {
     use std::os::unix::fs::MetadataExt as _;
-    let files = sources::files(&sources::roots(paths)).unwrap_or_default();
     let look = |path: PathBuf| {
         let meta = std::fs::metadata(&path).ok();
         let time = meta.as_ref().and_then(|meta| meta.modified().ok());
@@ -303,7 +308,8 @@ pub fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
     files.into_iter().map(look).collect()
 }
 
-fn parent(path: &Path) -> PathBuf {
+/// The folder that a file or folder stands in.
+pub(super) fn parent(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

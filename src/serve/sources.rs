@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::base::SourceMap;
+use crate::base::{FileId, SourceMap};
 use crate::language;
 
 /// The largest file that is read; larger ones are left for `analyze` to refuse by size.
@@ -16,6 +16,9 @@ const MAX_FILE: u64 = 1024 * 1024;
 const MAX_DEPTH: usize = 16;
 /// Most files of a rule set; more than that is a wrong path, such as a home folder.
 const MAX_FILES: usize = 10_000;
+
+/// Most folders that are looked into.
+const MAX_FOLDERS: usize = 20_000;
 
 /// Where the rules stand when no path is given.
 pub const DEFAULT_PATHS: [&str; 2] = ["rules", "schemas"];
@@ -80,7 +83,7 @@ pub fn load(given: &[PathBuf]) -> Result<SourceMap, SourceError> {
 /// # Errors
 /// A folder that cannot be read; too many files.
 pub fn files(roots: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
-    let mut walk = Walk::default();
+    let mut walk = Walk::for_files(is_read, &[]);
     for root in roots {
         if root.is_dir() {
             walk.folder(root, 0)?;
@@ -94,24 +97,71 @@ pub fn files(roots: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
             walk.folder(&emails, 0)?;
         }
     }
-    walk.files.sort();
-    walk.files.dedup();
-    Ok(walk.files)
+    Ok(walk.found())
+}
+
+/// The files of tests (`*.test.kdl`) among these files and folders and below them, in a stable
+/// order.
+///
+/// # Errors
+/// A folder that cannot be read; too many files.
+pub fn tests(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
+    let is_test = |path: &Path| language::is_test_file(&path.to_string_lossy());
+    // Nobody keeps tests among what tools have made, and there is much of it.
+    let mut walk = Walk::for_files(is_test, &["target", "node_modules"]);
+    for path in paths {
+        if path.is_dir() { walk.folder(path, 0)? } else { walk.files.push(path.clone()) }
+    }
+    Ok(walk.found())
+}
+
+/// Adds files to a map, each once, and answers their ids.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn add(sources: &mut SourceMap, files: &[PathBuf]) -> Result<Vec<FileId>, SourceError> {
+    let mut ids = Vec::with_capacity(files.len());
+    for file in files {
+        let path = shown(file);
+        let id = match sources.find(&path) {
+            Some(id) => id,
+            None => sources.add(path, read(file)?),
+        };
+        ids.push(id);
+    }
+    Ok(ids)
 }
 
 /// A walk through folders. Each is entered once, so links that lead in a circle end.
-#[derive(Default)]
 struct Walk {
+    wanted: fn(&Path) -> bool,
+    avoided: &'static [&'static str],
     entered: HashSet<(u64, u64)>,
     files: Vec<PathBuf>,
 }
 
 impl Walk {
+    fn for_files(wanted: fn(&Path) -> bool, avoided: &'static [&'static str]) -> Self {
+        Self { wanted, avoided, entered: HashSet::new(), files: Vec::new() }
+    }
+
+    /// What was found, each file once.
+    fn found(mut self) -> Vec<PathBuf> {
+        self.files.sort();
+        self.files.dedup();
+        self.files
+    }
+
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), SourceError> {
         let fault = |why: std::io::Error| unreadable(folder, &why);
         let meta = std::fs::metadata(folder).map_err(fault)?;
         if depth > MAX_DEPTH || !self.entered.insert((meta.dev(), meta.ino())) {
             return Ok(());
+        }
+        if self.entered.len() > MAX_FOLDERS {
+            let why =
+                format!("there are more than {MAX_FOLDERS} folders; name the ones that are meant");
+            return Err(SourceError::Unreadable { path: shown(folder), why });
         }
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(fault)? {
@@ -126,8 +176,10 @@ impl Walk {
                 continue;
             }
             if path.is_dir() {
-                self.folder(&path, depth + 1)?;
-            } else if is_read(&path) {
+                if !self.avoided.contains(&name) {
+                    self.folder(&path, depth + 1)?;
+                }
+            } else if (self.wanted)(&path) {
                 self.files.push(path);
             }
             if self.files.len() > MAX_FILES {

@@ -2,7 +2,8 @@
 //! so that a page that no longer tells the truth fails a test.
 //!
 //! - A `kdl` block is a whole rule file that must be free of errors; `kdl must-fail` must
-//!   have one; `kdl fragment` is a part of a file, which must only be readable.
+//!   have one; `kdl fragment` is a part of a file, which must only be readable;
+//!   `kdl file=NAME` is a file that later commands of the page read.
 //! - A `console` block is a terminal: lines after `$ ` are run, in one shell for the whole
 //!   page, in a copy of `rules/`, `schemas/` and `examples/`; the other lines are what must
 //!   come out. `rulerun serve` runs beside it, and `text terminal` is what it must say.
@@ -60,6 +61,7 @@ fn every_rule_file_on_a_page_is_as_it_says() {
                     wrong.push(format!("{}:{} must fail", page.name, block.line));
                 }
                 "kdl must-fail" => {}
+                file if file.starts_with("kdl file=") => {}
                 "kdl fragment" => {
                     if let Err(error) = block.text.parse::<kdl::KdlDocument>() {
                         wrong.push(format!("{}:{}: {error:?}", page.name, block.line));
@@ -88,7 +90,7 @@ fn play(page: &Page) -> Vec<String> {
     for block in &page.blocks {
         let place = |found: String| format!("{}:{}\n{found}", page.name, block.line);
         match block.info.split_once(' ').unwrap_or((&block.info, "")) {
-            ("python", rest) => {
+            ("python" | "kdl", rest) => {
                 if let Some(name) = rest.strip_prefix("file=") {
                     terminal.write(name, &block.text);
                 }

@@ -13,7 +13,7 @@ const BEGIN: &str =
 const END: &str = "<!-- The words end here. -->\n";
 
 /// The places, in the order of the page.
-const PLACES: [Place; 15] = [
+const PLACES: [Place; 17] = [
     Place::File,
     Place::Webhooks,
     Place::Access,
@@ -29,6 +29,8 @@ const PLACES: [Place; 15] = [
     Place::Sender,
     Place::Service,
     Place::Secrets,
+    Place::TestFile,
+    Place::Test,
 ];
 
 /// Compares the page with the table, or writes it anew.
@@ -160,6 +162,7 @@ fn kind(kind: Type) -> String {
         Type::Boolean => "`#true` or `#false`",
         Type::Number => "a number",
         Type::Duration => "a wait such as `\"5min\"`",
+        Type::Time => "a moment such as `\"2025-12-24T18:00:00Z\"`",
         Type::Guard => "a guard",
         Type::Template => "a text with `{{tags}}`",
         Type::Zone => "a time zone such as `\"Europe/Berlin\"`",

@@ -4,6 +4,7 @@
 
 mod rules;
 mod settings;
+mod testing;
 
 /// Where a word may stand: directly in a file, or within the block of another word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +39,10 @@ pub enum Place {
     Sequence,
     /// In `email`.
     Email,
+    /// Directly in a file of tests.
+    TestFile,
+    /// In `test`.
+    Test,
 }
 
 impl Place {
@@ -60,7 +65,15 @@ impl Place {
             Self::Reaction => "in `on-create` and `on-change`",
             Self::Sequence => "in `sequence`",
             Self::Email => "in `email`",
+            Self::TestFile => "directly in a file of tests",
+            Self::Test => "in `test`",
         }
+    }
+
+    /// Whether tests stand there, and no rules.
+    #[must_use]
+    pub fn is_for_tests(self) -> bool {
+        matches!(self, Self::TestFile | Self::Test)
     }
 }
 
@@ -81,6 +94,8 @@ pub enum Type {
     Number,
     /// A wait such as `"5min"`.
     Duration,
+    /// A moment with its offset.
+    Time,
     /// An expression that answers yes or no.
     Guard,
     /// A text with `{{tags}}`.
@@ -301,7 +316,7 @@ const fn prop_later(name: &'static str, about: &'static str) -> Property {
 
 /// Every word.
 pub fn all() -> impl Iterator<Item = &'static Word> {
-    settings::WORDS.iter().chain(rules::WORDS)
+    settings::WORDS.iter().chain(rules::WORDS).chain(testing::WORDS)
 }
 
 /// The word at a place.

@@ -140,6 +140,10 @@ impl Service<Uri> for Tcp {
                         DialError::new(AttemptError::Connection, message)
                     })?)
                 }
+                Network::Told(_) => {
+                    let message = String::from("nothing is sent in a rehearsal");
+                    return Err(DialError::new(AttemptError::Internal, message));
+                }
             };
             Ok(TokioIo::new(wire))
         })

@@ -27,13 +27,13 @@ use tokio::task::JoinSet;
 
 pub use self::gates::Gates;
 use self::transports::Transports;
-pub use self::wire::{Network, Peers};
+pub use self::wire::{Network, Peers, Told};
 use super::app::App;
 use super::journal::Kind;
 use super::settings::Live;
 use crate::base::{Id, time};
-use crate::model::queue::PAUSED_FLAG;
-use crate::model::{Lease, Leased, Tried};
+use crate::model::queue::{Leased, PAUSED_FLAG};
+use crate::model::{Job, Lease, Tried};
 use crate::store::{Claim, StoreError};
 
 /// A lease outlives the longest deadline by this much.
@@ -70,6 +70,24 @@ struct Place {
     lease: Lease,
     /// What the service said, if it was called.
     tried: Option<Tried>,
+}
+
+/// What a claim took.
+struct Taken {
+    jobs: Vec<(Leased, Place)>,
+    /// Whether there may be more that is due.
+    more: bool,
+    /// When something is due again, in milliseconds.
+    next: Option<i64>,
+}
+
+/// What was done at one moment.
+#[derive(Debug)]
+pub struct Turn {
+    /// The jobs, as they were before.
+    pub jobs: Vec<Job>,
+    /// When the next one is due, in milliseconds since 1970; none when nothing waits.
+    pub next: Option<i64>,
 }
 
 impl Drop for Place {
@@ -206,23 +224,52 @@ impl Deliver {
         }
         loop {
             let now = self.mind_the_clock().await?;
-            let claim = self.claim(live, now);
-            let limit = claim.limit;
-            self.keep_leases(now, claim.lease).await?;
-            let claimed = self.app.store.claim(claim).await?;
-            let taken = claimed.jobs.len();
-            for leased in claimed.jobs {
-                let place = self.place(&leased, now);
+            let taken = self.take(live, now).await?;
+            for (leased, place) in taken.jobs {
                 let live = Arc::clone(live);
                 let worker = Arc::clone(self);
                 attempts.spawn(async move { worker.one(&live, leased, place).await });
             }
-            if taken < limit {
-                let next = [claimed.next_due, self.app.gates.next_free(now)];
-                let next = next.into_iter().flatten().filter(|next| *next > now).min();
-                return Ok(next.map_or(Duration::MAX, |next| millis(next - now)));
+            if !taken.more {
+                return Ok(taken.next.map_or(Duration::MAX, |next| millis(next - now)));
             }
         }
+    }
+
+    /// Does what is due at this moment, one job after the other, so that the same always
+    /// happens in the same order: for rehearsals. One batch at a time; ask again until no job
+    /// was due.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn catch_up(self: &Arc<Self>) -> Result<Turn, StoreError> {
+        let live = self.app.live.load_full();
+        let taken = self.take(&live, self.app.millis()).await?;
+        let mut jobs = Vec::with_capacity(taken.jobs.len());
+        for (leased, place) in taken.jobs {
+            jobs.push(leased.job.clone());
+            self.one(&live, leased, place).await;
+        }
+        Ok(Turn { jobs, next: taken.next })
+    }
+
+    /// Claims what is due and has a place.
+    async fn take(self: &Arc<Self>, live: &Live, now: i64) -> Result<Taken, StoreError> {
+        let claim = self.claim(live, now);
+        let limit = claim.limit;
+        self.keep_leases(now, claim.lease).await?;
+        let claimed = self.app.store.claim(claim).await?;
+        let placed = |leased: Leased| {
+            let place = self.place(&leased, now);
+            (leased, place)
+        };
+        let jobs: Vec<_> = claimed.jobs.into_iter().map(placed).collect();
+        let next = [claimed.next_due, self.app.gates.next_free(now)];
+        Ok(Taken {
+            more: jobs.len() >= limit,
+            next: next.into_iter().flatten().filter(|next| *next > now).min(),
+            jobs,
+        })
     }
 
     /// Prolongs the leases of work under way that would end before long. It comes before

@@ -1,10 +1,13 @@
 //! One attempt: the job's bytes go to its service.
 
 use bytes::Bytes;
-use hyper::Method;
+use hyper::{HeaderMap, Method, StatusCode};
 
 use super::Deliver;
 use super::http::Outgoing;
+use super::reply::Reply;
+use super::wire::Network;
+use crate::base::Timestamp;
 use crate::engine;
 use crate::model::queue::{AttemptError, Email, Job, Task, Tried};
 use crate::serve::app::object;
@@ -17,6 +20,9 @@ impl Deliver {
         let Some(service) = live.services.get(&job.lane) else {
             return ours(format!("the rules have no service {}", job.lane));
         };
+        if let Network::Told(answer) = &self.transports.network {
+            return told(answer(&job.lane), &job.task, self.app.now());
+        }
         match &job.task {
             Task::Event { path, body, .. } => self.event(service, job, path, body).await,
             Task::Email(email) => self.email(service, email).await,
@@ -88,6 +94,24 @@ impl Deliver {
             Err(error) => ours(error.to_string()),
         }
     }
+}
+
+/// What a service says that answers everything with this status. A mail server bounces with
+/// 550 to 559; with everything else that is no success it asks to try later.
+fn told(status: u16, task: &Task, now: Timestamp) -> Tried {
+    let reply = Reply {
+        status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        headers: HeaderMap::new(),
+        body: Vec::new(),
+        cut: false,
+        duration: std::time::Duration::ZERO,
+    };
+    let mut tried = reply.tried(now);
+    if let (Task::Email(_), Some(error)) = (task, &mut tried.error) {
+        let bounced = (550..=559).contains(&status);
+        *error = if bounced { AttemptError::Bounce } else { AttemptError::Deferred };
+    }
+    tried
 }
 
 /// A failure that is ours: no retry is spent.

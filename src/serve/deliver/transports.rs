@@ -22,7 +22,7 @@ type SmtpMade = (String, bool);
 #[derive(Debug)]
 pub(super) struct Transports {
     pub(super) http: HttpClient,
-    network: Network,
+    pub(super) network: Network,
     roots: Option<PathBuf>,
     smtp: Mutex<HashMap<String, (SmtpMade, Arc<Smtp>)>>,
     notion: Mutex<HashMap<String, (MirrorMade, Arc<Notion>)>>,

@@ -14,6 +14,9 @@ use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 
+/// The status that a service answers everything with, by its name.
+pub type Told = dyn Fn(&str) -> u16 + Send + Sync;
+
 /// Opens a connection to a host and port within this process.
 pub type Peers = dyn Fn(&str, u16) -> io::Result<DuplexStream> + Send + Sync;
 
@@ -25,6 +28,8 @@ pub enum Network {
     Sockets,
     /// Peers within this process. No name is resolved and no address is checked.
     Simulated(Arc<Peers>),
+    /// Nobody: no connection is ever opened, and services answer what they are told to.
+    Told(Arc<Told>),
 }
 
 impl fmt::Debug for Network {
@@ -32,6 +37,7 @@ impl fmt::Debug for Network {
         f.write_str(match self {
             Self::Sockets => "Sockets",
             Self::Simulated(_) => "Simulated",
+            Self::Told(_) => "Told",
         })
     }
 }

@@ -142,6 +142,12 @@ pub fn wrong_method(methods: &[String]) -> Answer {
 /// A payload that does not fit, with every problem.
 #[must_use]
 pub fn misfit(problems: &[crate::payload::Problem]) -> Answer {
+    json_answer(422, &misfit_body(problems))
+}
+
+/// The body of that answer.
+#[must_use]
+pub fn misfit_body(problems: &[crate::payload::Problem]) -> Value {
     let errors: Vec<Value> = problems
         .iter()
         .map(|problem| json!({ "path": problem.path, "message": problem.message }))
@@ -150,7 +156,7 @@ pub fn misfit(problems: &[crate::payload::Problem]) -> Answer {
         [one] => format!("The payload does not fit: {}", one.message),
         more => format!("The payload does not fit, for {} reasons: {}", more.len(), list(more)),
     };
-    json_answer(422, &json!({ "message": text, "detail": text, "errors": errors }))
+    json!({ "message": text, "detail": text, "errors": errors })
 }
 
 fn list(problems: &[crate::payload::Problem]) -> String {

@@ -6,7 +6,6 @@ pub(crate) mod faulty;
 pub(crate) mod notion;
 pub(crate) mod receiver;
 pub(crate) mod server;
-pub(crate) mod simulator;
 pub(crate) mod smtp_server;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
