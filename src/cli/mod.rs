@@ -11,6 +11,8 @@ mod data;
 mod doctor;
 mod environment;
 mod executions;
+mod explain;
+mod fix;
 mod fmt;
 mod init;
 mod list;
@@ -32,6 +34,7 @@ mod urls;
 mod validate;
 mod variants;
 mod verify;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,9 +46,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 16] = [
-    "backtest", "docs", "explain", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records",
-    "schedule", "schema", "stats", "tail", "test", "why",
+const LATER: [&str; 15] = [
+    "backtest", "docs", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records", "schedule",
+    "schema", "stats", "tail", "test", "why",
 ];
 
 const EXAMPLES: &str = "\
@@ -88,6 +91,8 @@ enum Verb {
     Init(init::InitArgs),
     /// Report every mistake in the rules, and what they declare and need.
     Validate(validate::ValidateArgs),
+    /// Explain a mistake, with a wrong and a right example.
+    Explain(explain::ExplainArgs),
     /// Put the lines of rule files in order.
     Fmt(fmt::FmtArgs),
     /// Run the rules.
@@ -143,6 +148,7 @@ fn run(cli: &Cli) -> Outcome {
     match &cli.verb {
         Verb::Init(args) => init::run(args),
         Verb::Validate(args) => validate::run(global, args),
+        Verb::Explain(args) => explain::run(args),
         Verb::Fmt(args) => fmt::run(global, args),
         Verb::Serve(args) => serve::run(global, args),
         Verb::List(args) => list::run(global, args),

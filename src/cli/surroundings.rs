@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::environment::Environment;
-use crate::base::{Diagnostic, Secret, Severity};
+use crate::base::{Diagnostic, Secret, Severity, report};
 use crate::language::codes;
 use crate::model::Lookup;
 use crate::model::rules::RuleSet;
@@ -42,6 +42,16 @@ impl Remark {
     /// For people, in the form of the mistakes in files.
     pub(super) fn human(&self) -> String {
         format!("{}\n\n  ⚠ {}\n  help: {}\n", self.code, self.message, self.help)
+    }
+
+    /// In one line, in the form of the mistakes in files.
+    pub(super) fn short(&self) -> String {
+        format!("environment: warning[{}]: {} — {}", self.code, self.message, self.help)
+    }
+
+    /// For GitHub, beside no file.
+    pub(super) fn github(&self) -> String {
+        report::github_line(Severity::Warning, "", self.code, &self.message, Some(self.help))
     }
 
     /// For programs: as the mistakes in files, with no place.

@@ -18,6 +18,7 @@ mod json_schema;
 mod letters;
 mod lex;
 mod lints;
+pub mod mistakes;
 mod names;
 mod outgoing;
 mod reading;
