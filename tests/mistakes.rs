@@ -152,7 +152,7 @@ fn explain_shows_both_examples_and_what_is_said_about_the_wrong_one() {
         "unquoted-url",
         "Wrong, in the block of a service:",
         "    url https://n8n.example.com",
-        "    rulerun says: an address needs quotation marks. write \"https://n8n.example.com\"",
+        "    rulerun says: an address needs quotation marks — write \"https://n8n.example.com\"",
         "Right:",
         "    url \"https://n8n.example.com\"",
     ] {

@@ -121,7 +121,7 @@ fn said(mistake: &Mistake) -> String {
     let Some(found) = found.into_iter().find(|found| found.code == mistake.code) else {
         return String::new();
     };
-    found.help.map_or(found.message.clone(), |help| format!("{}. {help}", found.message))
+    found.help.map_or(found.message.clone(), |help| format!("{} — {help}", found.message))
 }
 
 fn json(group: &str, mistake: &Mistake) -> Value {

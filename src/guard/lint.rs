@@ -60,7 +60,15 @@ impl Lint<'_> {
         range: Range<usize>,
         help: impl Into<Option<String>>,
     ) {
-        self.faults.push(GuardFault { code, message: message.into(), range, help: help.into() });
+        let help = help.into();
+        self.faults.push(GuardFault { code, message: message.into(), range, help, fix: None });
+    }
+
+    /// What to write at the place of the mistake that was noted last, if that is certain.
+    pub(super) fn mend(&mut self, text: Option<String>) {
+        if let Some(last) = self.faults.last_mut() {
+            last.fix = text;
+        }
     }
 
     fn unsupported(&mut self, range: Range<usize>) {

@@ -21,7 +21,7 @@ pub fn about(code: &str) -> Option<&'static str> {
 }
 
 codes! {
-    /// The file cannot be read as KDL.
+    /// A sign is missing, or stands where it means nothing.
     SYNTAX = "syntax";
     /// The file is too long or nested too deeply.
     LIMIT = "limit";

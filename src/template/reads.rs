@@ -100,6 +100,7 @@ pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
             message: format!("`{{% {word} %}}` is never closed"),
             range: open,
             help: Some(format!("write {{% end{word} %}} where it ends")),
+            fix: None,
         };
     }
     let here = source[range.clone()].trim();
@@ -109,6 +110,7 @@ pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
             message: String::from("this tag is empty"),
             range,
             help: Some(String::from("write the name of a field into it: {{first_name}}")),
+            fix: None,
         };
     }
     let detail = error
@@ -131,6 +133,7 @@ pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
         help: Some(String::from(
             "a tag is written {{name}}, {{name | default('…')}} or {% if name %}…{% endif %}",
         )),
+        fix: None,
     }
 }
 

@@ -8,9 +8,8 @@ use crate::language::codes;
 pub(super) const MISTAKES: &[Mistake] = &[
     Mistake {
         code: codes::SYNTAX,
-        why: "The file cannot be read from this place on, so nothing in it takes effect, and a \
-              server keeps the rules from before. One sign that is missing or surplus is \
-              enough.",
+        why: "Signs hold a file together: one that is missing or surplus is enough, and the \
+              whole file has no effect. A running server keeps the rules from before.",
         around: Schema,
         wrong: "total = number",
         right: "total number",
@@ -106,11 +105,13 @@ endpoint "order""#,
         why: "A name that seems to be missing may be declared in the file that cannot be read, \
               so it is not reported. Mend that file first, then check once more.",
         around: OneOfTwo,
-        wrong: r#"schema "order" {
-    state text example="new
+        wrong: r#"/* our orders
+schema "order" {
+    state text
 }"#,
-        right: r#"schema "order" {
-    state text example="new"
+        right: r#"/* our orders */
+schema "order" {
+    state text
 }"#,
     },
 ];
