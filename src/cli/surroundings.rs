@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::environment::Environment;
+use super::{out, table};
 use crate::base::{Diagnostic, Secret, Severity, report};
 use crate::language::codes;
 use crate::model::Lookup;
@@ -41,7 +42,14 @@ pub(super) struct Remark {
 impl Remark {
     /// For people, in the form of the mistakes in files.
     pub(super) fn human(&self) -> String {
-        format!("{}\n\n  ⚠ {}\n  help: {}\n", self.code, self.message, self.help)
+        let lines = |begin: &str, text: &str| {
+            let room = out::notes_width().saturating_sub(begin.chars().count());
+            let rest = " ".repeat(begin.chars().count());
+            let lines = table::paragraph(text, room).join(&format!("\n{rest}"));
+            format!("{begin}{lines}\n")
+        };
+        let (message, help) = (lines("  ⚠ ", &self.message), lines("  help: ", self.help));
+        format!("{}\n\n{message}{help}", self.code)
     }
 
     /// In one line, in the form of the mistakes in files.

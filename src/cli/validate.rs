@@ -149,13 +149,14 @@ fn offer_fix(loaded: &Loaded, paths: &[PathBuf]) {
     if number == 0 {
         return;
     }
-    let paths: String = paths.iter().map(|path| format!(" {}", path.display())).collect();
+    let mut command = vec![String::from("rulerun validate")];
+    command.extend(paths.iter().map(|path| path.display().to_string()));
     let which = match (number, loaded.found.len()) {
         (1, 1) => String::from("it"),
         (number, all) if number == all => String::from("all of these"),
         (number, _) => format!("{number} of these"),
     };
-    out::note(&format!("{which} can be mended by `rulerun validate{paths} --fix`"));
+    out::note(&format!("{which} can be mended by `{} --fix`", command.join(" ")));
 }
 
 /// How many mistakes there are, after they were drawn.

@@ -43,7 +43,9 @@ fn page() -> String {
     }
     for (title, own) in mistakes::groups() {
         let _ = write!(text, "\n## {title}\n");
-        own.iter().for_each(|mistake| describe(&mut text, mistake));
+        for mistake in own {
+            describe(&mut text, mistake);
+        }
     }
     text
 }

@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn lines_without_order_tell_nothing() {
-        assert_eq!(mended("a {\nb {\nc {\n}\n", 2), None);
+        assert_eq!(mended("a { b {\n", 1), None);
+        assert_eq!(mended("a {\n b {\n  c {\n   d {\n", 4), None);
     }
 
     #[test]

@@ -13,7 +13,10 @@ impl Scanner<'_> {
         if let ([fault], Some(end)) = (surplus.as_slice(), blocks::unopened(self.text)) {
             let fault = &mut self.faults[*fault];
             fault.fix = Some((end..end, String::from(" {")));
-            fault.also = Some((end - 1..end, "a `{` is missing behind this"));
+            fault.also = Some((fault.range.clone(), "this `}` has no `{`"));
+            fault.range = end - 1..end;
+            fault.label = "no `{` behind this";
+            fault.message = String::from("a block is closed and never opened");
             fault.help = String::from("put a `{` at the end of the line that opens the block");
         }
         let open = std::mem::take(&mut self.open);

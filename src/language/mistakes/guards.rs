@@ -58,15 +58,15 @@ pub(super) const MISTAKES: &[Mistake] = &[
         why: "A text and a number are never the same: the condition would never be met, and \
               the e-mail never sent.",
         around: Endpoint,
-        wrong: r##"require #"total >= "100""#"##,
-        right: r#"require "total >= 100""#,
+        wrong: r##"require #"total >= "100" && paid"#"##,
+        right: r#"require "total >= 100 && paid""#,
     },
     Mistake {
         code: codes::GUARD_OPTIONAL,
         why: "Calls may leave this field out. Say what holds then, before it is compared.",
         around: Endpoint,
-        wrong: r##"require #"coupon == "XMAS""#"##,
-        right: r##"require #"coupon != () && coupon == "XMAS""#"##,
+        wrong: r##"require #"coupon == "XMAS" && paid"#"##,
+        right: r##"require #"coupon != () && coupon == "XMAS" && paid"#"##,
     },
     Mistake {
         code: codes::GUARD_NOT_YES_NO,

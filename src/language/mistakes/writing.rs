@@ -81,8 +81,8 @@ endpoint "order""#,
         why: "A guard is one text. Without quotation marks its signs are read as parts of the \
               rule file, and the condition would be lost.",
         around: Endpoint,
-        wrong: r#"require state == "paid""#,
-        right: r##"require #"state == "paid""#"##,
+        wrong: r#"require state == "new" && paid"#,
+        right: r##"require #"state == "new" && paid"#"##,
     },
     Mistake {
         code: codes::SINGLE_QUOTES,
