@@ -307,6 +307,13 @@ impl Lint<'_> {
                 .or_else(|| entry_hint(&a, [&written[0], &written[1]]))
                 .or_else(|| entry_hint(&b, [&written[1], &written[0]]));
             self.fault("guard-types", message, place, help);
+            let mended = unquoted(&a, right)
+                .map(|constant| format!("{} {} {constant}", written[0], call.name))
+                .or_else(|| {
+                    let constant = unquoted(&b, left)?;
+                    Some(format!("{constant} {} {}", call.name, written[1]))
+                });
+            self.mend(mended);
             return;
         }
         for (side, kind) in [(0, &a), (1, &b)] {
@@ -347,6 +354,21 @@ impl Lint<'_> {
 fn entry_hint(list: &Type, [written, entry]: [&str; 2]) -> Option<String> {
     matches!(list, Type::Of(Kind::List(_)))
         .then(|| format!("ask with `contains({written}, {entry})`"))
+}
+
+/// A constant in quotation marks as it is written without them, where that is what is wanted.
+fn unquoted(wanted: &Type, constant: &Expr) -> Option<String> {
+    let Expr::StringConstant(text, _) = constant else { return None };
+    match (wanted, text.to_lowercase().as_str()) {
+        (Type::Of(Kind::Integer | Kind::Number), text) => {
+            let digits = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-');
+            let plain = text.parse::<f64>().is_ok() && text.chars().all(digits);
+            plain.then(|| text.to_owned())
+        }
+        (Type::Of(Kind::Boolean), "true" | "yes" | "on") => Some("true".to_owned()),
+        (Type::Of(Kind::Boolean), "false" | "no" | "off") => Some("false".to_owned()),
+        _ => None,
+    }
 }
 
 /// How a constant of the wrong type should have been written.

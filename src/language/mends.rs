@@ -61,10 +61,19 @@ pub(super) fn of_kind(value: &Value, kind: Type) -> Option<String> {
         Type::Zone => values::zone_meant(text)?,
         Type::Path if !text.starts_with('/') && !text.contains("://") => format!("/{text}"),
         Type::Origin => origin(text)?,
+        Type::Methods => methods(text)?,
         _ => return None,
     };
     // Only what is right afterwards is a mend.
     values::fault(&mended, kind).is_none().then(|| instead_of(value, &mended))?
+}
+
+/// Methods in capital letters and with their own spelling.
+fn methods(text: &str) -> Option<String> {
+    let meant = |part: &str| only_close(part, values::METHODS).filter(|_| part.len() > 2);
+    let all: Option<Vec<&str>> =
+        text.split([' ', ',']).filter(|part| !part.is_empty()).map(meant).collect();
+    all.map(|all| all.join(" "))
 }
 
 /// An origin without the path behind it.

@@ -161,6 +161,9 @@ pub(super) fn looks_up(value: &Value, name: &str) -> Diagnostic {
     .fix(value.span, format!("(env)\"{name}\""))
 }
 
+/// The methods that endpoints answer.
+pub(super) const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
 /// Code, message and help of what is wrong with a text.
 pub(super) type Fault = Option<(&'static str, String, String)>;
 
@@ -226,7 +229,7 @@ pub(super) fn fault(text: &str, kind: Type) -> Fault {
         Type::Methods => text
             .split([' ', ','])
             .filter(|part| !part.is_empty())
-            .find_map(|part| choice(part, &["GET", "POST", "PUT", "PATCH", "DELETE"], &[])),
+            .find_map(|part| choice(part, &METHODS, &[])),
         _ => None,
     }
 }
