@@ -103,6 +103,16 @@ impl Diagnostic {
         self
     }
 
+    /// The text that mends it at its own place, where one does.
+    #[must_use]
+    pub fn mend(self, text: Option<String>) -> Self {
+        let span = self.span;
+        match text {
+            Some(text) => self.fix(span, text),
+            None => self,
+        }
+    }
+
     /// The change that mends it.
     #[must_use]
     pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
@@ -173,6 +183,19 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// The closest candidate if no other one is as close: then it may be written without asking.
+#[must_use]
+pub fn only_close<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let first = closest(word, candidates.iter().copied())?;
+    let distance = |other: &str| strsim::osa_distance(&word.to_lowercase(), &other.to_lowercase());
+    let second = closest(word, candidates.into_iter().filter(|other| *other != first));
+    second.is_none_or(|second| distance(second) > distance(first)).then_some(first)
+}
+
 /// "did you mean `x`?" for the closest candidate.
 #[must_use]
 pub fn did_you_mean<'a>(
@@ -184,7 +207,7 @@ pub fn did_you_mean<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::closest;
+    use super::{closest, only_close};
 
     #[test]
     fn a_typo_finds_its_word_and_a_stranger_finds_none() {
@@ -192,5 +215,12 @@ mod tests {
         assert_eq!(closest("emial_1_status", ["email", "email_1_status"]), Some("email_1_status"));
         assert_eq!(closest("post", ["GET", "POST"]), Some("POST"));
         assert_eq!(closest("banana", ["email", "text"]), None);
+    }
+
+    #[test]
+    fn of_two_words_that_are_as_near_none_is_written_without_asking() {
+        assert_eq!(only_close("emial", ["email", "text"]), Some("email"));
+        assert_eq!(only_close("step-4", ["step-1", "step-2"]), None);
+        assert_eq!(only_close("banana", ["email", "text"]), None);
     }
 }

@@ -74,6 +74,57 @@ pub fn json(sources: &SourceMap, diagnostic: &Diagnostic) -> Value {
     value
 }
 
+/// One mistake in one line: `file:line:column: severity[code]: message — help`.
+#[must_use]
+pub fn short(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
+    let (line, column) = sources.line_column(diagnostic.span.file, diagnostic.span.start as usize);
+    let path = &sources.file(diagnostic.span.file).path;
+    format!("{path}:{line}:{column}: {}", in_words(diagnostic))
+}
+
+/// What `short` says behind the place.
+fn in_words(diagnostic: &Diagnostic) -> String {
+    let help = diagnostic.help.as_ref().map(|help| format!(" — {help}")).unwrap_or_default();
+    let severity = diagnostic.severity.word();
+    let words = format!("{severity}[{}]: {}{help}", diagnostic.code, diagnostic.message);
+    // What is quoted from a file may hold a line's end or worse.
+    words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// One mistake as an annotation that GitHub shows beside the line of a pull request.
+#[must_use]
+pub fn github(sources: &SourceMap, diagnostic: &Diagnostic) -> String {
+    let span = diagnostic.span;
+    let (line, column) = sources.line_column(span.file, span.start as usize);
+    let (end_line, _) = sources.line_column(span.file, span.end as usize);
+    let place = format!(
+        "file={},line={line},endLine={end_line},col={column},",
+        github_escaped(&sources.file(span.file).path, true)
+    );
+    let help = diagnostic.help.as_deref();
+    github_line(diagnostic.severity, &place, diagnostic.code, &diagnostic.message, help)
+}
+
+/// An annotation; `place` is empty or ends with a comma.
+#[must_use]
+pub fn github_line(
+    severity: Severity,
+    place: &str,
+    code: &str,
+    message: &str,
+    help: Option<&str>,
+) -> String {
+    let help = help.map(|help| format!("\nhelp: {help}")).unwrap_or_default();
+    let text = github_escaped(&format!("{message}{help}"), false);
+    format!("::{} {place}title={}::{text}", severity.word(), github_escaped(code, true))
+}
+
+/// A text that ends neither the annotation nor, in a property, the property.
+fn github_escaped(text: &str, property: bool) -> String {
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    if property { text.replace(':', "%3A").replace(',', "%2C") } else { text }
+}
+
 fn place(sources: &SourceMap, span: Span) -> Value {
     let (line, column) = sources.line_column(span.file, span.start as usize);
     let (end_line, end_column) = sources.line_column(span.file, span.end as usize);

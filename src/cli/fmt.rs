@@ -102,7 +102,7 @@ fn one(path: &Path, check: bool) -> Result<Done, Failure> {
 
 /// Writes a file beside the old one and puts it in its place, so that nobody ever sees half.
 /// A link stays a link.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let path = path.canonicalize()?;
     let mut beside = path.clone().into_os_string();
     beside.push(".rulerun-fmt~");

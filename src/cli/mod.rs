@@ -11,6 +11,8 @@ mod data;
 mod doctor;
 mod environment;
 mod executions;
+mod explain;
+mod fix;
 mod fmt;
 mod init;
 mod list;
@@ -33,6 +35,7 @@ mod urls;
 mod validate;
 mod variants;
 mod verify;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,9 +47,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 15] = [
-    "backtest", "docs", "explain", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records",
-    "schedule", "schema", "stats", "tail", "why",
+const LATER: [&str; 14] = [
+    "backtest", "docs", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records", "schedule",
+    "schema", "stats", "tail", "why",
 ];
 
 const EXAMPLES: &str = "\
@@ -89,6 +92,8 @@ enum Verb {
     Init(init::InitArgs),
     /// Report every mistake in the rules, and what they declare and need.
     Validate(validate::ValidateArgs),
+    /// Explain a mistake, with a wrong and a right example.
+    Explain(explain::ExplainArgs),
     /// Put the lines of rule files in order.
     Fmt(fmt::FmtArgs),
     /// Try the rules out on a simulated clock, as *.test.kdl files say.
@@ -146,6 +151,7 @@ fn run(cli: &Cli) -> Outcome {
     match &cli.verb {
         Verb::Init(args) => init::run(args),
         Verb::Validate(args) => validate::run(global, args),
+        Verb::Explain(args) => explain::run(args),
         Verb::Fmt(args) => fmt::run(global, args),
         Verb::Test(args) => test::run(global, args),
         Verb::Serve(args) => serve::run(global, args),

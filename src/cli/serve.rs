@@ -12,12 +12,12 @@ use super::rules::Loaded;
 use super::{Environment, Global, out};
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, SourceMap};
+use crate::language::codes;
 use crate::model::Lookup;
 use crate::serve::app::Options;
 use crate::serve::journal::{Kind, Voice};
 use crate::serve::reload::{self, SharedLookup};
 use crate::serve::server::{self, Config, Server, StartError};
-use crate::serve::settings::MISSING;
 use crate::serve::{curl, dev};
 
 const EXAMPLES: &str = "\
@@ -173,7 +173,7 @@ fn stop_now() {
 /// drawing of each would say the same thing many times.
 fn show_refusal(sources: &SourceMap, found: Vec<Diagnostic>, style: Style) {
     let (missing, rest): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|found| found.code == MISSING);
+        found.into_iter().partition(|found| found.code == codes::MISSING_SETTING);
     if !rest.is_empty() {
         out::note(report::human(sources, &rest, style).trim_end());
     }

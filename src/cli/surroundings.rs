@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::environment::Environment;
-use crate::base::{Diagnostic, Secret, Severity};
+use super::{out, table};
+use crate::base::{Diagnostic, Secret, Severity, report};
 use crate::language::codes;
 use crate::model::Lookup;
 use crate::model::rules::RuleSet;
@@ -41,7 +42,24 @@ pub(super) struct Remark {
 impl Remark {
     /// For people, in the form of the mistakes in files.
     pub(super) fn human(&self) -> String {
-        format!("{}\n\n  ⚠ {}\n  help: {}\n", self.code, self.message, self.help)
+        let lines = |begin: &str, text: &str| {
+            let room = out::notes_width().saturating_sub(begin.chars().count());
+            let rest = " ".repeat(begin.chars().count());
+            let lines = table::paragraph(text, room).join(&format!("\n{rest}"));
+            format!("{begin}{lines}\n")
+        };
+        let (message, help) = (lines("  ⚠ ", &self.message), lines("  help: ", self.help));
+        format!("{}\n\n{message}{help}", self.code)
+    }
+
+    /// In one line, in the form of the mistakes in files.
+    pub(super) fn short(&self) -> String {
+        format!("environment: warning[{}]: {} — {}", self.code, self.message, self.help)
+    }
+
+    /// For GitHub, beside no file.
+    pub(super) fn github(&self) -> String {
+        report::github_line(Severity::Warning, "", self.code, &self.message, Some(self.help))
     }
 
     /// For programs: as the mistakes in files, with no place.

@@ -112,6 +112,20 @@ pub(super) fn wrap(names: &[String], width: usize) -> Vec<String> {
     lines
 }
 
+/// Running text in lines of at most `width` columns; a longer word has a line of its own.
+pub(super) fn paragraph(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < width => {
+                line.extend([" ", word]);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +149,12 @@ mod tests {
     fn facts_are_read_line_by_line() {
         let text = facts(&json!({"id": "x", "much": {"a": 1}, "none": null}));
         assert_eq!(text, "id    x\nmuch  {\n        \"a\": 1\n      }\nnone\n");
+    }
+
+    #[test]
+    fn running_text_wraps_between_words() {
+        assert_eq!(paragraph("a wait needs  a unit", 8), ["a wait", "needs a", "unit"]);
+        assert_eq!(paragraph("incomprehensible", 8), ["incomprehensible"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! `rulerun validate`: every mistake in the rules, then what they declare and what they
-//! need from the environment.
+//! need from the environment. It may mend them first, and look again after every change.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,12 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::environment::Environment;
-use super::outcome::{Exit, Failure, Outcome};
+use super::fix::{self, Mended};
+use super::outcome::{Exit, Outcome};
 use super::rules::Loaded;
 use super::summary::Summary;
 use super::surroundings::{self, Remark};
-use super::{Global, out};
+use super::{Global, out, watch};
 use crate::base::report;
 
 const EXAMPLES: &str = "\
@@ -19,7 +20,10 @@ Examples:
   rulerun validate                          ./rules and ./schemas
   rulerun validate examples/hello.kdl       one file
   rulerun validate --deny-warnings          for a build: warnings count as well
+  rulerun validate --fix                    mend what has exactly one right mend
+  rulerun validate --watch                  again after every change of a file
   rulerun validate --format json | jq '.diagnostics[].message'
+  rulerun validate --format github          annotations for a GitHub workflow
 
 Ends with 0 when the rules are fine, 1 when they have mistakes. A variable that is not set
 is shown and is no mistake of the rules.";
@@ -37,11 +41,11 @@ pub(super) struct ValidateArgs {
     /// End with 1 when there are warnings.
     #[arg(long)]
     deny_warnings: bool,
-    /// Comes later.
-    #[arg(long, hide = true)]
+    /// Mend what has exactly one right mend, and write the files.
+    #[arg(long)]
     fix: bool,
-    /// Comes later.
-    #[arg(long, hide = true)]
+    /// Validate again whenever a file changes.
+    #[arg(long)]
     watch: bool,
 }
 
@@ -52,18 +56,30 @@ enum Report {
     Human,
     /// For programs.
     Json,
-    /// Comes later.
-    #[value(hide = true)]
+    /// One line for each mistake.
     Short,
-    /// Comes later.
-    #[value(hide = true)]
+    /// Annotations of a GitHub workflow.
     Github,
 }
 
 pub(super) fn run(global: &Global, args: &ValidateArgs) -> Outcome {
-    refuse_later(args)?;
     let paths = if args.paths.is_empty() { &global.rules } else { &args.paths };
+    if args.watch {
+        return watch::again_and_again(paths, || once(paths, args));
+    }
+    once(paths, args)
+}
+
+/// Validates, and mends before that where it is asked to.
+fn once(paths: &[PathBuf], args: &ValidateArgs) -> Outcome {
     let mut loaded = Loaded::read(paths)?;
+    let mut mended = Mended::default();
+    if args.fix {
+        mended = fix::mend(&loaded.sources)?;
+        if mended.files > 0 {
+            loaded = Loaded::read(paths)?;
+        }
+    }
     let environment = Environment::load()?;
     let summary = loaded.rules.as_ref().map(|rules| Summary::of(rules, &environment));
     let mut remarks = Vec::new();
@@ -74,30 +90,73 @@ pub(super) fn run(global: &Global, args: &ValidateArgs) -> Outcome {
     }
     let (errors, warnings) = loaded.counts();
     let warnings = warnings + remarks.len();
-    if args.format == Report::Json {
-        out::json(&as_json(&loaded, &remarks, summary.as_ref(), warnings))?;
-    } else {
-        loaded.show();
-        for remark in &remarks {
-            out::note(remark.human().trim_end());
+    if args.fix && args.format != Report::Json {
+        tell_mended(&mended);
+    }
+    match args.format {
+        Report::Json => {
+            let mut report = as_json(&loaded, &remarks, summary.as_ref(), warnings);
+            if args.fix {
+                report["mended"] = json!(mended.lines);
+            }
+            out::json(&report)?;
         }
-        if let Some(summary) = summary.filter(|_| errors == 0) {
-            out::data(&summary.human())?;
+        Report::Human => {
+            loaded.show();
+            for remark in &remarks {
+                out::note(remark.human().trim_end());
+            }
+            if let Some(summary) = summary.filter(|_| errors == 0) {
+                out::data(&summary.human())?;
+            }
+            tell(errors, warnings, !remarks.is_empty());
+            if !args.fix {
+                offer_fix(&loaded, &args.paths);
+            }
         }
-        tell(errors, warnings, !remarks.is_empty());
+        Report::Short => {
+            let found = loaded.found.iter().map(|found| report::short(&loaded.sources, found));
+            out::data(&lines(found.chain(remarks.iter().map(Remark::short))))?;
+        }
+        Report::Github => {
+            let found = loaded.found.iter().map(|found| report::github(&loaded.sources, found));
+            out::data(&lines(found.chain(remarks.iter().map(Remark::github))))?;
+        }
     }
     Ok(Exit::problems_if(errors > 0 || (args.deny_warnings && warnings > 0)))
 }
 
-fn refuse_later(args: &ValidateArgs) -> Result<(), Failure> {
-    let later = match args {
-        _ if args.fix => "`--fix`",
-        _ if args.watch => "`--watch`",
-        _ if args.format == Report::Short => "`--format short`",
-        _ if args.format == Report::Github => "`--format github`",
-        _ => return Ok(()),
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.map(|line| line + "\n").collect()
+}
+
+/// What `--fix` has changed.
+fn tell_mended(mended: &Mended) {
+    for line in &mended.lines {
+        out::note(line);
+    }
+    out::note(&match mended.lines.len() {
+        0 => String::from("nothing could be mended without a decision of yours"),
+        number => {
+            format!("{} in {}", out::count(number, "mend"), out::count(mended.files, "file"))
+        }
+    });
+}
+
+/// Says that there are mistakes which `--fix` can mend.
+fn offer_fix(loaded: &Loaded, paths: &[PathBuf]) {
+    let number = fix::count(&loaded.found);
+    if number == 0 {
+        return;
+    }
+    let mut command = vec![String::from("rulerun validate")];
+    command.extend(paths.iter().map(|path| path.display().to_string()));
+    let which = match (number, loaded.found.len()) {
+        (1, 1) => String::from("it"),
+        (number, all) if number == all => String::from("all of these"),
+        (number, _) => format!("{number} of these"),
     };
-    Err(Failure::later(later))
+    out::note(&format!("{which} can be mended by `{} --fix`", command.join(" ")));
 }
 
 /// How many mistakes there are, after they were drawn.

@@ -6,7 +6,7 @@ use super::functions::{FUNCTIONS, MAX_CHOICES, OF_TIME};
 use super::lint::Lint;
 use super::place::{range, token};
 use super::types::{Type, comparable};
-use crate::base::diagnostic::did_you_mean;
+use crate::base::diagnostic::{did_you_mean, only_close};
 use crate::model::Kind;
 
 impl Lint<'_> {
@@ -32,6 +32,7 @@ impl Lint<'_> {
                 .unwrap_or_else(|| format!("available: {}", names.join(", ")));
             let message = format!("there is no function `{name}`");
             self.fault("guard-unknown-function", message, place, Some(help));
+            self.mend(only_close(name, names.iter().copied()).map(str::to_owned));
             return Type::ANY;
         };
         if OF_TIME.contains(&name) {

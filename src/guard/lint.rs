@@ -60,7 +60,15 @@ impl Lint<'_> {
         range: Range<usize>,
         help: impl Into<Option<String>>,
     ) {
-        self.faults.push(GuardFault { code, message: message.into(), range, help: help.into() });
+        let help = help.into();
+        self.faults.push(GuardFault { code, message: message.into(), range, help, fix: None });
+    }
+
+    /// What to write at the place of the mistake that was noted last, if that is certain.
+    pub(super) fn mend(&mut self, text: Option<String>) {
+        if let Some(last) = self.faults.last_mut() {
+            last.fix = text;
+        }
     }
 
     fn unsupported(&mut self, range: Range<usize>) {
@@ -299,6 +307,13 @@ impl Lint<'_> {
                 .or_else(|| entry_hint(&a, [&written[0], &written[1]]))
                 .or_else(|| entry_hint(&b, [&written[1], &written[0]]));
             self.fault("guard-types", message, place, help);
+            let mended = unquoted(&a, right)
+                .map(|constant| format!("{} {} {constant}", written[0], call.name))
+                .or_else(|| {
+                    let constant = unquoted(&b, left)?;
+                    Some(format!("{constant} {} {}", call.name, written[1]))
+                });
+            self.mend(mended);
             return;
         }
         for (side, kind) in [(0, &a), (1, &b)] {
@@ -339,6 +354,21 @@ impl Lint<'_> {
 fn entry_hint(list: &Type, [written, entry]: [&str; 2]) -> Option<String> {
     matches!(list, Type::Of(Kind::List(_)))
         .then(|| format!("ask with `contains({written}, {entry})`"))
+}
+
+/// A constant in quotation marks as it is written without them, where that is what is wanted.
+fn unquoted(wanted: &Type, constant: &Expr) -> Option<String> {
+    let Expr::StringConstant(text, _) = constant else { return None };
+    match (wanted, text.to_lowercase().as_str()) {
+        (Type::Of(Kind::Integer | Kind::Number), text) => {
+            let digits = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-');
+            let plain = text.parse::<f64>().is_ok() && text.chars().all(digits);
+            plain.then(|| text.to_owned())
+        }
+        (Type::Of(Kind::Boolean), "true" | "yes" | "on") => Some("true".to_owned()),
+        (Type::Of(Kind::Boolean), "false" | "no" | "off") => Some("false".to_owned()),
+        _ => None,
+    }
 }
 
 /// How a constant of the wrong type should have been written.

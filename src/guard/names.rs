@@ -9,7 +9,7 @@ use super::lint::Lint;
 use super::place::offset;
 use super::types::Type;
 use super::values::UsedPath;
-use crate::base::diagnostic::closest;
+use crate::base::diagnostic::{closest, only_close};
 use crate::model::Kind;
 
 /// A dotted path as parts, with the bytes of each part.
@@ -65,6 +65,19 @@ impl Lint<'_> {
         };
         let help = self.suggestion(&part, index, known);
         self.fault("guard-unknown-name", message, place, help);
+        self.mend(self.meant(&part, index, known));
+    }
+
+    /// The one name that a part of a path can mean.
+    fn meant(&self, part: &str, index: usize, known: &[String]) -> Option<String> {
+        match part {
+            "True" | "yes" | "TRUE" | "Yes" => return Some(String::from("true")),
+            "False" | "no" | "FALSE" | "No" => return Some(String::from("false")),
+            _ => {}
+        }
+        let now = (index == 0).then_some("now");
+        let near = only_close(part, known.iter().map(String::as_str).chain(now));
+        near.map(str::to_owned).or_else(|| self.scope.only_record_with(part).filter(|_| index == 0))
     }
 
     fn suggestion(&self, part: &str, index: usize, known: &[String]) -> Option<String> {

@@ -27,6 +27,7 @@ pub(super) fn look_over(source: &str, scope: &Scope) -> Result<(), Vec<GuardFaul
                 "write a condition, such as `status == \"sent\"`, or leave the guard out"
                     .to_owned(),
             ),
+            fix: None,
         }]);
     }
     if source.len() > MAX_LENGTH {
@@ -48,14 +49,22 @@ pub(super) fn look_over(source: &str, scope: &Scope) -> Result<(), Vec<GuardFaul
                 let close = |end: usize| rest[end..].chars().next().map_or(0, char::len_utf8);
                 let length = inner.map_or(c.len_utf8(), |end| end + close(end));
                 let help = "write plain double quotes: \"…\"";
-                found.push(mistake("these quotes are made for print", at..at + length, help));
+                let fault = mistake("these quotes are made for print", at..at + length, help);
+                let text = inner.and_then(|end| rest.get(c.len_utf8()..end));
+                found.push(match text.filter(|text| !text.contains(['"', '\\'])) {
+                    Some(text) => mended(fault, &format!("\"{text}\"")),
+                    None => fault,
+                });
                 length
             }
             _ if rest.starts_with("{{") => {
                 let length = rest.find("}}").map_or(rest.len(), |end| end + 2);
                 let name = rest[2..length].trim_end_matches('}').trim();
                 let help = format!("write the name of the field alone: {name}");
-                found.push(mistake("a guard takes no {{tags}}", at..at + length, &help));
+                let fault = mistake("a guard takes no {{tags}}", at..at + length, &help);
+                let is_name = !name.is_empty()
+                    && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+                found.push(if is_name { mended(fault, name) } else { fault });
                 length
             }
             _ if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
@@ -76,13 +85,11 @@ pub(super) fn look_over(source: &str, scope: &Scope) -> Result<(), Vec<GuardFaul
 
 fn single_quotes(rest: &str, range: Range<usize>) -> GuardFault {
     let inner = rest[1..range.len()].trim_end_matches('\'');
-    mistake(
-        "texts stand in double quotes",
-        range,
-        &format!(
-            "write \"{inner}\", with the guard between #\" and \"#, or `{inner}` in backticks"
-        ),
-    )
+    let help =
+        format!("write \"{inner}\", with the guard between #\" and \"#, or `{inner}` in backticks");
+    let found = mistake("texts stand in double quotes", range, &help);
+    // Backticks need no other signs around the guard.
+    if inner.contains(['`', '"', '\\']) { found } else { mended(found, &format!("`{inner}`")) }
 }
 
 /// Words and signs of other languages.
@@ -99,11 +106,9 @@ fn foreign(word: &str, range: Range<usize>, scope: &Scope) -> Option<GuardFault>
         "=>" => (word, ">="),
         "=<" => (word, "<="),
         "null" | "nil" | "none" | "None" | "undefined" => {
-            return Some(mistake(
-                &format!("`{word}` is not a value here"),
-                range,
-                "a missing value is written (), as in `score != ()`",
-            ));
+            let help = "a missing value is written (), as in `score != ()`";
+            let found = mistake(&format!("`{word}` is not a value here"), range, help);
+            return Some(mended(found, "()"));
         }
         _ => return None,
     };
@@ -112,7 +117,7 @@ fn foreign(word: &str, range: Range<usize>, scope: &Scope) -> Option<GuardFault>
     } else {
         format!("`{is}` is not known here")
     };
-    Some(mistake(&what, range, &format!("write `{instead}`")))
+    Some(mended(mistake(&what, range, &format!("write `{instead}`")), instead))
 }
 
 fn mistake(message: &str, range: Range<usize>, help: &str) -> GuardFault {
@@ -121,7 +126,13 @@ fn mistake(message: &str, range: Range<usize>, help: &str) -> GuardFault {
         message: message.to_owned(),
         range,
         help: Some(help.to_owned()),
+        fix: None,
     }
+}
+
+/// A mistake for which there is one right text.
+fn mended(fault: GuardFault, text: &str) -> GuardFault {
+    GuardFault { fix: Some(text.to_owned()), ..fault }
 }
 
 fn too_deep(range: Range<usize>) -> GuardFault {
@@ -132,6 +143,7 @@ fn too_deep(range: Range<usize>) -> GuardFault {
         help: Some(
             "split the guard: several `require` steps, or `when` on several steps".to_owned(),
         ),
+        fix: None,
     }
 }
 
@@ -172,5 +184,5 @@ pub(super) fn fault(source: &str, error: &ParseError) -> GuardFault {
             Some("a guard is one condition, such as `status == \"sent\" && score >= 0.7`"),
         ),
     };
-    GuardFault { code: "guard-syntax", message, range, help: help.map(str::to_owned) }
+    GuardFault { code: "guard-syntax", message, range, help: help.map(str::to_owned), fix: None }
 }

@@ -9,13 +9,19 @@ macro_rules! codes {
     };
 }
 
-/// Every code of the language with what it means, in one sentence.
+/// Every code with what it means, in one sentence.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.iter().map(|(code, about)| (*code, about.trim()))
 }
 
+/// What a code means, in one sentence.
+#[must_use]
+pub fn about(code: &str) -> Option<&'static str> {
+    all().find(|(known, _)| *known == code).map(|(_, about)| about)
+}
+
 codes! {
-    /// The file cannot be read as KDL.
+    /// A sign is missing, or stands where it means nothing.
     SYNTAX = "syntax";
     /// The file is too long or nested too deeply.
     LIMIT = "limit";
@@ -137,4 +143,37 @@ codes! {
     WEAK_KEY = "weak-key";
     /// A variable of the environment that is set and that no rule reads.
     NO_EFFECT = "no-effect";
+    /// A value that rules look up and that is set nowhere.
+    MISSING_SETTING = "missing-setting";
+    // Guards and texts know nothing of the language above them: they write these themselves.
+    /// A guard that cannot be read.
+    GUARD_SYNTAX = "guard-syntax";
+    /// A guard without anything in it.
+    GUARD_EMPTY = "guard-empty";
+    /// A guard that names a field which is not there.
+    GUARD_UNKNOWN_NAME = "guard-unknown-name";
+    /// A guard that uses a function which is not there.
+    GUARD_UNKNOWN_FUNCTION = "guard-unknown-function";
+    /// A function of a guard with too few, too many or unfit values.
+    GUARD_ARGUMENTS = "guard-arguments";
+    /// A guard that compares things which can never be the same.
+    GUARD_TYPES = "guard-types";
+    /// A guard that uses a field which may be missing.
+    GUARD_OPTIONAL = "guard-optional";
+    /// A guard that answers something else than yes or no.
+    GUARD_NOT_YES_NO = "guard-not-yes-no";
+    /// A guard that is too long or nested too deeply.
+    GUARD_TOO_DEEP = "guard-too-deep";
+    /// A tag that cannot be read.
+    TEMPLATE_SYNTAX = "template-syntax";
+    /// Something in a tag that texts must not do.
+    TEMPLATE_FORBIDDEN = "template-forbidden";
+    /// A tag that reckons with something that is no number.
+    TEMPLATE_TYPE = "template-type";
+    /// A tag that names a field which is not there.
+    UNKNOWN_FIELD = "unknown-field";
+    /// A filter that does not exist.
+    UNKNOWN_FILTER = "unknown-filter";
+    /// A tag of a field that may be missing.
+    OPTIONAL_WITHOUT_DEFAULT = "optional-without-default";
 }

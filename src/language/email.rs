@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::codes;
 use super::json_schema::beside;
 use super::lints;
 use super::names::Thing;
 use super::reading::{Reading, check_template};
 use super::situation::Situation;
 use super::tree::{Node, Value};
+use super::{codes, mends};
 use crate::base::diagnostic::did_you_mean;
 use crate::base::{Diagnostic, Span};
 use crate::model::rules::{EmailText, SequenceAction, ServiceType};
@@ -162,6 +162,7 @@ fn missing(reading: &mut Reading<'_>, node: &Node, named: &Value, name: &str, pa
             named.span,
         )
         .label("no such text")
-        .help(help),
+        .help(help)
+        .mend(mends::name(named, known.iter().map(String::as_str))),
     );
 }

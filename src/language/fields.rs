@@ -159,16 +159,19 @@ pub(super) fn check_sent(
                             || format!("add a line: {name} …"),
                             |near| format!("did you mean `{name}` where `{near}` stands?"),
                         );
-                        reading.push(
-                            Diagnostic::error(
-                                codes::MISSING_FIELD,
-                                format!("event `{event}` needs the field `{name}`"),
-                                node.head(),
-                            )
-                            .label(format!("`{name}` is not filled"))
-                            .also(schema.span, "its schema")
-                            .help(help),
-                        );
+                        let mut found = Diagnostic::error(
+                            codes::MISSING_FIELD,
+                            format!("event `{event}` needs the field `{name}`"),
+                            node.head(),
+                        )
+                        .label(format!("`{name}` is not filled"))
+                        .also(schema.span, "its schema")
+                        .help(help);
+                        let stray = near.filter(|near| !schema.scope.names.contains_key(*near));
+                        if let Some(child) = stray.and_then(|near| given.get(near)) {
+                            found = found.fix(child.name_span, name);
+                        }
+                        reading.push(found);
                     }
                     _ => {}
                 }

@@ -74,6 +74,12 @@ pub(super) fn hash(word: &str) -> Option<Bare> {
         "true" | "false" | "null" | "inf" | "-inf" | "nan" => None,
         "True" | "TRUE" | "yes" | "on" => Some(keyword(word, "#true")),
         "False" | "FALSE" | "no" | "off" => Some(keyword(word, "#false")),
+        "" => Some(Bare {
+            // A remark as other languages have it.
+            fix: Some(String::from("//")).filter(|_| word == "#"),
+            whole: true,
+            ..slip("a `#` means nothing here", "here", String::from("a remark begins with `//`"))
+        }),
         _ => Some(Bare {
             whole: true,
             ..slip(
@@ -122,6 +128,33 @@ pub(super) fn quotes(text: &str, line_end: impl Fn(&str) -> usize) -> Option<(Ba
         whole: false,
     };
     Some((found, length))
+}
+
+/// A text of several words in single quotation marks: what is wrong, and how many bytes it
+/// takes. An apostrophe within it ends no word, and so not the text.
+pub(super) fn single(text: &str, line_end: impl Fn(&str) -> usize) -> Option<(Bare, usize)> {
+    let rest = text.strip_prefix('\'')?;
+    let line = &rest[..line_end(rest)];
+    let close = line.match_indices('\'').map(|(at, _)| at).find(|at| {
+        line[at + 1..]
+            .chars()
+            .next()
+            .is_none_or(|next| next.is_whitespace() || "{;}".contains(next))
+    })?;
+    let inner = &line[..close];
+    if !inner.contains(' ') || inner.contains(['"', '\\']) {
+        return None;
+    }
+    let mended = format!("\"{inner}\"");
+    let found = Bare {
+        code: codes::SINGLE_QUOTES,
+        message: String::from("texts stand in double quotation marks"),
+        label: "single quotation marks",
+        help: format!("write {mended}"),
+        fix: Some(mended),
+        whole: false,
+    };
+    Some((found, close + 2))
 }
 
 /// What is wrong with a word that stands without quotes; `whole` goes on to the next blank.

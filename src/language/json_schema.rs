@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::codes;
 use super::reading::Reading;
 use super::situation::example_of;
 use super::tree::{Node, Value};
-use crate::base::diagnostic::did_you_mean;
+use super::{codes, mends};
+use crate::base::diagnostic::{did_you_mean, only_close};
 use crate::base::{Diagnostic, SourceMap, Span};
 use crate::model::rules::Schema;
 use crate::model::{Kind, Scope, Shape};
@@ -18,6 +18,13 @@ use crate::payload::Checker;
 
 /// The deepest level that is looked into.
 const MAX_DEPTH: usize = 16;
+
+/// The one file of the same folder that can be meant, as the value names it.
+fn beside_meant(path: &str, file: &Value, known: &[String]) -> Option<String> {
+    let near = only_close(path, known.iter().map(String::as_str))?;
+    let folder = path.strip_suffix(file.text()?)?;
+    mends::instead_of(file, near.strip_prefix(folder)?)
+}
 
 /// Reads the schema from the file beside the rule file.
 pub(super) fn from_file(
@@ -38,7 +45,8 @@ pub(super) fn from_file(
         reading.push(
             Diagnostic::error(codes::UNKNOWN_FILE, format!("there is no file {path}"), file.span)
                 .label("looked for beside this file")
-                .help(help.unwrap_or_else(|| format!("create {path}, or mend the name"))),
+                .help(help.unwrap_or_else(|| format!("create {path}, or mend the name")))
+                .mend(beside_meant(&path, file, &known)),
         );
         return None;
     };

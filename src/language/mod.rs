@@ -18,6 +18,8 @@ mod json_schema;
 mod letters;
 mod lex;
 mod lints;
+mod mends;
+pub mod mistakes;
 mod names;
 mod outgoing;
 mod reading;

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::codes;
 use super::names::{Names, Thing};
 use super::situation::{Fault, Faults, Situation, told};
 use super::tree::{Node, Value};
+use super::{codes, mends};
 use crate::base::diagnostic::did_you_mean;
-use crate::base::{Diagnostic, Sink, SourceMap, Span, Zone};
+use crate::base::{Diagnostic, Fix, Sink, SourceMap, Span, Zone};
 use crate::guard::{Guard, GuardFault};
 use crate::model::rules::{EnvironmentName, Schema, Service};
 use crate::model::setting::{FromText, Setting, Source};
@@ -83,9 +83,10 @@ impl<'a> Reading<'a> {
             return None;
         }
         self.lost_sequence |= thing == Thing::Sequence;
-        let known = self.names.of(thing).keys().copied().take(self.sink.suggested());
+        let known = || self.names.of(thing).keys().copied().take(self.sink.suggested());
+        let mend = mends::name(value, known());
         let listed: Vec<&str> = self.names.of(thing).keys().copied().take(12).collect();
-        let help = did_you_mean(name, known).unwrap_or_else(|| {
+        let help = did_you_mean(name, known()).unwrap_or_else(|| {
             if listed.is_empty() {
                 format!("declare it: {} \"{name}\" …", thing.word())
             } else {
@@ -99,7 +100,8 @@ impl<'a> Reading<'a> {
                 value.span,
             )
             .label("not declared anywhere")
-            .help(help),
+            .help(help)
+            .mend(mend),
         );
         None
     }
@@ -208,17 +210,33 @@ impl<'a> Reading<'a> {
                 }
                 Err(found) => {
                     for fault in found.into_iter().filter(|_| !situation.unknown) {
-                        let GuardFault { code, message, range, help } = fault;
-                        let help = self.not_found_yet(text.get(range.clone())).or(help);
-                        faults.add(situation, Fault { code, message, range, help });
+                        let GuardFault { code, message, range, help, fix } = fault;
+                        let found_first = self.not_found_yet(text.get(range.clone()));
+                        let fix = fix.filter(|_| found_first.is_none());
+                        let help = found_first.or(help);
+                        faults.add(situation, Fault { code, message, range, help, fix });
                     }
                 }
             }
         }
-        for found in faults.told(|range| value.place(self.sources, range)) {
+        for found in self.in_place(faults, value) {
             self.push(found);
         }
         compiled
+    }
+
+    /// Mistakes within a text at their places in the file.
+    fn in_place(&self, faults: Faults, value: &Value) -> Vec<Diagnostic> {
+        let source = self.sources.text(value.span);
+        let mut found = faults.told(|range| value.place(self.sources, range));
+        for one in &mut found {
+            one.fix = one.fix.take().and_then(|fix| {
+                let text = mends::within(source, &fix.text)?;
+                // A place that is not known exactly is the whole text.
+                (fix.span != value.span).then_some(Fix { text, ..fix })
+            });
+        }
+        found
     }
 
     /// The help for the name of a record that no step above has looked up.
@@ -245,7 +263,7 @@ impl<'a> Reading<'a> {
             Ok(template) => {
                 let faults = check_template(&template, situations, keeps_type);
                 let clean = faults.is_empty();
-                for found in faults.told(|range| value.place(self.sources, range)) {
+                for found in self.in_place(faults, value) {
                     self.push(found);
                 }
                 if clean {
@@ -313,8 +331,8 @@ pub(super) fn check_template(
     let mut faults = Faults::default();
     for situation in situations.iter().filter(|situation| !situation.unknown) {
         for fault in template.check(&situation.scope, keeps_type) {
-            let TemplateFault { code, message, range, help } = fault;
-            faults.add(situation, Fault { code, message, range, help });
+            let TemplateFault { code, message, range, help, fix } = fault;
+            faults.add(situation, Fault { code, message, range, help, fix });
         }
     }
     faults

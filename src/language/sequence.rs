@@ -131,11 +131,10 @@ fn again(reading: &mut Reading<'_>, once: Option<&Node>) -> Again {
                     format!("`{other}` does not say who may be in the sequence again"),
                     value.span,
                 )
-                .help(
-                    crate::base::diagnostic::did_you_mean(other, words).unwrap_or_else(|| {
-                        String::from("write never, after-finish, restart or a wait such as \"30d\"")
-                    }),
-                ),
+                .help(crate::base::diagnostic::did_you_mean(other, words).unwrap_or_else(|| {
+                    String::from("write never, after-finish, restart or a wait such as \"30d\"")
+                }))
+                .mend(super::mends::name(value, words)),
             );
             Again::Never
         }
@@ -160,7 +159,10 @@ fn of_kind(
             let kind = with_article(shape.kind.word());
             let message = format!("`{}` is not {wanted} but {kind}", path.join("."));
             let help = Some(help.to_owned());
-            faults.add(situation, Fault { code: codes::FIELD_TYPE, message, range: 0..0, help });
+            faults.add(
+                situation,
+                Fault { code: codes::FIELD_TYPE, message, range: 0..0, help, fix: None },
+            );
         }
     }
     for found in faults.told(|_| value.span) {

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::codes;
 use super::tree::{Node, Property, Value};
 use super::values;
 use super::vocabulary::{self, Argument, Children, Count, Place, Type, Word};
-use crate::base::diagnostic::{closest, did_you_mean};
+use super::{codes, mends};
+use crate::base::diagnostic::{closest, did_you_mean, only_close};
 use crate::base::{Diagnostic, Sink, Span};
 
 /// Checks every node of a block.
@@ -207,7 +207,7 @@ fn unknown(node: &Node, place: Place) -> Diagnostic {
     )
     .label("unknown")
     .help(guess.map_or_else(listed, |guess| format!("did you mean `{guess}`?")));
-    if let Some(guess) = guess {
+    if let Some(guess) = only_close(&node.name, words()) {
         found = found.fix(node.name_span, guess);
     }
     found
@@ -265,11 +265,17 @@ fn slip(node: &Node, word: &Word, rest: &[Value]) -> Option<Diagnostic> {
     let surplus = rest.first().filter(|value| value.is_bare())?;
     let name = surplus.text()?;
     if word.properties.iter().any(|known| known.name == name) {
-        return Some(
-            Diagnostic::error(codes::SYNTAX, format!("`{name}` needs a `=`"), surplus.span)
-                .label("no `=` behind it")
-                .help(format!("write {name}=\"…\", without spaces around the `=`")),
-        );
+        let found = Diagnostic::error(codes::SYNTAX, format!("`{name}` needs a `=`"), surplus.span)
+            .label("no `=` behind it")
+            .help(format!("write {name}=\"…\", without spaces around the `=`"));
+        // The value that follows is the property's, whatever stands between them.
+        return Some(match rest.get(1).filter(|value| value.annotation.is_none()) {
+            Some(value) => {
+                let between = Span { end: value.span.start, ..surplus.span };
+                found.fix(between, format!("{name}="))
+            }
+            None => found,
+        });
     }
     let before = node.args.iter().chain(node.props.iter().map(|prop| &prop.value));
     let first = before
@@ -283,8 +289,24 @@ fn slip(node: &Node, word: &Word, rest: &[Value]) -> Option<Diagnostic> {
             Span { end: last.span.end, ..first.span },
         )
         .label("not quoted")
-        .help("put a `\"` before the first word and one behind the last"),
+        .help("put a `\"` before the first word and one behind the last")
+        .mend(sentence(first, rest)),
     )
+}
+
+/// The words of a sentence in quotation marks, where nothing but one blank stands between
+/// them and nothing else follows.
+fn sentence(first: &Value, rest: &[Value]) -> Option<String> {
+    let mut text = first.text()?.to_owned();
+    let mut end = first.span.end;
+    for value in rest {
+        if !value.is_bare() || value.span.start != end + 1 {
+            return None;
+        }
+        text.extend([" ", value.text()?]);
+        end = value.span.end;
+    }
+    mends::quoted(&text)
 }
 
 /// Whether a property that is missing stands there without its `=`.
@@ -422,6 +444,8 @@ fn property(node: &Node, word: &Word, prop: &Property, sink: &mut Sink) {
             if word.takes_fallback() {
                 names.extend(["default", "optional"]);
             }
+            let free = names.iter().copied().filter(|name| node.prop(name).is_none());
+            let meant = only_close(&prop.name, free).map(str::to_owned);
             sink.push(
                 Diagnostic::error(
                     codes::UNKNOWN_PROPERTY,
@@ -429,15 +453,14 @@ fn property(node: &Node, word: &Word, prop: &Property, sink: &mut Sink) {
                     prop.name_span,
                 )
                 .label("unknown")
-                .help(
-                    did_you_mean(&prop.name, names.iter().copied()).unwrap_or_else(|| {
-                        if names.is_empty() {
-                            format!("`{}` takes no properties", node.name)
-                        } else {
-                            format!("it has: {}", names.join(", "))
-                        }
-                    }),
-                ),
+                .help(did_you_mean(&prop.name, names.iter().copied()).unwrap_or_else(|| {
+                    if names.is_empty() {
+                        format!("`{}` takes no properties", node.name)
+                    } else {
+                        format!("it has: {}", names.join(", "))
+                    }
+                }))
+                .mend(meant),
             );
         }
     }

@@ -94,6 +94,8 @@ pub(super) struct Fault {
     pub(super) range: Range<usize>,
     /// How to mend it.
     pub(super) help: Option<String>,
+    /// What to write in that range instead, when that is certain.
+    pub(super) fix: Option<String>,
 }
 
 /// The mistakes of a guard or text over all its situations, each told once, with the names
@@ -109,8 +111,10 @@ impl Faults {
         let same = self.found.iter_mut().find(|(known, _)| {
             known.code == fault.code && known.message == fault.message && known.range == fault.range
         });
-        if let Some((_, askers)) = same {
+        if let Some((known, askers)) = same {
             askers.push(situation.label.clone());
+            // What is right for one asker may be wrong for another.
+            known.fix = known.fix.take().filter(|fix| Some(fix) == fault.fix.as_ref());
         } else {
             let help = situation.help(fault.help);
             self.found.push((Fault { help, ..fault }, vec![situation.label.clone()]));
@@ -128,7 +132,9 @@ impl Faults {
             .into_iter()
             .map(|(fault, askers)| {
                 let message = told(&fault.message, &askers);
-                Diagnostic::error(fault.code, message, place(&fault.range)).maybe_help(fault.help)
+                Diagnostic::error(fault.code, message, place(&fault.range))
+                    .maybe_help(fault.help)
+                    .mend(fault.fix)
             })
             .collect()
     }

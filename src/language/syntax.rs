@@ -61,12 +61,16 @@ pub(super) fn parse(file: FileId, text: &str, sink: &mut Sink) -> Option<Vec<Nod
         let span = Span::new(file, fault.range);
         let mut found =
             Diagnostic::error(fault.code, fault.message, span).label(fault.label).help(fault.help);
-        if let Some(text) = fault.fix {
-            found = found.fix(span, text);
+        if let Some((range, label)) = fault.also {
+            found = found.also(Span::new(file, range), label);
+        }
+        if let Some((range, text)) = fault.fix {
+            found = found.fix(Span::new(file, range), text);
         }
         sink.push(found);
     }
-    let mended = mended?;
+    // A mend may show the next slip: only what the first look finds nothing in is safe to parse.
+    let mended = mended.filter(|mended| lex::scan(&mended.text).is_empty())?;
     let document = KdlDocument::parse_v2(&mended.text).ok()?;
     let mut nodes = nodes(&document, file, &mended.text);
     for node in &mut nodes {
@@ -89,16 +93,17 @@ impl Mended {
         if faults.len() > MAX_MENDS {
             return None;
         }
-        let mut by_place: Vec<_> = faults.iter().collect();
-        by_place.sort_by_key(|fault| fault.range.start);
+        let mut by_place =
+            faults.iter().map(|fault| fault.fix.as_ref()).collect::<Option<Vec<_>>>()?;
+        by_place.sort_by_key(|(range, _)| range.start);
         let mut mended = Self { text: String::with_capacity(text.len() + 64), mends: Vec::new() };
         let mut from = 0;
-        for fault in by_place {
-            mended.text.push_str(text.get(from..fault.range.start)?);
+        for (range, instead) in by_place {
+            mended.text.push_str(text.get(from..range.start)?);
             let start = mended.text.len();
-            mended.text.push_str(fault.fix.as_ref()?);
-            mended.mends.push((start..mended.text.len(), fault.range.clone()));
-            from = fault.range.end;
+            mended.text.push_str(instead);
+            mended.mends.push((start..mended.text.len(), range.clone()));
+            from = range.end;
         }
         mended.text.push_str(text.get(from..)?);
         Some(mended)

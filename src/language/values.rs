@@ -3,26 +3,27 @@
 
 use std::str::FromStr as _;
 
-use super::codes;
 use super::tree::{Data, Node, Value};
 use super::vocabulary::Type;
+use super::{codes, mends};
 use crate::base::diagnostic::{closest, did_you_mean};
 use crate::base::{Delay, Diagnostic, Sink, Zone, time};
 use crate::model::setting::{FromText, Network, Rate};
 
 /// Checks a value that stands as it is.
 pub(super) fn check(value: &Value, kind: Type, sink: &mut Sink) {
+    let mend = || mends::of_kind(value, kind);
     match kind {
         Type::Any => {}
         Type::Boolean => {
             if value.boolean().is_none() {
-                sink.push(wrong(value, "yes or no", "write #true or #false"));
+                sink.push(wrong(value, "yes or no", "write #true or #false").mend(mend()));
             }
         }
         Type::Number => {
             if !matches!(value.data, Data::Integer(_) | Data::Float(_)) {
                 let help = digits_help(value).unwrap_or("write a number, such as 10 or 2.5");
-                sink.push(wrong(value, "a number", help));
+                sink.push(wrong(value, "a number", help).mend(mend()));
             }
         }
         Type::Whole(least, most) => whole(value, least, most, sink),
@@ -31,7 +32,10 @@ pub(super) fn check(value: &Value, kind: Type, sink: &mut Sink) {
             Data::Text(text) => {
                 if let Some((code, message, help)) = fault(text, kind) {
                     sink.push(
-                        Diagnostic::error(code, message, value.span).label("this").help(help),
+                        Diagnostic::error(code, message, value.span)
+                            .label("this")
+                            .help(help)
+                            .mend(mend()),
                     );
                 }
             }
@@ -40,7 +44,7 @@ pub(super) fn check(value: &Value, kind: Type, sink: &mut Sink) {
                 "a wait with its unit",
                 &format!("write \"{number}s\", \"{number}min\" or \"{number}h\""),
             )),
-            _ => sink.push(wrong(value, "a text", "write it in quotation marks")),
+            _ => sink.push(wrong(value, "a text", "write it in quotation marks").mend(mend())),
         },
     }
 }
@@ -126,7 +130,9 @@ fn whole(value: &Value, least: i64, most: i64, sink: &mut Sink) {
         Data::Integer(_) => {}
         _ => {
             let range = format!("write a whole number from {least} to {most}");
-            sink.push(wrong(value, "a whole number", digits_help(value).unwrap_or(&range)));
+            let mend = mends::of_kind(value, Type::Whole(least, most));
+            let help = digits_help(value).unwrap_or(&range);
+            sink.push(wrong(value, "a whole number", help).mend(mend));
         }
     }
 }
@@ -152,12 +158,17 @@ pub(super) fn looks_up(value: &Value, name: &str) -> Diagnostic {
     )
     .label("stays as it is written")
     .help(format!("write (env)\"{name}\""))
+    .fix(value.span, format!("(env)\"{name}\""))
 }
 
-type Fault = Option<(&'static str, String, String)>;
+/// The methods that endpoints answer.
+pub(super) const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+/// Code, message and help of what is wrong with a text.
+pub(super) type Fault = Option<(&'static str, String, String)>;
 
 /// What is wrong with a text of a kind: code, message and help.
-fn fault(text: &str, kind: Type) -> Fault {
+pub(super) fn fault(text: &str, kind: Type) -> Fault {
     let why = |code, message: &str, help: &str| Some((code, message.to_owned(), help.to_owned()));
     match kind {
         Type::Name if text.trim().is_empty() => {
@@ -222,7 +233,7 @@ fn fault(text: &str, kind: Type) -> Fault {
         Type::Methods => text
             .split([' ', ','])
             .filter(|part| !part.is_empty())
-            .find_map(|part| choice(part, &["GET", "POST", "PUT", "PATCH", "DELETE"], &[])),
+            .find_map(|part| choice(part, &METHODS, &[])),
         _ => None,
     }
 }
@@ -258,26 +269,31 @@ fn zone(text: &str) -> Fault {
     if Zone::get(text).is_ok() {
         return None;
     }
+    Some((
+        codes::BAD_ZONE,
+        format!("`{text}` is not a time zone"),
+        zone_meant(text).map_or_else(
+            || String::from("write a zone such as \"Europe/Berlin\" or \"America/New_York\""),
+            |guess| format!("did you mean `{guess}`?"),
+        ),
+    ))
+}
+
+/// The zone that is meant by a city, an abbreviation or a misspelt name.
+pub(super) fn zone_meant(text: &str) -> Option<String> {
     let known: Vec<String> =
         jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
     let city = |name: &&String| {
         name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(text))
     };
-    let guess = known
+    known
         .iter()
         .find(city)
         .map(String::as_str)
         .or_else(|| abbreviation(text))
         // Short names lie so near each other that a guess would be a wrong one.
-        .or_else(|| closest(text, known.iter().map(String::as_str)).filter(|_| text.len() > 5));
-    Some((
-        codes::BAD_ZONE,
-        format!("`{text}` is not a time zone"),
-        guess.map_or_else(
-            || String::from("write a zone such as \"Europe/Berlin\" or \"America/New_York\""),
-            |guess| format!("did you mean `{guess}`?"),
-        ),
-    ))
+        .or_else(|| closest(text, known.iter().map(String::as_str)).filter(|_| text.len() > 5))
+        .map(str::to_owned)
 }
 
 /// The zone that people mean by the letters that they put behind a time.

@@ -85,6 +85,16 @@ impl Scope {
         self
     }
 
+    /// The dotted path to a field that exactly one record in scope has.
+    #[must_use]
+    pub fn only_record_with(&self, field: &str) -> Option<String> {
+        let mut found = self.names.iter().filter(
+            |(_, shape)| matches!(&shape.kind, Kind::Object(fields) if fields.contains_key(field)),
+        );
+        let (name, _) = found.next()?;
+        found.next().is_none().then(|| format!("{name}.{field}"))
+    }
+
     /// The shape that a dotted path leads to; `Err` carries the part that is unknown and the
     /// names that exist there. A path through `any`, or in an open scope, leads to `any`.
     ///

@@ -177,18 +177,10 @@ impl Reloader {
     }
 
     fn watch(&self, bell: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-        let mut watcher = notify::recommended_watcher(move |_| {
-            // A full channel means that a change is noted already.
+        // A full channel means that a change is noted already.
+        watch(&self.paths, move || {
             let _ = bell.try_send(());
         })
-        .ok()?;
-        for root in sources::roots(&self.paths) {
-            let folder = if root.is_file() { parent(&root) } else { root.clone() };
-            let _ = watcher.watch(&folder, RecursiveMode::Recursive);
-            // A folder that is itself a link is swapped in its parent.
-            let _ = watcher.watch(&parent(&root), RecursiveMode::NonRecursive);
-        }
-        Some(watcher)
     }
 
     /// Reads the files and swaps them in if they are good.
@@ -286,6 +278,23 @@ pub fn counts(rules: &RuleSet) -> String {
 async fn settle(changes: &mut mpsc::Receiver<()>) {
     let burst = async { while tokio::time::timeout(QUIET, changes.recv()).await.is_ok() {} };
     let _ = tokio::time::timeout(PATIENCE, burst).await;
+}
+
+/// Rings for every change in the folders of these paths, for as long as the watcher lives;
+/// none where the system watches no files.
+#[must_use]
+pub fn watch(
+    paths: &[PathBuf],
+    ring: impl Fn() + Send + 'static,
+) -> Option<notify::RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |_| ring()).ok()?;
+    for root in sources::roots(paths) {
+        let folder = if root.is_file() { parent(&root) } else { root.clone() };
+        let _ = watcher.watch(&folder, RecursiveMode::Recursive);
+        // A folder that is itself a link is swapped in its parent.
+        let _ = watcher.watch(&parent(&root), RecursiveMode::NonRecursive);
+    }
+    Some(watcher)
 }
 
 /// What tells that files have changed: every file with its size, time and identity. A

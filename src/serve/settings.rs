@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use crate::base::{Delay, Diagnostic, Secret};
 use crate::engine::Outlet;
+use crate::language::codes;
 use crate::model::rules::{Endpoint, RuleSet, Service, ServiceType};
 use crate::model::setting::{Lookup, Network};
 use crate::model::{FromText, Setting};
 use crate::serve::ingress::router::Router;
 use crate::signature::Scheme;
-
-/// The code of a setting that has no usable value.
-pub const MISSING: &str = "missing-setting";
 
 /// A rule set with everything that it needs from outside.
 #[derive(Debug)]
@@ -165,7 +163,7 @@ impl Desk<'_> {
                 if let Some(span) = error.span {
                     let help = "set it in the environment or in .env; `rulerun validate` lists every name, `rulerun secret` makes a key, and `rulerun serve --dev` makes missing ones by itself";
                     self.faults.push(
-                        Diagnostic::error(MISSING, error.message, span)
+                        Diagnostic::error(codes::MISSING_SETTING, error.message, span)
                             .label("needed here")
                             .help(help),
                     );
@@ -189,7 +187,7 @@ impl Desk<'_> {
             let names: Vec<&str> = list.env_names().collect();
             let message = format!("{} is not set", names.join(" or "));
             self.faults.push(
-                Diagnostic::error(MISSING, message, span)
+                Diagnostic::error(codes::MISSING_SETTING, message, span)
                     .label("needed here")
                     .help("set it, or take the `ip` line out: a check is never skipped"),
             );

@@ -2,7 +2,7 @@
 
 use super::TemplateFault;
 use super::reads::Read;
-use crate::base::diagnostic::closest;
+use crate::base::diagnostic::{closest, only_close};
 use crate::model::{Kind, Scope};
 
 /// What is wrong with one read, if anything.
@@ -22,6 +22,7 @@ pub(super) fn read(read: &Read, scope: &Scope, may_miss: bool) -> Option<Templat
             ),
             range: read.range.clone(),
             help: Some(format!("a text that holds a number: `{written} | float`")),
+            fix: None,
         });
     }
     let unguarded = !read.lenient
@@ -33,8 +34,7 @@ pub(super) fn read(read: &Read, scope: &Scope, may_miss: bool) -> Option<Templat
         range: read.range.clone(),
         help: Some(format!(
             "say what stands there then: {{{{{written} | default('…')}}}}, or put {{% if {written} %}} around"
-        )),
-    })
+        )), fix: None })
 }
 
 /// Fields that are written with `-` where their names have `_`: a tag would subtract.
@@ -57,6 +57,7 @@ pub(super) fn with_minus(source: &str, reads: &[Read], scope: &Scope) -> Vec<Tem
             message: format!("`{written}` is not a field here"),
             range: start..start + written.len(),
             help: Some(format!("did you mean `{meant}`?")),
+            fix: Some(meant),
         });
     }
     faults
@@ -77,7 +78,14 @@ fn unknown(read: &Read, scope: &Scope, index: usize, known: &[String]) -> Templa
         message,
         range: read.part_range(index),
         help: suggestion(part, index, known, scope),
+        fix: meant(part, index, known, scope),
     }
+}
+
+/// The one name that a part of a path can mean.
+fn meant(part: &str, index: usize, known: &[String], scope: &Scope) -> Option<String> {
+    let near = only_close(part, known.iter().map(String::as_str)).map(str::to_owned);
+    near.or_else(|| scope.only_record_with(part).filter(|_| index == 0))
 }
 
 /// "did you mean", else what there is.

@@ -42,6 +42,8 @@ pub struct TemplateFault {
     pub range: Range<usize>,
     /// How to mend it.
     pub help: Option<String>,
+    /// What to write in that range instead, when that is certain.
+    pub fix: Option<String>,
 }
 
 /// A compiled template.

@@ -100,6 +100,7 @@ pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
             message: format!("`{{% {word} %}}` is never closed"),
             range: open,
             help: Some(format!("write {{% end{word} %}} where it ends")),
+            fix: None,
         };
     }
     let here = source[range.clone()].trim();
@@ -109,29 +110,40 @@ pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
             message: String::from("this tag is empty"),
             range,
             help: Some(String::from("write the name of a field into it: {{first_name}}")),
+            fix: None,
         };
     }
-    let detail = error
-        .detail()
-        .unwrap_or("it is not written as a tag")
-        .replace("unexpected identifier", &format!("unexpected `{here}`"))
-        .replace("end of variable block", "`}}`")
-        .replace("end of block", "`%}`")
-        .replace("end of input", "end of the text")
-        .replace("identifier", "name")
-        .replace("unknown statement ", "there is no word ");
-    let detail = match detail.strip_prefix("there is no word ") {
-        Some(word) => format!("`{word}` is not a word for it"),
-        None => detail,
-    };
-    TemplateFault {
-        code: "template-syntax",
-        message: format!("this tag cannot be read: {detail}"),
-        range,
-        help: Some(String::from(
-            "a tag is written {{name}}, {{name | default('…')}} or {% if name %}…{% endif %}",
-        )),
+    let (message, help) = in_plain_words(error.detail().unwrap_or_default(), here);
+    let fix = (here == "}" && message == NOT_CLOSED).then(|| String::from("}}"));
+    TemplateFault { code: "template-syntax", message, range, help: Some(help), fix }
+}
+
+/// What is said about a tag without its end.
+const NOT_CLOSED: &str = "this tag is not closed";
+
+/// What is wrong with a tag and how to mend it: the parser's own words name its tokens.
+fn in_plain_words(detail: &str, here: &str) -> (String, String) {
+    let tag = "a tag is written {{name}}, {{name | default('…')}} or {% if name %}…{% endif %}";
+    let told = |message: String, help: &str| (message, help.to_owned());
+    let wants_end = detail.contains("expected end of");
+    if let Some(word) = detail.strip_prefix("unknown statement ") {
+        let help = "write {% if name %}…{% endif %} or {% for one in list %}…{% endfor %}";
+        let closes = word.starts_with("end");
+        let what = if closes { "closes nothing that is open" } else { "opens no block" };
+        return told(format!("`{word}` {what}"), help);
     }
+    if wants_end && (here.is_empty() || here.starts_with('}') || detail.contains("end of input")) {
+        return told(NOT_CLOSED.to_owned(), "a tag ends with two brackets: {{first_name}}");
+    }
+    if wants_end {
+        let help = "a tag holds one name, without blanks; what changes how it is shown follows \
+                    behind a bar: {{first_name | upper}}";
+        return told(format!("`{here}` is one thing too many in this tag"), help);
+    }
+    if detail.starts_with("unexpected end of") {
+        return told(String::from("this tag ends too early"), tag);
+    }
+    told(String::from("this tag cannot be read from here on"), tag)
 }
 
 /// The last block that is opened and never closed.

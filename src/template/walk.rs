@@ -9,7 +9,7 @@ use super::TemplateFault;
 use super::growth::{MAX_PARTS, parts};
 use super::names::{FILTERS, FUNCTIONS, NUMERIC_FILTERS, REMOVED_FILTERS};
 use super::reads::{Read, path_of};
-use crate::base::diagnostic::did_you_mean;
+use crate::base::diagnostic::{did_you_mean, only_close};
 
 /// What is known while walking, and what was found.
 #[derive(Default)]
@@ -86,6 +86,7 @@ impl Walker {
             help: Some(String::from(
                 "use {{…}}, {% if %}, {% for %}, {% set a = b %} or {% with %}",
             )),
+            fix: None,
         });
     }
 
@@ -102,6 +103,7 @@ impl Walker {
                     "a text that is made of itself again and again grows without end; print its \
                      parts one after the other",
                 )),
+                fix: None,
             });
         }
         self.bind(target, parts);
@@ -176,6 +178,7 @@ impl Walker {
                         message: String::from("this `if` does not say what stands there otherwise"),
                         range: span_range(choice.span()),
                         help: Some(String::from("write `a if b else ''`")),
+                        fix: None,
                     });
                 }
             }
@@ -244,6 +247,7 @@ impl Walker {
                 message: String::from("only numbers can be multiplied"),
                 range: span_range(expr.span()),
                 help: Some(String::from("turn it into a number first: `(… | float) * 2`")),
+                fix: None,
             });
         }
         self.expr(expr);
@@ -288,6 +292,7 @@ impl Walker {
                     message: String::from("brackets that call something cannot stand here"),
                     range: span_range(call.span()),
                     help: Some(String::from("use a filter: {{name | upper}}")),
+                    fix: None,
                 });
             }
         }
@@ -307,7 +312,9 @@ impl Walker {
                 .unwrap_or_else(|| format!("available: {}", some_of(list)));
             ("unknown-filter", format!("there is no {kind} `{name}`"), help)
         };
-        self.faults.push(TemplateFault { code, message, range, help: Some(help) });
+        let fix = only_close(name, list.iter().copied()).map(str::to_owned);
+        let fix = fix.filter(|_| code == "unknown-filter");
+        self.faults.push(TemplateFault { code, message, range, help: Some(help), fix });
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! - A `kdl` block is a whole rule file that must be free of errors; `kdl must-fail` must
 //!   have one; `kdl fragment` is a part of a file, which must only be readable;
-//!   `kdl file=NAME` is a file that later commands of the page read.
+//!   `kdl file=NAME` is a file that later commands of the page read;
+//!   `kdl wrong` and `kdl right` are lines of the page of mistakes, see `tests/mistakes.rs`.
 //! - A `console` block is a terminal: lines after `$ ` are run, in one shell for the whole
 //!   page, in a copy of `rules/`, `schemas/` and `examples/`; the other lines are what must
 //!   come out. `rulerun serve` runs beside it, and `text terminal` is what it must say.
@@ -20,6 +21,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test must not look like a passed one")]
 
 mod compare;
+mod mistakes;
 mod pages;
 mod reference;
 mod terminal;
@@ -60,7 +62,8 @@ fn every_rule_file_on_a_page_is_as_it_says() {
                 "kdl must-fail" if mistakes(&page, block).is_none() => {
                     wrong.push(format!("{}:{} must fail", page.name, block.line));
                 }
-                "kdl must-fail" => {}
+                // Lines of `docs/mistakes.md`: tests/mistakes.rs reads them in their places.
+                "kdl must-fail" | "kdl wrong" | "kdl right" => {}
                 file if file.starts_with("kdl file=") => {}
                 "kdl fragment" => {
                     if let Err(error) = block.text.parse::<kdl::KdlDocument>() {
@@ -131,4 +134,10 @@ fn every_link_leads_somewhere() {
 #[test]
 fn the_reference_knows_every_word() {
     reference::check();
+}
+
+/// So does this.
+#[test]
+fn the_page_of_mistakes_knows_every_code() {
+    mistakes::check();
 }

@@ -3,11 +3,16 @@
 //! cost it exponential time), and it finds the spots where people slip and the parser's
 //! own words would not help: a missing quote, `5min` without quotes, `true` without `#`.
 
+mod bare_guard;
+mod blocks;
+mod mends;
+mod texts;
+
 use std::ops::Range;
 
 use super::codes;
 use super::hints::{self, Bare};
-use super::letters::{is_bare, may_follow, may_precede, string_end};
+use super::letters::is_bare;
 
 /// Deepest nesting of blocks.
 const MAX_DEPTH: usize = 32;
@@ -29,8 +34,10 @@ pub(super) struct Fault {
     pub(super) label: &'static str,
     /// How to mend it.
     pub(super) help: String,
-    /// What to write instead, when that is certain.
-    pub(super) fix: Option<String>,
+    /// What to write, and in the place of what, when that is certain.
+    pub(super) fix: Option<(Range<usize>, String)>,
+    /// Another place that matters.
+    pub(super) also: Option<(Range<usize>, &'static str)>,
 }
 
 /// Every mistake that the first look finds. An empty answer means that the text is safe to
@@ -40,6 +47,7 @@ pub(super) fn scan(text: &str) -> Vec<Fault> {
         text,
         at: 0,
         open: Vec::new(),
+        brackets: Vec::new(),
         slashed: Slashed::No,
         fresh: true,
         faults: Vec::new(),
@@ -62,6 +70,8 @@ enum Slashed {
 
 /// So many mistakes are looked back over for one that was told on the same line already.
 const MAX_LOOK_BACK: usize = 100;
+/// What is said about a `}` without its `{`.
+const SURPLUS: &str = "a `}` closes nothing";
 /// A word that is longer, in bytes, is cut for its hint.
 const LONGEST_WORD: usize = 2048;
 
@@ -70,6 +80,8 @@ struct Scanner<'a> {
     at: usize,
     /// Offset of each open `{` and whether it is switched off.
     open: Vec<(usize, bool)>,
+    /// Every `{` and `}` so far.
+    brackets: Vec<usize>,
     slashed: Slashed,
     /// Whether the next word opens a line.
     fresh: bool,
@@ -103,7 +115,15 @@ impl Scanner<'_> {
             label: "here",
             help: help.to_owned(),
             fix: None,
+            also: None,
         });
+    }
+
+    /// What mends the mistake that was told last.
+    fn mend(&mut self, range: Range<usize>, text: impl Into<String>) {
+        if let Some(last) = self.faults.last_mut() {
+            last.fix = Some((range, text.into()));
+        }
     }
 
     /// Whether this line has a mistake of that kind already: one slip is told once.
@@ -159,14 +179,7 @@ impl Scanner<'_> {
                 }
             }
         }
-        for (offset, _) in std::mem::take(&mut self.open) {
-            self.fault(
-                codes::SYNTAX,
-                "a block is opened and never closed",
-                offset..offset + 1,
-                "put a `}` where the block ends",
-            );
-        }
+        self.end_of_blocks();
     }
 
     /// Whether the current line ends in `\`, so that the node goes on below.
@@ -193,7 +206,9 @@ impl Scanner<'_> {
                 self.at..self.at + 1,
                 "put it at the end of the line that it belongs to: schema \"order\" {",
             );
+            self.mend_lonely_brace();
         }
+        self.brackets.push(self.at);
         self.fresh = true;
         let off = self.slashed != Slashed::No;
         self.slashed = Slashed::No;
@@ -232,10 +247,11 @@ impl Scanner<'_> {
 
     fn close(&mut self) {
         self.fresh = true;
+        self.brackets.push(self.at);
         if self.open.pop().is_none() {
             self.fault(
                 codes::SYNTAX,
-                "a `}` closes nothing",
+                SURPLUS,
                 self.at..self.at + 1,
                 "take it away, or look for a missing `{` above",
             );
@@ -317,85 +333,6 @@ impl Scanner<'_> {
         }
     }
 
-    /// A text: `"…"`, `"""…"""`, and both between hashes.
-    fn string(&mut self, hashes: usize) {
-        self.touch();
-        let start = self.at;
-        let glued =
-            self.text[..start].chars().next_back().is_some_and(|before| !may_precede(before));
-        let body = start + hashes;
-        let block = self.text[body..].starts_with("\"\"\"");
-        let quotes = if block { 3 } else { 1 };
-        let Some(end) = string_end(self.text, body + quotes, hashes, block) else {
-            let line = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |n| start + n);
-            if glued && !block && !self.told_on_line(|_| true) {
-                self.unopened(start);
-                return;
-            }
-            self.fault(
-                codes::SYNTAX,
-                "a text has no closing quotation mark",
-                start..line.max(start + 1),
-                if block {
-                    "a text of several lines begins with \"\"\" at the end of a line and ends \
-                     with \"\"\" on a line of its own"
-                } else {
-                    "put a `\"` where the text ends; a text ends on its own line"
-                },
-            );
-            self.at = if block { self.text.len() } else { line.max(start + 1) };
-            if block {
-                self.stop = true;
-                self.open.clear();
-            }
-            return;
-        };
-        self.at = end;
-        let follows = self.rest().chars().next();
-        if self.told_on_line(|fault| fault.code == codes::SYNTAX) {
-            return;
-        }
-        if follows == Some(',') {
-            self.fault(
-                codes::SYNTAX,
-                "a comma stands between two values",
-                end..end + 1,
-                "take it away: values stand side by side, with a space between them",
-            );
-        } else if glued {
-            self.fault(
-                codes::SYNTAX,
-                "a quotation mark stands in the middle of a word",
-                start..start + 1,
-                "put a space before it; a quotation mark that belongs to the text is written \\\"",
-            );
-        } else if follows.is_some_and(|next| !may_follow(next)) {
-            self.fault(
-                codes::SYNTAX,
-                "the text ends here, and something follows without a space",
-                end - 1..end,
-                "put a space behind it; a quotation mark that belongs to the text is written \\\"",
-            );
-        }
-    }
-
-    /// A quotation mark that closes a text which none has opened.
-    fn unopened(&mut self, mark: usize) {
-        let before = &self.text[..mark];
-        let start = before
-            .char_indices()
-            .rev()
-            .find(|(_, letter)| may_precede(*letter))
-            .map_or(0, |(index, letter)| index + letter.len_utf8());
-        self.fault(
-            codes::SYNTAX,
-            "a text has no opening quotation mark",
-            start..mark + 1,
-            "put a `\"` where the text begins",
-        );
-        self.at = mark + 1;
-    }
-
     fn operator(&mut self, length: usize) {
         let range = self.at..self.at + length;
         self.report(Some(&hints::guard()), range.end);
@@ -416,6 +353,9 @@ impl Scanner<'_> {
         // The rest of the line is looked for only where it matters: most words need it not.
         let to_line_end = |text: &str| text.find(['\n', '\r']).unwrap_or(text.len());
         if let Some((found, to)) = hints::quotes(&self.text[start..], to_line_end) {
+            return self.report(Some(&found), start + to);
+        }
+        if let Some((found, to)) = hints::single(&self.text[start..], to_line_end) {
             return self.report(Some(&found), start + to);
         }
         if after.starts_with('(') {
@@ -439,6 +379,7 @@ impl Scanner<'_> {
             let to = if found.whole { long } else { end };
             self.at = start;
             self.report(Some(&found), to);
+            self.mend_sign(opens, start, end);
         }
     }
 
@@ -450,14 +391,19 @@ impl Scanner<'_> {
             && !(hint.code == codes::UNQUOTED_GUARD
                 && self.told_on_line(|fault| fault.code == codes::UNQUOTED_GUARD))
         {
+            let range = start..end.max(start + 1);
             self.faults.push(Fault {
                 code: hint.code,
                 message: hint.message.clone(),
-                range: start..end.max(start + 1),
+                range: range.clone(),
                 label: hint.label,
                 help: hint.help.clone(),
-                fix: hint.fix.clone(),
+                fix: hint.fix.clone().map(|text| (range, text)),
+                also: None,
             });
+            if hint.code == codes::UNQUOTED_GUARD {
+                self.whole_guard(start);
+            }
         }
     }
 

@@ -1,0 +1,137 @@
+//! `rulerun explain [CODE]`: what a mistake means, why it matters, and how it looks right.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::out::{self, Ink};
+use super::outcome::{Exit, Failure, Outcome};
+use super::{Format, table};
+use crate::base::diagnostic::closest;
+use crate::language::mistakes::{self, Mistake};
+use crate::language::{self, codes};
+
+const EXAMPLES: &str = "\
+Examples:
+  rulerun explain                  every mistake that rulerun knows, in groups
+  rulerun explain unquoted-url     one of them, with a wrong and a right example
+
+The code stands above each mistake that `rulerun validate` shows.";
+
+/// What `explain` is told.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ExplainArgs {
+    /// The code of a mistake, such as unquoted-url; without it all of them are listed.
+    #[arg(value_name = "CODE")]
+    code: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(args: &ExplainArgs) -> Outcome {
+    match (&args.code, args.format) {
+        (None, Format::Human) => out::data(&list())?,
+        (None, Format::Json) => {
+            let groups = mistakes::groups();
+            let all = groups.flat_map(|(title, own)| own.iter().map(move |one| json(title, one)));
+            out::json(&Value::Array(all.collect()))?;
+        }
+        (Some(code), format) => {
+            let (title, mistake) = find(code)?;
+            match format {
+                Format::Human => out::data(&page(mistake))?,
+                Format::Json => out::json(&json(title, mistake))?,
+            }
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn find(code: &str) -> Result<(&'static str, &'static Mistake), Failure> {
+    let plain = code.trim().trim_start_matches("error[").trim_start_matches("warning[");
+    let plain = plain.trim_end_matches(']').to_lowercase().replace(['_', ' '], "-");
+    let known = || mistakes::groups().flat_map(|(title, own)| own.iter().map(move |m| (title, m)));
+    known().find(|(_, mistake)| mistake.code == plain).ok_or_else(|| {
+        let help = closest(&plain, known().map(|(_, mistake)| mistake.code)).map_or_else(
+            || String::from("`rulerun explain` lists every code"),
+            |near| format!("did you mean `{near}`? `rulerun explain` lists every code"),
+        );
+        Failure::new(format!("there is no code `{}`", out::clean(code))).help(help)
+    })
+}
+
+/// Every code with its meaning, in groups.
+fn list() -> String {
+    let ink = Ink::for_data();
+    let width = mistakes::groups().flat_map(|(_, own)| own).map(|one| one.code.len()).max();
+    let width = width.unwrap_or_default() + 2;
+    let mut lines = Vec::new();
+    for (title, own) in mistakes::groups() {
+        lines.extend([ink.bold(title), String::new()]);
+        for mistake in own {
+            let about = codes::about(mistake.code).unwrap_or_default();
+            let room = out::page_width().saturating_sub(width + 2);
+            if room < 30 {
+                // A narrow terminal: the meaning stands below.
+                lines.push(format!("  {}", mistake.code));
+                let about = table::paragraph(about, out::page_width() - 6);
+                lines.extend(about.into_iter().map(|line| format!("      {line}")));
+                continue;
+            }
+            for (index, line) in table::paragraph(about, room).into_iter().enumerate() {
+                let code = if index == 0 { mistake.code } else { "" };
+                lines.push(format!("  {code:width$}{line}"));
+            }
+        }
+        lines.push(String::new());
+    }
+    lines.push(String::from("`rulerun explain CODE` shows one with a wrong and a right example."));
+    lines.join("\n") + "\n"
+}
+
+/// One mistake in full.
+fn page(mistake: &Mistake) -> String {
+    let ink = Ink::for_data();
+    let width = out::page_width();
+    let mut lines = vec![ink.bold(mistake.code), String::new()];
+    lines.extend(table::paragraph(codes::about(mistake.code).unwrap_or_default(), width));
+    lines.push(String::new());
+    lines.extend(table::paragraph(mistake.why, width));
+    let example = |lines: &mut Vec<String>, title: &str, text: &str| {
+        lines.extend([String::new(), title.to_owned(), String::new()]);
+        lines.extend(text.lines().map(|line| format!("    {line}").trim_end().to_owned()));
+    };
+    let place = mistake.around.words();
+    example(&mut lines, &format!("{}, {place}:", ink.red("Wrong")), mistake.wrong);
+    let said = said(mistake);
+    if !said.is_empty() {
+        lines.push(String::new());
+        let said = table::paragraph(&format!("rulerun says: {said}"), width.saturating_sub(4));
+        lines.extend(said.into_iter().map(|line| format!("    {}", ink.dim(&line))));
+    }
+    example(&mut lines, &format!("{}:", ink.green("Right")), mistake.right);
+    lines.join("\n") + "\n"
+}
+
+/// What rulerun says about the wrong example: the message and how to mend it.
+fn said(mistake: &Mistake) -> String {
+    let Some(sources) = mistake.around.sources(mistake.wrong) else { return String::new() };
+    let (_, found) = language::analyze(&sources);
+    let Some(found) = found.into_iter().find(|found| found.code == mistake.code) else {
+        return String::new();
+    };
+    found.help.map_or(found.message.clone(), |help| format!("{} — {help}", found.message))
+}
+
+fn json(group: &str, mistake: &Mistake) -> Value {
+    json!({
+        "code": mistake.code,
+        "group": group,
+        "about": codes::about(mistake.code),
+        "why": mistake.why,
+        "where": mistake.around.words(),
+        "wrong": mistake.wrong,
+        "right": mistake.right,
+    })
+}

@@ -1,0 +1,118 @@
+//! Texts in quotation marks, closed or not.
+
+use super::Scanner;
+use crate::language::codes;
+use crate::language::letters::{may_follow, may_precede, string_end};
+
+impl Scanner<'_> {
+    /// A text: `"…"`, `"""…"""`, and both between hashes.
+    pub(super) fn string(&mut self, hashes: usize) {
+        self.touch();
+        let start = self.at;
+        let glued =
+            self.text[..start].chars().next_back().is_some_and(|before| !may_precede(before));
+        let body = start + hashes;
+        let block = self.text[body..].starts_with("\"\"\"");
+        let quotes = if block { 3 } else { 1 };
+        let Some(end) = string_end(self.text, body + quotes, hashes, block) else {
+            let line = self.text[start..].find(['\n', '\r']).map_or(self.text.len(), |n| start + n);
+            if glued && !block && !self.told_on_line(|_| true) {
+                self.unopened(start);
+                return;
+            }
+            self.fault(
+                codes::SYNTAX,
+                "a text has no closing quotation mark",
+                start..line.max(start + 1),
+                if block {
+                    "a text of several lines begins with \"\"\" at the end of a line and ends \
+                     with \"\"\" on a line of its own"
+                } else {
+                    "put a `\"` where the text ends; a text ends on its own line"
+                },
+            );
+            self.mend_end(start, line, block);
+            self.at = if block { self.text.len() } else { line.max(start + 1) };
+            if block {
+                self.stop = true;
+                self.open.clear();
+            }
+            return;
+        };
+        self.at = end;
+        let follows = self.rest().chars().next();
+        if self.told_on_line(|fault| fault.code == codes::SYNTAX) {
+            return;
+        }
+        if follows == Some(',') {
+            self.fault(
+                codes::SYNTAX,
+                "a comma stands between two values",
+                end..end + 1,
+                "take it away: values stand side by side, with a space between them",
+            );
+            let next = self.text[end + 1..].chars().next();
+            self.mend(
+                end..end + 1,
+                if next.is_some_and(|c| !c.is_whitespace()) { " " } else { "" },
+            );
+        } else if glued {
+            self.fault(
+                codes::SYNTAX,
+                "a quotation mark stands in the middle of a word",
+                start..start + 1,
+                "put a space before it; a quotation mark that belongs to the text is written \\\"",
+            );
+            if follows.is_none_or(may_follow) {
+                self.mend(start..start, " ");
+            }
+        } else if follows.is_some_and(|next| !may_follow(next)) {
+            self.fault(
+                codes::SYNTAX,
+                "the text ends here, and something follows without a space",
+                end - 1..end,
+                "put a space behind it; a quotation mark that belongs to the text is written \\\"",
+            );
+            let rest = &self.text[end..];
+            let name = rest.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(0);
+            if name > 0 && rest[name..].starts_with("=\"") {
+                self.mend(end..end, " ");
+            }
+        }
+    }
+
+    /// A quotation mark that closes a text which none has opened.
+    fn unopened(&mut self, mark: usize) {
+        let before = &self.text[..mark];
+        let start = before
+            .char_indices()
+            .rev()
+            .find(|(_, letter)| may_precede(*letter))
+            .map_or(0, |(index, letter)| index + letter.len_utf8());
+        self.fault(
+            codes::SYNTAX,
+            "a text has no opening quotation mark",
+            start..mark + 1,
+            "put a `\"` where the text begins",
+        );
+        if before[..start].ends_with('=') {
+            self.mend(start..start, "\"");
+        }
+        self.at = mark + 1;
+    }
+
+    /// Closes a text at the end of its line, where nothing else can stand behind it.
+    fn mend_end(&mut self, start: usize, line: usize, block: bool) {
+        let shown = self.text[start..line].trim_end();
+        let inner = shown.trim_end_matches('{').trim_end();
+        let words = inner.trim_start_matches(['#', '"']);
+        if !block
+            && !words.is_empty()
+            && !words.contains(['"', '=', ';', '\\', '{', '}', '#'])
+            && !words.contains("//")
+        {
+            let end = start + inner.len();
+            self.mend(end..end, "\"");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What every mistake means to the people who write rules: why it matters, one wrong and one
+//! right example. `rulerun explain` and `docs/mistakes.md` are made from this one table, and
+//! a test reads every example to see that it is as wrong, or as right, as it says.
+
+mod guards;
+mod mail;
+mod names;
+mod safety;
+mod surroundings;
+mod values;
+mod words;
+mod writing;
+
+use crate::base::SourceMap;
+
+/// What is told about one code.
+#[derive(Clone, Copy, Debug)]
+pub struct Mistake {
+    /// The stable word, as in [`super::codes`].
+    pub code: &'static str,
+    /// Why a marketer should care, as whole sentences.
+    pub why: &'static str,
+    /// What stands around both examples.
+    pub around: Around,
+    /// A few lines that have exactly this mistake.
+    pub wrong: &'static str,
+    /// The same lines without it.
+    pub right: &'static str,
+}
+
+/// Where the lines of an example stand. What is around them is made up, so that examples
+/// are short and whole rule sets all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// They are a whole rule file.
+    File,
+    /// They are one of two rule files; the other one names the schema `order`.
+    OneOfTwo,
+    /// The block of a `schema`.
+    Schema,
+    /// The block of a `webhooks`.
+    Webhooks,
+    /// The block of an `access`.
+    Access,
+    /// The block of an `endpoint` whose payload is an order, behind its `payload`.
+    Endpoint,
+    /// The block of the `service` n8n.
+    Service,
+    /// The block of a `sequence` that a sign-up starts.
+    Sequence,
+    /// The text of an e-mail.
+    Email,
+    /// A file of JSON Schema.
+    JsonSchema,
+    /// The variables of the environment.
+    Environment,
+}
+
+impl Around {
+    /// Where the lines stand, in words that follow "wrong".
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::File => "in a rule file",
+            Self::OneOfTwo => "in one of two rule files",
+            Self::Schema => "in the block of a schema",
+            Self::Webhooks => "in the block of webhooks",
+            Self::Access => "in an access block",
+            Self::Endpoint => "in the block of an endpoint",
+            Self::Service => "in the block of a service",
+            Self::Sequence => "in the block of a sequence",
+            Self::Email => "in the text of an e-mail",
+            Self::JsonSchema => "in a JSON Schema file",
+            Self::Environment => "in the environment",
+        }
+    }
+
+    /// The language that the lines are written in, as code blocks of Markdown name it.
+    #[must_use]
+    pub fn language(self) -> &'static str {
+        match self {
+            Self::Email => "markdown",
+            Self::JsonSchema => "json",
+            Self::Environment => "sh",
+            _ => "kdl",
+        }
+    }
+
+    /// The rule set that the lines of an example make with what is around them; none where
+    /// they are no part of one.
+    #[must_use]
+    pub fn sources(self, lines: &str) -> Option<SourceMap> {
+        let lines = lines.trim_end();
+        let rules = match self {
+            Self::Environment => return None,
+            Self::File => lines.to_owned(),
+            Self::OneOfTwo => filled(surroundings::ENDPOINT, "reply 200"),
+            Self::Schema => filled(surroundings::SCHEMA, lines),
+            Self::Webhooks => filled(surroundings::WEBHOOKS, lines),
+            Self::Access => filled(surroundings::ACCESS, lines),
+            Self::Endpoint => surroundings::with_schemas(&filled(surroundings::ENDPOINT, lines)),
+            Self::Service => filled(surroundings::SERVICE, lines),
+            Self::Sequence => surroundings::with_schemas(&filled(surroundings::SEQUENCE, lines)),
+            Self::Email => {
+                surroundings::with_schemas(&filled(surroundings::SEQUENCE, surroundings::STEP))
+            }
+            Self::JsonSchema => surroundings::JSON_SCHEMA.to_owned(),
+        };
+        let mut sources = SourceMap::new();
+        if self == Self::OneOfTwo {
+            sources.add("rules/schemas.kdl", format!("{lines}\n"));
+        }
+        sources.add("rules/shop.kdl", rules);
+        if self == Self::JsonSchema {
+            sources.add("rules/order.json", format!("{lines}\n"));
+        }
+        let text = if self == Self::Email { lines } else { "Welcome!" };
+        sources.add("rules/emails/welcome-1.md", format!("{text}\n"));
+        sources.add("rules/emails/welcome-2.md", "One more tip.\n");
+        Some(sources)
+    }
+}
+
+/// Lines in the place that what is around them leaves free.
+fn filled(around: &str, lines: &str) -> String {
+    let mut text = String::new();
+    for line in around.lines() {
+        match line.strip_suffix(surroundings::PLACE) {
+            Some(blanks) => lines.lines().for_each(|line| text.extend([blanks, line, "\n"])),
+            None => text.extend([line, "\n"]),
+        }
+    }
+    text
+}
+
+/// Every mistake, in groups with their titles, in the order of reading.
+pub fn groups() -> impl Iterator<Item = (&'static str, &'static [Mistake])> {
+    GROUPS.iter().copied()
+}
+
+/// What is told about a code.
+#[must_use]
+pub fn find(code: &str) -> Option<&'static Mistake> {
+    groups().flat_map(|(_, mistakes)| mistakes).find(|mistake| mistake.code == code)
+}
+
+const GROUPS: &[(&str, &[Mistake])] = &[
+    ("Signs and quotation marks", writing::MISTAKES),
+    ("Words and their places", words::MISTAKES),
+    ("Values", values::MISTAKES),
+    ("Names, addresses and files", names::MISTAKES),
+    ("Fields of payloads and events", names::FIELDS),
+    ("Guards", guards::MISTAKES),
+    ("Tags in texts", mail::TAGS),
+    ("Steps and sequences", mail::MISTAKES),
+    ("Secrets and the environment", safety::MISTAKES),
+];
