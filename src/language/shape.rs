@@ -419,18 +419,24 @@ fn property(node: &Node, word: &Word, prop: &Property, sink: &mut Sink) {
                     prop.name_span,
                 )
                 .label("unknown")
-                .help(
-                    did_you_mean(&prop.name, names.iter().copied()).unwrap_or_else(|| {
+                .help(did_you_mean(&prop.name, free(node, &names)).unwrap_or_else(
+                    || {
                         if names.is_empty() {
                             format!("`{}` takes no properties", node.name)
                         } else {
                             format!("it has: {}", names.join(", "))
                         }
-                    }),
-                ),
+                    },
+                )),
             );
         }
     }
+}
+
+/// The properties that do not stand there yet: a misspelt one is meant for one of these.
+fn free<'a>(node: &Node, names: &[&'a str]) -> Vec<&'a str> {
+    let is_given = |name: &str| node.props.iter().any(|prop| prop.name == name);
+    names.iter().copied().filter(|name| !is_given(name)).collect()
 }
 
 /// "a name", "an address".
