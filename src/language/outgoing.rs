@@ -102,7 +102,10 @@ fn schema_meant(reading: &Reading<'_>, event: &str) -> Option<String> {
     let schemas = reading.names.of(Thing::Schema).keys().copied();
     let free = schemas.filter(|name| !events.contains_key(name)).take(reading.sink.suggested());
     closest(event, free).map(|near| {
-        format!("did you mean `{near}`? The schema of an event has the event's own name")
+        format!(
+            "there is no schema `{event}`, but one named `{near}`: an event and its schema have \
+             the same name"
+        )
     })
 }
 
