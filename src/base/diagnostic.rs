@@ -162,7 +162,9 @@ impl Sink {
     }
 }
 
-/// The candidate that a reader most likely meant, by edit distance; none when all are far.
+/// The candidate that a reader most likely meant, by edit distance; none when all are far. Of
+/// several that are equally near, the one wins from which a finger slips most easily, and then
+/// the first.
 #[must_use]
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
@@ -176,10 +178,12 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             if length.abs_diff(own) > limit {
                 return None;
             }
-            let distance = strsim::osa_distance(&word, &candidate.to_lowercase());
-            (distance <= limit && distance < own).then_some((distance, candidate))
+            let meant = candidate.to_lowercase();
+            let distance = strsim::osa_distance(&word, &meant);
+            (distance <= limit && distance < own)
+                .then(|| ((distance, slip(&word, &meant)), candidate))
         })
-        .min_by_key(|(distance, candidate)| (*distance, *candidate))
+        .min_by_key(|(rank, _)| *rank)
         .map(|(_, candidate)| candidate)
 }
 
@@ -194,6 +198,30 @@ pub fn only_close<'a>(
     let distance = |other: &str| strsim::osa_distance(&word.to_lowercase(), &other.to_lowercase());
     let second = closest(word, candidates.into_iter().filter(|other| *other != first));
     second.is_none_or(|second| distance(second) > distance(first)).then_some(first)
+}
+
+/// How seldom this slip happens: letters in another order (0), a letter too few or too many or
+/// one from the next key (1), anything else (2).
+fn slip(word: &str, meant: &str) -> u8 {
+    let sorted = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    if sorted(word) == sorted(meant) {
+        return 0;
+    }
+    let near = |(one, other): (char, char)| one == other || are_beside(one, other);
+    let same_length = word.chars().count() == meant.chars().count();
+    if same_length && !word.chars().zip(meant.chars()).all(near) { 2 } else { 1 }
+}
+
+/// Whether two keys are neighbours in a row of a keyboard.
+fn are_beside(one: char, other: char) -> bool {
+    const ROWS: [&str; 4] = ["1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
+    ROWS.iter().any(|row| {
+        row.find(one).zip(row.find(other)).is_some_and(|(one, other)| one.abs_diff(other) == 1)
+    })
 }
 
 /// "did you mean `x`?" for the closest candidate.
@@ -222,5 +250,14 @@ mod tests {
         assert_eq!(only_close("emial", ["email", "text"]), Some("email"));
         assert_eq!(only_close("step-4", ["step-1", "step-2"]), None);
         assert_eq!(only_close("banana", ["email", "text"]), None);
+    }
+
+    #[test]
+    fn of_several_near_words_the_likeliest_slip_wins() {
+        // Left out before mistaken, the next key before a far one, swapped before all.
+        assert_eq!(closest("tite", ["time", "title"]), Some("title"));
+        assert_eq!(closest("dats", ["data", "days"]), Some("data"));
+        assert_eq!(closest("fro", ["fry", "for"]), Some("for"));
+        assert_eq!(closest("noshow-", ["noshow-2", "noshow-1"]), Some("noshow-2"));
     }
 }

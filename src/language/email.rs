@@ -145,15 +145,15 @@ fn missing(reading: &mut Reading<'_>, node: &Node, named: &Value, name: &str, pa
         return;
     }
     let folder = beside(reading.sources, node, "emails/");
-    let known: Vec<String> = reading
-        .sources
-        .iter()
-        .filter_map(|(_, file)| {
-            file.path.strip_prefix(&folder)?.strip_prefix('/')?.strip_suffix(".md")
-        })
-        .map(str::to_owned)
-        .collect();
-    let help = did_you_mean(name, known.iter().map(String::as_str))
+    let text = |path: &str| -> Option<String> {
+        Some(path.strip_prefix(&folder)?.strip_prefix('/')?.strip_suffix(".md")?.to_owned())
+    };
+    let known: Vec<String> =
+        reading.sources.iter().filter_map(|(_, file)| text(&file.path)).collect();
+    // A text that no e-mail has yet is meant rather than one that another e-mail has.
+    let free = known.iter().map(String::as_str).filter(|text| !reading.names.uses_text(text));
+    let help = did_you_mean(name, free)
+        .or_else(|| did_you_mean(name, known.iter().map(String::as_str)))
         .unwrap_or_else(|| format!("create {path} with the text of the e-mail, in Markdown"));
     reading.push(
         Diagnostic::error(

@@ -93,20 +93,38 @@ pub(super) fn merge_kinds(record: &mut Scope, nodes: &[Node], scope: &Scope) {
     }
 }
 
-/// Checks what is saved against the fields of a record that has a schema.
-pub(super) fn check_saved(
-    reading: &mut Reading<'_>,
-    node: &Node,
-    scope: &Scope,
-    record: &Scope,
-    typed: bool,
-) {
-    if !typed {
-        return;
-    }
+/// Checks what is saved against the fields of a record: their types, and whether one that no
+/// step above has found may come to be without a field that its schema asks for.
+pub(super) fn check_saved(reading: &mut Reading<'_>, node: &Node, scope: &Scope, record: &Scope) {
     for child in node.nodes() {
         let Some(wanted) = record.names.get(&child.name) else { continue };
         wrong_kind(reading, child, &kind_of(child, scope), &wanted.kind, "the record");
+    }
+    let name = node.title().unwrap_or_default();
+    if scope.names.get(name).is_some_and(|shape| !shape.optional) {
+        return;
+    }
+    let given: Vec<&str> = node.nodes().iter().map(|child| child.name.as_str()).collect();
+    let needed = record.names.iter().filter(|(_, shape)| !shape.optional);
+    for (field, _) in needed.filter(|(field, _)| !given.contains(&field.as_str())) {
+        let strangers = given.iter().copied().filter(|given| !record.names.contains_key(*given));
+        let help = closest(field, strangers).map_or_else(
+            || {
+                format!(
+                    "add a line: {field} …; or, if it is surely there already, find \"{name}\" first"
+                )
+            },
+            |near| format!("did you mean `{field}` where `{near}` stands?"),
+        );
+        reading.push(
+            Diagnostic::error(
+                codes::MISSING_FIELD,
+                format!("a new `{name}` needs the field `{field}`"),
+                node.head(),
+            )
+            .label(format!("`{field}` is not filled"))
+            .help(help),
+        );
     }
 }
 
@@ -154,7 +172,9 @@ pub(super) fn check_sent(
                         wrong_kind(reading, child, &kind, &shape.kind, &format!("event `{event}`"));
                     }
                     (None, _) if !shape.optional => {
-                        let near = closest(name, given.keys().copied());
+                        let strangers = given.keys().copied();
+                        let known = |name: &&str| schema.scope.names.contains_key(*name);
+                        let near = closest(name, strangers.filter(|name| !known(name)));
                         let help = near.map_or_else(
                             || format!("add a line: {name} …"),
                             |near| format!("did you mean `{name}` where `{near}` stands?"),
@@ -189,8 +209,11 @@ fn check_payload(
     owner: &str,
 ) {
     for (name, shape) in &wanted.names {
+        let mut near = None;
         let problem = match payload.scope.names.get(name) {
             None if !shape.optional => {
+                let strangers = payload.scope.names.keys().map(String::as_str);
+                near = closest(name, strangers.filter(|name| !wanted.names.contains_key(*name)));
                 format!("event `{event}` needs `{name}`, which {owner} does not have")
             }
             Some(given) if !fits(&given.kind, &shape.kind) => format!(
@@ -203,7 +226,10 @@ fn check_payload(
         reading.push(
             Diagnostic::error(codes::MISSING_FIELD, problem, node.head())
                 .label("sends the payload as it is")
-                .help("fill the event's fields in a block: send \"…\" { field \"{{…}}\" }"),
+                .help(near.map_or_else(
+                    || String::from("fill the event's fields in a block: send \"…\" { field \"{{…}}\" }"),
+                    |near| format!("is `{name}` what is called `{near}` here? Give both one name, or fill it in a block: send \"{event}\" {{ {name} \"{{{{{near}}}}}\" }}"),
+                )),
         );
     }
 }

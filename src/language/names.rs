@@ -1,7 +1,7 @@
 //! The names that a rule set declares, gathered from all files before anything is read
 //! in depth, so that the order of files and blocks never matters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::tree::{Node, Value};
@@ -53,6 +53,8 @@ pub(super) struct Names<'a> {
     webhooks: BTreeMap<&'a str, Span>,
     events: BTreeMap<&'a str, Span>,
     sequences: BTreeMap<&'a str, Span>,
+    /// The texts that e-mails name.
+    texts: BTreeSet<&'a str>,
     /// Words that stand once in the whole rule set: `server`, `store`, `queue`, `sender`.
     singles: BTreeMap<&'a str, Span>,
 }
@@ -68,6 +70,11 @@ impl<'a> Names<'a> {
             Thing::Event => &self.events,
             Thing::Sequence => &self.sequences,
         }
+    }
+
+    /// Whether an e-mail has the text of this name.
+    pub(super) fn uses_text(&self, name: &str) -> bool {
+        self.texts.contains(name)
     }
 
     fn of_mut(&mut self, thing: Thing) -> &mut BTreeMap<&'a str, Span> {
@@ -89,7 +96,11 @@ impl<'a> Names<'a> {
                 "record" => self.declare(Thing::Record, node, sink),
                 "service" => self.declare(Thing::Service, node, sink),
                 "webhooks" => self.declare(Thing::Webhooks, node, sink),
-                "sequence" => self.declare(Thing::Sequence, node, sink),
+                "sequence" => {
+                    self.declare(Thing::Sequence, node, sink);
+                    let named = |email: &'a Node| email.prop_text("template").or(email.title());
+                    self.texts.extend(node.all("email").filter_map(named));
+                }
                 "events" => {
                     for event in node.all("event") {
                         self.declare(Thing::Event, event, sink);

@@ -10,6 +10,7 @@ use super::reading::Reading;
 use super::situation::{Situation, all_optional, example_of_fields};
 use super::steps::{self, Surroundings};
 use super::tree::{Node, Value};
+use crate::base::diagnostic::{closest, did_you_mean};
 use crate::base::{Diagnostic, Span};
 use crate::model::rules::{Event, RecordRules, ServiceType};
 use crate::model::{Kind, Shape};
@@ -64,7 +65,8 @@ fn event(
     let situation = if schema.is_none() && reading.names.of(Thing::Schema).contains_key(name) {
         Situation::open(node.title_span())
     } else {
-        Situation::of_schema(schema.as_deref(), node.title_span())
+        let instead = schema.is_none().then(|| schema_meant(reading, name)).flatten();
+        Situation { instead, ..Situation::of_schema(schema.as_deref(), node.title_span()) }
     };
     let either = |key: &str| node.prop(key).or_else(|| group.prop(key));
     let path = either("path").and_then(|value| path(reading, value, name)).unwrap_or_default();
@@ -93,6 +95,20 @@ fn event(
     })
 }
 
+/// The schema that an event without one was probably meant to have: one whose name is near,
+/// and that no other event has.
+fn schema_meant(reading: &Reading<'_>, event: &str) -> Option<String> {
+    let events = reading.names.of(Thing::Event);
+    let schemas = reading.names.of(Thing::Schema).keys().copied();
+    let free = schemas.filter(|name| !events.contains_key(name)).take(reading.sink.suggested());
+    closest(event, free).map(|near| {
+        format!(
+            "there is no schema `{event}`, but one named `{near}`: an event and its schema have \
+             the same name"
+        )
+    })
+}
+
 /// The path of an event: only its own name is filled in.
 fn path(reading: &mut Reading<'_>, value: &Value, name: &str) -> Option<String> {
     let mut path = String::new();
@@ -109,7 +125,11 @@ fn path(reading: &mut Reading<'_>, value: &Value, name: &str) -> Option<String> 
                     format!("`{other}` cannot be part of an event's path"),
                     value.span,
                 )
-                .help("only {{event.slug}} and {{event.name}} are filled in here"),
+                .help(
+                    did_you_mean(other, ["event.slug", "event.name"]).unwrap_or_else(|| {
+                        String::from("only {{event.slug}} and {{event.name}} are filled in here")
+                    }),
+                ),
             ),
         }
         rest = after;

@@ -444,8 +444,8 @@ fn property(node: &Node, word: &Word, prop: &Property, sink: &mut Sink) {
             if word.takes_fallback() {
                 names.extend(["default", "optional"]);
             }
-            let free = names.iter().copied().filter(|name| node.prop(name).is_none());
-            let meant = only_close(&prop.name, free).map(str::to_owned);
+            let free = free(node, &names);
+            let meant = only_close(&prop.name, free.iter().copied()).map(str::to_owned);
             sink.push(
                 Diagnostic::error(
                     codes::UNKNOWN_PROPERTY,
@@ -453,7 +453,7 @@ fn property(node: &Node, word: &Word, prop: &Property, sink: &mut Sink) {
                     prop.name_span,
                 )
                 .label("unknown")
-                .help(did_you_mean(&prop.name, names.iter().copied()).unwrap_or_else(|| {
+                .help(did_you_mean(&prop.name, free.iter().copied()).unwrap_or_else(|| {
                     if names.is_empty() {
                         format!("`{}` takes no properties", node.name)
                     } else {
@@ -464,6 +464,12 @@ fn property(node: &Node, word: &Word, prop: &Property, sink: &mut Sink) {
             );
         }
     }
+}
+
+/// The properties that do not stand there yet: a misspelt one is meant for one of these.
+fn free<'a>(node: &Node, names: &[&'a str]) -> Vec<&'a str> {
+    let is_given = |name: &str| node.props.iter().any(|prop| prop.name == name);
+    names.iter().copied().filter(|name| !is_given(name)).collect()
 }
 
 /// "a name", "an address".

@@ -26,6 +26,8 @@ pub(super) struct Situation {
     pub(super) example: Map<String, Value>,
     /// Whether a mistake elsewhere hides what the names are: nothing is held against them.
     pub(super) unknown: bool,
+    /// What was probably meant where there is no field at all.
+    pub(super) instead: Option<String>,
 }
 
 impl Situation {
@@ -36,7 +38,7 @@ impl Situation {
             Some(Value::Object(fields)) => fields.clone(),
             _ => Map::new(),
         };
-        Self { label: String::new(), span, scope, example, unknown: false }.with(
+        Self { label: String::new(), span, scope, example, unknown: false, instead: None }.with(
             "now",
             Shape::required(Kind::Time),
             json!(NOW),
@@ -75,10 +77,12 @@ impl Situation {
     /// The help of a mistake; where no field is known at all, that is the mistake.
     pub(super) fn help(&self, help: Option<String>) -> Option<String> {
         if !self.scope.open && self.scope.names.keys().all(|name| name == "now") {
-            return Some(String::from(
-                "no fields are known here: an endpoint needs a `payload`, an event a schema that \
-                 has its name",
-            ));
+            return self.instead.clone().or_else(|| {
+                Some(String::from(
+                    "no fields are known here: an endpoint needs a `payload`, an event a schema \
+                     that has its name",
+                ))
+            });
         }
         help
     }

@@ -115,7 +115,9 @@ fn save(reading: &mut Reading<'_>, node: &Node, around: &Surroundings) -> Option
     let fields = fields::fills(reading, node.nodes(), &[&around.situation]);
     let scope = reading.records.get(record).cloned().unwrap_or_default();
     let typed = reading.names.of(Thing::Record).contains_key(record);
-    fields::check_saved(reading, node, &around.situation.scope, &scope, typed);
+    if typed {
+        fields::check_saved(reading, node, &around.situation.scope, &scope);
+    }
     let also_in = node.prop("also-in").and_then(|value| mirror(reading, value));
     Some(Action::Save { record: record.to_owned(), id: id?, also_in, fields })
 }

@@ -38,32 +38,12 @@ impl Walker {
             }
             ast::Expr::BinOp(op) => match op.op {
                 ast::BinOpKind::ScAnd | ast::BinOpKind::ScOr => self.both(op),
-                ast::BinOpKind::Eq => self.equality(&op.left, &op.right, true),
-                ast::BinOpKind::Ne => self.equality(&op.left, &op.right, false),
-                ast::BinOpKind::In => {
-                    self.expr(&op.right);
-                    let held = self.asked(&op.left).into_iter().collect();
-                    Facts { held, failed: Vec::new() }
-                }
                 _ => {
                     self.expr(expr);
                     Facts::default()
                 }
             },
             ast::Expr::Compare(compare) => {
-                use ast::CompareOpKind::{Eq, In, Ne, NotIn};
-                if let [only] = compare.ops.as_slice() {
-                    match only.op {
-                        Eq => return self.equality(&compare.expr, &only.expr, true),
-                        Ne => return self.equality(&compare.expr, &only.expr, false),
-                        In | NotIn => {
-                            self.expr(&only.expr);
-                            self.asked(&compare.expr);
-                            return Facts::default();
-                        }
-                        _ => {}
-                    }
-                }
                 self.expr(&compare.expr);
                 compare.ops.iter().for_each(|op| self.expr(&op.expr));
                 Facts::default()
@@ -86,21 +66,6 @@ impl Walker {
             Facts { held: [left.held, right.held].concat(), failed: Vec::new() }
         } else {
             Facts { held: Vec::new(), failed: [left.failed, right.failed].concat() }
-        }
-    }
-
-    fn equality(&mut self, left: &ast::Expr<'_>, right: &ast::Expr<'_>, equal: bool) -> Facts {
-        let asked = self.asked(left);
-        let other = self.asked(right);
-        // Equal to a constant means that it is there.
-        let there: Vec<Vec<String>> = match (asked, other) {
-            (Some(path), None) | (None, Some(path)) => vec![path],
-            _ => Vec::new(),
-        };
-        if equal {
-            Facts { held: there, failed: Vec::new() }
-        } else {
-            Facts { held: Vec::new(), failed: there }
         }
     }
 

@@ -166,6 +166,10 @@ fn optional_values_need_a_default_in_texts() {
         "{% if before %}{{before.score}}{% endif %}",
         "{% if not nickname %}{{nickname}}{% endif %}",
         "{% if nickname > 3 %}x{% endif %}",
+        "{% if nickname == 'x' %}x{% endif %}",
+        "{% if 'x' != nickname %}x{% endif %}",
+        "{% if nickname in ['x'] %}x{% endif %}",
+        "{{'x' if nickname == 'x' else 'y'}}",
     ] {
         let found = checked(source, false);
         assert!(found.len() == 1, "{source}: {found:?}");
@@ -176,7 +180,7 @@ fn optional_values_need_a_default_in_texts() {
         "{{nickname or 'there'}}",
         "{{nickname if nickname else first_name}}",
         "{% if nickname %}{{nickname}}{% endif %}",
-        "{% if nickname == 'x' %}{{nickname}}{% endif %}",
+        "{% if nickname and nickname == 'x' %}{{nickname}}{% endif %}",
         "{% if nickname is defined and leak > 2 %}{{nickname | upper}}{% endif %}",
         "{% if not nickname %}{% else %}{{nickname}}{% endif %}",
         "{% if before %}{{before.lead_id}}{% endif %}",

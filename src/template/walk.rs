@@ -166,7 +166,7 @@ impl Walker {
             ast::Expr::UnaryOp(_) | ast::Expr::Test(_) | ast::Expr::Compare(_) => {
                 self.condition(expr);
             }
-            ast::Expr::BinOp(op) => self.operation(op, expr),
+            ast::Expr::BinOp(op) => self.operation(op),
             ast::Expr::IfExpr(choice) => {
                 let facts = self.condition(&choice.test_expr);
                 self.given(facts.held, |walker| walker.expr(&choice.true_expr));
@@ -192,7 +192,7 @@ impl Walker {
         }
     }
 
-    fn operation(&mut self, op: &ast::BinOp<'_>, whole: &ast::Expr<'_>) {
+    fn operation(&mut self, op: &ast::BinOp<'_>) {
         match op.op {
             ast::BinOpKind::ScAnd | ast::BinOpKind::ScOr => {
                 // The right side is the value: `a or b` prints `b` when `a` is missing.
@@ -202,9 +202,6 @@ impl Walker {
                     _ => facts.failed,
                 };
                 self.given(facts, |walker| walker.expr(&op.right));
-            }
-            ast::BinOpKind::Eq | ast::BinOpKind::Ne | ast::BinOpKind::In => {
-                self.condition(whole);
             }
             ast::BinOpKind::Mul => {
                 self.factor(&op.left);
