@@ -16,5 +16,5 @@ mod world;
 pub use decide::{Decided, Decision, decide};
 pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;
-pub use step::{Due, StepDecision, step};
+pub use step::{Due, StepDecision, draft, step};
 pub use world::{Need, OUTBOX, Outlet, Seen, View, World};

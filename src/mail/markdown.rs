@@ -77,8 +77,8 @@ impl Filter {
         match event {
             Event::Start(tag) => {
                 let keep = match &tag {
-                    Tag::Link { dest_url, .. } => leads_to(dest_url, &LINKS),
-                    Tag::Image { dest_url, .. } => leads_to(dest_url, &IMAGES),
+                    Tag::Link { dest_url, .. } => is_safe_link(dest_url),
+                    Tag::Image { dest_url, .. } => is_safe_image(dest_url),
                     Tag::HtmlBlock => false,
                     _ => self.open.len() < DEPTH,
                 };
@@ -115,7 +115,17 @@ impl Filter {
     }
 }
 
-fn is_comment(html: &str) -> bool {
+/// Whether a mail program can safely open a link.
+pub(super) fn is_safe_link(address: &str) -> bool {
+    leads_to(address, &LINKS)
+}
+
+/// Whether a mail program can safely fetch an image.
+pub(super) fn is_safe_image(address: &str) -> bool {
+    leads_to(address, &IMAGES)
+}
+
+pub(super) fn is_comment(html: &str) -> bool {
     html.starts_with("<!--") && html.ends_with("-->")
 }
 

@@ -1,0 +1,1 @@
+//! What a reader of e-mails notices, and what it lets pass.
