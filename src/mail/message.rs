@@ -95,8 +95,7 @@ pub(super) fn compose(
 pub(super) fn senders(sender: &Sender) -> Result<(Address, Option<Address>), MailError> {
     let from = address(&sender.address).ok_or(MailError::Sender(sender.address.clone()))?;
     let answers = sender.reply_to.as_ref();
-    let answers =
-        answers.map(|text| address(text).ok_or_else(|| MailError::ReplyTo(text.clone())));
+    let answers = answers.map(|text| address(text).ok_or_else(|| MailError::ReplyTo(text.clone())));
     Ok((from, answers.transpose()?))
 }
 

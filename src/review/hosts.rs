@@ -3,15 +3,47 @@
 
 /// Services that hide where a link leads; mail providers block many of them.
 const SHORTENERS: &[&str] = &[
-    "bit.ly", "buff.ly", "cutt.ly", "goo.gl", "is.gd", "lnkd.in", "ow.ly", "rb.gy", "rebrand.ly",
-    "shorturl.at", "t.co", "t.ly", "tiny.cc", "tinyurl.com",
+    "bit.ly",
+    "buff.ly",
+    "cutt.ly",
+    "goo.gl",
+    "is.gd",
+    "lnkd.in",
+    "ow.ly",
+    "rb.gy",
+    "rebrand.ly",
+    "shorturl.at",
+    "t.co",
+    "t.ly",
+    "tiny.cc",
+    "tinyurl.com",
 ];
 /// Providers of mailboxes for everybody. Their rules let nobody else send in their name.
 const FREE: &[&str] = &[
-    "aol.com", "gmail.com", "gmx.at", "gmx.com", "gmx.de", "gmx.net", "googlemail.com",
-    "hotmail.com", "icloud.com", "live.com", "mail.com", "mail.ru", "me.com", "outlook.com",
-    "proton.me", "protonmail.com", "t-online.de", "web.de", "yahoo.co.uk", "yahoo.com", "yahoo.de",
-    "yandex.com", "yandex.ru", "zoho.com",
+    "aol.com",
+    "gmail.com",
+    "gmx.at",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hotmail.com",
+    "icloud.com",
+    "live.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "outlook.com",
+    "proton.me",
+    "protonmail.com",
+    "t-online.de",
+    "web.de",
+    "yahoo.co.uk",
+    "yahoo.com",
+    "yahoo.de",
+    "yandex.com",
+    "yandex.ru",
+    "zoho.com",
 ];
 /// Domains that belong to nobody, for examples and tests.
 const EXAMPLES: &[&str] = &["example.com", "example.net", "example.org", "localhost"];

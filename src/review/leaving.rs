@@ -55,10 +55,11 @@ pub fn leaving(outside: &Outside<'_>) -> Vec<Diagnostic> {
             }
         }
     }
-    found.extend(lint::placeholders(rules).into_iter().map(|one| Diagnostic {
-        severity: Severity::Error,
-        ..one
-    }));
+    found.extend(
+        lint::placeholders(rules)
+            .into_iter()
+            .map(|one| Diagnostic { severity: Severity::Error, ..one }),
+    );
     found
 }
 
@@ -68,17 +69,15 @@ fn sender(
     told: impl Fn(Severity, &str, &str) -> Diagnostic,
 ) -> Option<Diagnostic> {
     let (message, help) = match &rules.sender {
-        None => (
-            "no `sender` is declared",
-            "add sender \"Name <you@your-domain>\" to your settings",
-        ),
+        None => {
+            ("no `sender` is declared", "add sender \"Name <you@your-domain>\" to your settings")
+        }
         Some(sender) if is_example_address(&sender.address) => {
             ("the sender is still an example address", "put your own address into `sender`")
         }
-        Some(sender) if marketing && sender.postal_address.is_none() => (
-            "marketing e-mail must show a postal address",
-            "add `postal-address` to `sender`",
-        ),
+        Some(sender) if marketing && sender.postal_address.is_none() => {
+            ("marketing e-mail must show a postal address", "add `postal-address` to `sender`")
+        }
         Some(_) => return None,
     };
     Some(told(Severity::Error, message, help))

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use crate::base::{Id, Timestamp, time};
 use crate::engine::{self, Due, StepDecision, World};
 use crate::mail::{self, MailRequest};
+use crate::model::Context;
 use crate::model::queue::{Email, Enrolment, EnrolmentState};
 use crate::model::rules::{MailKind, RuleSet, Sender, Sequence, SequenceStep};
 use crate::model::scope::example_of_fields;
-use crate::model::Context;
 
 /// Where unsubscribe links of previews lead: a token that was made for nobody.
 const INERT: &str = "/unsubscribe/preview";
@@ -161,14 +161,14 @@ impl Scene<'_> {
     }
 }
 
-
 /// The headers of a message for people: what is coded for the wire is written out.
 fn headers(email: &Email, sender: &Sender) -> Vec<(String, String)> {
     let message = String::from_utf8_lossy(&email.message);
     let head = message.split("\r\n\r\n").next().unwrap_or_default();
     let head = head.replace("\r\n ", " ").replace("\r\n\t", " ");
     let packing = |name: &str| name.starts_with("Content-") || name == "MIME-Version";
-    head.split("\r\n")
+    let mut found: Vec<(String, String)> = head
+        .split("\r\n")
         .filter_map(|line| line.split_once(": "))
         .filter(|(name, _)| !packing(name))
         .map(|(name, value)| {
@@ -179,5 +179,11 @@ fn headers(email: &Email, sender: &Sender) -> Vec<(String, String)> {
             };
             (name.to_owned(), value)
         })
-        .collect()
+        .collect();
+    // What people look at first stands first; the others keep their order.
+    const FIRST: &[&str] = &["From", "To", "Subject"];
+    found.sort_by_key(|(name, _)| {
+        FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len())
+    });
+    found
 }

@@ -16,3 +16,4 @@ pub mod reload;
 pub mod server;
 pub mod settings;
 pub mod sources;
+pub mod trial;

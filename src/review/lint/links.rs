@@ -81,8 +81,10 @@ fn dead(link: &Target) -> Option<(String, String)> {
         ),
         None if url.starts_with('/') || !url.contains('.') => (
             String::from("this address is not complete, so the link is left out"),
-            format!("an e-mail belongs to no website: write [{words}](https://your-domain.com{}{url})",
-                if url.starts_with('/') { "" } else { "/" }),
+            format!(
+                "an e-mail belongs to no website: write [{words}](https://your-domain.com{}{url})",
+                if url.starts_with('/') { "" } else { "/" }
+            ),
         ),
         None => (
             format!("`{url}` is not a complete web address, so the link is left out"),

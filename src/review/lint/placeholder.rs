@@ -11,8 +11,25 @@ const MARKS: &[(&str, &str)] =
     &[("*|", "|*"), ("${", "}"), ("<<", ">>"), ("[", "]"), ("{", "}"), ("%", "%")];
 /// Words of which one stands in capitals within square brackets, where they mean something.
 const WORDS: &[&str] = &[
-    "ADDRESS", "BUSINESS", "CITY", "COMPANY", "DATE", "EMAIL", "FIRST", "FIRSTNAME", "INSERT",
-    "LAST", "LASTNAME", "LINK", "NAME", "PHONE", "PLACEHOLDER", "PRODUCT", "TBD", "TODO", "URL",
+    "ADDRESS",
+    "BUSINESS",
+    "CITY",
+    "COMPANY",
+    "DATE",
+    "EMAIL",
+    "FIRST",
+    "FIRSTNAME",
+    "INSERT",
+    "LAST",
+    "LASTNAME",
+    "LINK",
+    "NAME",
+    "PHONE",
+    "PLACEHOLDER",
+    "PRODUCT",
+    "TBD",
+    "TODO",
+    "URL",
     "YOUR",
 ];
 /// Longest stand-in, in bytes.
@@ -40,9 +57,9 @@ pub(super) fn find(
         let name = inner.trim().to_lowercase().replace([' ', '-'], "_");
         let field = known.iter().find(|field| **field == name || field.replace('_', "") == name);
         found.push(match field {
-            Some(field) => told
-                .help(format!("write {{{{{field}}}}}"))
-                .fix(span, format!("{{{{{field}}}}}")),
+            Some(field) => {
+                told.help(format!("write {{{{{field}}}}}")).fix(span, format!("{{{{{field}}}}}"))
+            }
             None => told.help(
                 "write a tag with the name of a field, such as {{first_name}}, or the words \
                  themselves",
