@@ -1,7 +1,7 @@
 //! What an e-mail is made of, for those who check it: links, images, and HTML that will be
 //! shown as the text it is.
 
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, LinkType, Parser, Tag, TagEnd};
 
 use super::markdown::{is_comment, is_safe_image, is_safe_link};
 
@@ -37,9 +37,11 @@ pub fn contents(markdown: &str) -> Contents {
     let mut block = String::new();
     for event in Parser::new(markdown) {
         match event {
-            Event::Start(Tag::Link { dest_url, .. }) => {
-                let kept = is_safe_link(&dest_url);
-                link = Some(Target { words: String::new(), url: dest_url.into_string(), kept });
+            Event::Start(Tag::Link { link_type, dest_url, .. }) => {
+                let kept = is_safe_link(link_type, &dest_url);
+                let scheme = if link_type == LinkType::Email { "mailto:" } else { "" };
+                let url = format!("{scheme}{dest_url}");
+                link = Some(Target { words: String::new(), url, kept });
             }
             Event::Start(Tag::Image { dest_url, .. }) => {
                 let kept = is_safe_image(&dest_url);

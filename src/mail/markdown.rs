@@ -77,7 +77,7 @@ impl Filter {
         match event {
             Event::Start(tag) => {
                 let keep = match &tag {
-                    Tag::Link { dest_url, .. } => is_safe_link(dest_url),
+                    Tag::Link { link_type, dest_url, .. } => is_safe_link(*link_type, dest_url),
                     Tag::Image { dest_url, .. } => is_safe_image(dest_url),
                     Tag::HtmlBlock => false,
                     _ => self.open.len() < DEPTH,
@@ -115,9 +115,10 @@ impl Filter {
     }
 }
 
-/// Whether a mail program can safely open a link.
-pub(super) fn is_safe_link(address: &str) -> bool {
-    leads_to(address, &LINKS)
+/// Whether a mail program can safely open a link. An address in angle brackets
+/// (`<hello@example.com>`) has no scheme; `mailto:` is put before it when it is drawn.
+pub(super) fn is_safe_link(kind: LinkType, address: &str) -> bool {
+    kind == LinkType::Email || leads_to(address, &LINKS)
 }
 
 /// Whether a mail program can safely fetch an image.

@@ -13,11 +13,14 @@ const MANY: usize = 20;
 pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diagnostic>) {
     for link in &contents.links {
         if let Some((message, help)) = dead(link) {
-            found.push(
-                Diagnostic::warning(codes::DEAD_LINK, message, place(paper, link))
-                    .label("opens nothing")
-                    .help(help),
-            );
+            let span = place(paper, link);
+            let told = Diagnostic::warning(codes::DEAD_LINK, message, span)
+                .label("opens nothing")
+                .help(help);
+            found.push(match completed(&link.url).filter(|_| paper.says(span, &link.url)) {
+                Some(url) => told.fix(span, url),
+                None => told,
+            });
         } else if let Some((message, help)) = suspicious(link) {
             found.push(
                 Diagnostic::warning(codes::SUSPICIOUS_LINK, message, place(paper, link))
@@ -88,9 +91,15 @@ fn dead(link: &Target) -> Option<(String, String)> {
         ),
         None => (
             format!("`{url}` is not a complete web address, so the link is left out"),
-            format!("write [{words}](https://{})", url.trim_start_matches('/')),
+            format!("write [{words}](https://{url})"),
         ),
     })
+}
+
+/// An address of which only the `https://` is missing, with it.
+fn completed(url: &str) -> Option<String> {
+    let host = url.split(['/', '?', '#']).next().unwrap_or_default();
+    hosts::shown(host).map(|_| format!("https://{url}"))
 }
 
 /// What filters and careful people hold against a link, and how it is mended.

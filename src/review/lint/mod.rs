@@ -145,7 +145,10 @@ impl Paper<'_> {
         let contents = mail::contents(markdown);
         links::check(self, &contents, found);
         images::check(self, &contents, found);
-        if let Some(html) = contents.html.first() {
+        let text = self.body.template.source();
+        // In `<<name>>` it is a stand-in that looks like HTML, and told as that.
+        let is_html = |html: &&String| !text.contains(&format!("<{html}>"));
+        if let Some(html) = contents.html.iter().find(is_html) {
             found.push(
                 Diagnostic::warning(
                     codes::HTML_AS_TEXT,
@@ -211,6 +214,11 @@ impl Paper<'_> {
     fn beginning(&self) -> Span {
         let text = self.body.template.source();
         self.span(0..text.find('\n').unwrap_or(text.len()))
+    }
+
+    /// Whether the text says exactly this at that place.
+    fn says(&self, span: Span, words: &str) -> bool {
+        self.body.template.source().get(span.range()) == Some(words)
     }
 
     fn span(&self, range: Range<usize>) -> Span {

@@ -18,7 +18,7 @@ pub(super) fn check(rules: &RuleSet) -> Vec<Diagnostic> {
     };
     if let Err(why) = mail::sender(sender) {
         let why = why.to_string();
-        let (why, help) = why.split_once(": ").unwrap_or((&why, "mend `sender`"));
+        let why = why.split(": ").next().unwrap_or_default();
         found.push(
             Diagnostic::error(
                 codes::EMAIL_FAILS,
@@ -26,7 +26,10 @@ pub(super) fn check(rules: &RuleSet) -> Vec<Diagnostic> {
                 sender.span,
             )
             .label("this sender")
-            .help(help),
+            .help(
+                "write it as hello@your-domain.com: before the @ most mail servers take plain \
+                 letters, digits, dots and dashes alone",
+            ),
         );
     }
     found.extend(distrusted(sender));
