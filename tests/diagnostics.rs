@@ -47,7 +47,7 @@ const WITHIN: &[&str] = &[
 const ELSEWHERE: &[(&str, &str)] = &[
     (codes::WEAK_KEY, "only the environment holds keys: tests/cli.rs"),
     (codes::NO_EFFECT, "it is about the environment: tests/cli.rs"),
-    (codes::REAL_MAIL, "only the environment says that real mail leaves: src/review/tests.rs"),
+    (codes::REAL_MAIL, "only the environment says that real mail leaves: tests/cli.rs"),
 ];
 
 /// Every file below a folder that can be part of a rule set, with paths relative to it.

@@ -1,13 +1,16 @@
 //! What a reader of e-mails notices is shown by the folders of `tests/diagnostics`; here is
 //! what it lets pass, what it asks before real mail leaves, and how e-mails are filled in.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::{Outside, Scene, leaving, read, starts};
-use crate::base::{Diagnostic, Id, Severity, SourceMap, Timestamp};
+use crate::base::{Clock as _, Diagnostic, Id, Severity, SourceMap, Timestamp};
 use crate::language::codes;
 use crate::model::RuleSet;
 use crate::model::rules::{Sequence, SequenceAction, SequenceStep};
+use crate::serve::clock::SystemClock;
 
 /// A shop whose sign-up starts a sequence, with changes of one part each.
 struct Shop {
@@ -294,4 +297,60 @@ fn a_letter_that_a_guard_withholds_is_made_and_says_so() {
     let draft = scene.draft(sequence, step, &starts(&rules, "welcome")[0].full);
     let why = draft.expect("it can be filled in").withheld.expect("it would be withheld");
     assert!(why.contains("first_name = \"Sarah\""), "{why}");
+}
+
+#[test]
+fn reading_every_email_costs_no_more_than_reading_the_rules() {
+    let mut sources = SourceMap::new();
+    let mut text = String::from("sender \"Acme <hello@acme.com>\"\n");
+    for number in 0..100 {
+        let _ = writeln!(
+            text,
+            "webhooks \"shop{number}\" {{\npath \"/shop{number}\"\nendpoint \"signup\" {{\n\
+             payload {{\nemail email\nfirst_name text\nday time optional\n}}\n\
+             start \"welcome{number}\"\n}}\n}}\n\
+             sequence \"welcome{number}\" to=\"{{{{email}}}}\" {{\nonce-per \"{{{{email}}}}\"\n\
+             stop-when \"contact.bounced\"\n\
+             email \"one-{number}\" after=\"1d\" subject=\"Hi {{{{first_name}}}}\"\n\
+             email \"two-{number}\" after=\"3d\" subject=\"Once more\"\n}}"
+        );
+        for name in ["one", "two"] {
+            let words = "Some words for {{first_name}} that say nothing much, and a \
+                         [link](https://acme.com/x).\n\n";
+            sources.add(format!("emails/{name}-{number}.md"), words.repeat(12));
+        }
+    }
+    sources.add("shop.kdl", text);
+    let begun = SystemClock.passing();
+    let (rules, found) = crate::language::analyze(&sources);
+    let alone = SystemClock.passing() - begun;
+    assert!(found.is_empty(), "{found:?}");
+    let rules = rules.expect("good rules");
+    let begun = SystemClock.passing();
+    let found = super::lint::lint(&rules);
+    let lint = SystemClock.passing() - begun;
+    assert!(found.is_empty(), "{found:?}");
+    println!("200 e-mails in 100 sequences: rules {alone} ms, e-mails {lint} ms");
+    assert!(lint <= alone, "rules {alone} ms, e-mails {lint} ms");
+}
+
+#[test]
+fn the_oddest_texts_are_read_soon() {
+    let begun = SystemClock.passing();
+    for text in [
+        "[".repeat(200_000),
+        "{a}".repeat(60_000),
+        "{a ".repeat(60_000),
+        "<<é".repeat(60_000),
+        "[a](http://é.example.com/{{first_name}})".repeat(5_000),
+        "![](x{{first_name}})".repeat(8_000),
+        "*|".repeat(100_000),
+        "lorem ipsum ".repeat(20_000),
+        "{#".repeat(3) + "#}",
+    ] {
+        let found = Shop { text, ..plain() }.found();
+        assert!(found.len() < 300, "{}", found.len());
+    }
+    let taken = SystemClock.passing() - begun;
+    assert!(taken < 20_000, "{taken} ms");
 }

@@ -105,6 +105,16 @@ pub(super) fn run(global: &Global, args: &PreviewArgs) -> Outcome {
             if written.is_empty() {
                 out::note("--out DIR writes the HTML, --port 8025 shows it in a browser");
             }
+            let bare = |version: &Version| version.letter.email.text.clone();
+            if matches!(fields, Fields::All)
+                && versions::of(&rules, sequence, step, &Fields::Required, &url, None)
+                    .is_ok_and(|other| !other.iter().map(bare).eq(versions.iter().map(bare)))
+            {
+                out::note("--missing shows how it reads without the fields that may be missing");
+            }
+            if rules.sender.is_none() {
+                out::note("the rules declare no `sender`: add one before e-mail leaves");
+            }
         }
     }
     Ok(Exit::Fine)

@@ -181,8 +181,7 @@ fn index(rules: &RuleSet) -> String {
 
 /// One version: headers, the HTML in a frame that may do nothing, the text.
 fn one(version: &Version) -> String {
-    let about = format!("started by {}, {}", shown::started_by(version), version.with);
-    let mut part = format!("<p class=dim>{}</p>\n", escape(&about));
+    let mut part = format!("<p class=dim>{}</p>\n", escape(&shown::about(version)));
     if let Some(why) = &version.withheld {
         let why = format!("with these values it would not be sent: {why}");
         part.push_str(&format!("<p>{}</p>\n", escape(&why)));

@@ -8,9 +8,12 @@ use super::versions::Version;
 use crate::cli::out::{self, Ink};
 use crate::model::rules::{Sequence, SequenceStep};
 
-/// Who or what starts a version, in words.
-pub(super) fn started_by(version: &Version) -> String {
-    if version.by.is_empty() { String::from("nothing") } else { version.by.join(" or ") }
+/// Who or what starts a version, and with which values, in words.
+pub(super) fn about(version: &Version) -> String {
+    if version.by.is_empty() {
+        return version.with.to_owned();
+    }
+    format!("started by {}, {}", version.by.join(" or "), version.with)
 }
 
 /// For people: what it is, headers, text.
@@ -23,8 +26,7 @@ pub(super) fn human(sequence: &Sequence, step: &SequenceStep, versions: &[Versio
         }
         let title = format!("{}/{}, after {}", sequence.name, step.name, step.after);
         text.push_str(&format!("{}\n", ink.bold(&title)));
-        let about = format!("started by {}, {}", started_by(version), version.with);
-        text.push_str(&format!("{}\n", ink.dim(&about)));
+        text.push_str(&format!("{}\n", ink.dim(&about(version))));
         if let Some(why) = &version.withheld {
             text.push_str(&format!("with these values it would not be sent: {why}\n"));
         }

@@ -1,6 +1,6 @@
 //! Images: many people never see them, because their mail program asks first.
 
-use super::Paper;
+use super::{MOST_TARGETS, Paper};
 use crate::base::Diagnostic;
 use crate::language::codes;
 use crate::mail::Contents;
@@ -9,7 +9,7 @@ use crate::mail::Contents;
 const LETTERS: usize = 200;
 
 pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diagnostic>) {
-    for image in &contents.images {
+    for image in contents.images.iter().take(MOST_TARGETS) {
         if !image.kept {
             found.push(
                 Diagnostic::warning(

@@ -1,7 +1,7 @@
 //! Links: those that are left out or open nothing, and those that filters and careful
 //! people distrust.
 
-use super::Paper;
+use super::{MOST_TARGETS, Paper};
 use crate::base::Diagnostic;
 use crate::language::codes;
 use crate::mail::{Contents, Target};
@@ -11,7 +11,7 @@ use crate::review::hosts;
 const MANY: usize = 20;
 
 pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diagnostic>) {
-    for link in &contents.links {
+    for link in contents.links.iter().take(MOST_TARGETS) {
         if let Some((message, help)) = dead(link) {
             let span = place(paper, link);
             let told = Diagnostic::warning(codes::DEAD_LINK, message, span)

@@ -24,6 +24,8 @@ use crate::model::scope::EXAMPLE_TIME;
 const MOST_DRAFTS: usize = 4_000;
 /// So many things that start a sequence are tried.
 const STARTS: usize = 4;
+/// So many links and images of one e-mail are looked at.
+const MOST_TARGETS: usize = 100;
 /// A shorter text cannot make a large e-mail: nothing grows twentyfold.
 const SHORT: usize = 4_000;
 /// Gmail cuts an e-mail off after 102,400 bytes; tracking of relays adds some.
@@ -229,13 +231,17 @@ impl Paper<'_> {
     /// tag, so the longest beginning that is written there counts.
     fn place(&self, found: &str) -> Span {
         const FEWEST: usize = 4;
+        const MOST: usize = 500;
         let text = self.body.template.source();
-        let ends = found.char_indices().map(|(at, letter)| at + letter.len_utf8());
-        let ends: Vec<usize> = ends.take(500).collect();
-        for end in ends.into_iter().rev().take_while(|end| *end >= FEWEST) {
-            if let Some(start) = text.find(&found[..end]) {
-                return self.span(start..start + end);
-            }
+        let ends: Vec<usize> =
+            found.char_indices().map(|(at, letter)| at + letter.len_utf8()).take(MOST).collect();
+        // Where a longer beginning stands, every shorter one stands too.
+        let known = ends.partition_point(|end| text.contains(&found[..*end]));
+        let end = known.checked_sub(1).map_or(0, |last| ends[last]);
+        if end >= FEWEST
+            && let Some(start) = text.find(&found[..end])
+        {
+            return self.span(start..start + end);
         }
         self.beginning()
     }

@@ -32,6 +32,8 @@ const WORDS: &[&str] = &[
     "URL",
     "YOUR",
 ];
+/// So many are told of one text.
+const MOST: usize = 20;
 /// Longest stand-in, in bytes.
 const LONGEST: usize = 60;
 
@@ -44,7 +46,9 @@ pub(super) fn find(
     let plain = without_tags(text);
     let mut found = Vec::new();
     let mut from = 0;
-    while let Some((range, inner)) = next(&plain, from) {
+    while found.len() < MOST
+        && let Some((range, inner)) = next(&plain, from)
+    {
         from = range.end;
         let span = place(range.clone());
         let written = &plain[range];
@@ -96,11 +100,12 @@ fn without_tags(text: &str) -> String {
 
 /// The next stand-in from there on, with what stands between its marks.
 fn next(text: &str, from: usize) -> Option<(Range<usize>, &str)> {
-    let begins = |at: &usize| MARKS.iter().any(|(open, _)| text[*at..].starts_with(open));
-    let at = text.char_indices().map(|(at, _)| at).filter(|at| *at >= from).filter(begins);
+    let at = text[from..].char_indices().map(|(at, _)| from + at);
     at.flat_map(|at| MARKS.iter().map(move |marks| (at, marks))).find_map(|(at, (open, close))| {
         let inner = text[at..].strip_prefix(open)?;
-        let inner = &inner[..inner.find(close).filter(|end| *end <= LONGEST)?];
+        // No farther, or a text of opening marks alone would take for ever.
+        let near = &inner[..inner.floor_char_boundary(LONGEST + close.len())];
+        let inner = &inner[..near.find(close)?];
         let range = at..at + open.len() + inner.len() + close.len();
         is_name(open, inner, &text[range.end..]).then_some((range, inner))
     })
