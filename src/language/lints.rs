@@ -26,7 +26,7 @@ pub(super) fn subject(reading: &mut Reading<'_>, value: &Value) {
         "it has several exclamation marks"
     } else if plain.contains("$$$") {
         "it has several currency signs"
-    } else if plain.chars().filter(is_picture).count() > PICTURES {
+    } else if plain.chars().filter(|letter| is_picture(*letter)).count() > PICTURES {
         "it has more than two little pictures"
     } else {
         return;
@@ -42,7 +42,7 @@ pub(super) fn subject(reading: &mut Reading<'_>, value: &Value) {
 }
 
 /// Whether a letter is an emoji; what only joins or colours them does not count.
-fn is_picture(letter: &char) -> bool {
+fn is_picture(letter: char) -> bool {
     matches!(letter, '\u{1f000}'..='\u{1f3fa}' | '\u{1f400}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}')
 }
 

@@ -17,6 +17,9 @@ use crate::model::scope::example_of_fields;
 /// Where unsubscribe links of previews lead: a token that was made for nobody.
 const INERT: &str = "/unsubscribe/preview";
 
+/// What people look at first stands first among the headers; the others keep their order.
+const FIRST: &[&str] = &["From", "To", "Subject"];
+
 /// The rules and the moment in which e-mails are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
@@ -180,8 +183,6 @@ fn headers(email: &Email, sender: &Sender) -> Vec<(String, String)> {
             (name.to_owned(), value)
         })
         .collect();
-    // What people look at first stands first; the others keep their order.
-    const FIRST: &[&str] = &["From", "To", "Subject"];
     found.sort_by_key(|(name, _)| {
         FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len())
     });

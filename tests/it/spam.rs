@@ -1,11 +1,11 @@
-//! Another program's opinion of the e-mails that we ship: SpamAssassin's, without network.
+//! Another program's opinion of the e-mails that we ship: `SpamAssassin`'s, without network.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// From here on we would mend an e-mail; SpamAssassin itself objects from 5.
+/// From here on we would mend an e-mail; `SpamAssassin` itself objects from 5.
 const MOST: f64 = 1.0;
 
 fn rulerun(arguments: &[&str]) -> Value {
@@ -48,7 +48,7 @@ fn no_shipped_email_looks_like_spam() {
     let mut mailbox = String::new();
     for (_, message) in &emails {
         let message = message.replace("\r\n", "\n").replace("\nFrom ", "\n>From ");
-        mailbox.push_str(&format!("From x@example.com Mon Dec  1 10:30:00 2025\n{message}\n"));
+        mailbox.extend(["From x@example.com Mon Dec  1 10:30:00 2025\n", &message, "\n"]);
     }
     // One run for all of them: it takes longer to start than to judge.
     let mut judge = Command::new("spamassassin")

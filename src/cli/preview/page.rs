@@ -1,6 +1,7 @@
 //! E-mails in a browser of this machine. The rules are read anew for every page, so that a
 //! saved edit shows when the page is loaded again.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -167,14 +168,15 @@ fn index(rules: &RuleSet) -> String {
     let mut page = String::from("<h1>E-mails</h1>\n<table>\n");
     for (sequence, step) in emails(rules) {
         let SequenceAction::Email { subject, .. } = &step.action else { continue };
-        page.push_str(&format!(
-            "<tr><td><a href=\"{}\">{}</a><td class=dim>{}<td class=dim>{}<td>{}</tr>\n",
+        let _ = writeln!(
+            page,
+            "<tr><td><a href=\"{}\">{}</a><td class=dim>{}<td class=dim>{}<td>{}</tr>",
             address(&sequence.name, &step.name),
             escape(&step.name),
             escape(&sequence.name),
             escape(&step.after.to_string()),
-            escape(subject.source()),
-        ));
+            escape(subject.source())
+        );
     }
     page + "</table>\n"
 }
@@ -184,18 +186,19 @@ fn one(version: &Version) -> String {
     let mut part = format!("<p class=dim>{}</p>\n", escape(&shown::about(version)));
     if let Some(why) = &version.withheld {
         let why = format!("with these values it would not be sent: {why}");
-        part.push_str(&format!("<p>{}</p>\n", escape(&why)));
+        let _ = writeln!(part, "<p>{}</p>", escape(&why));
     }
     part.push_str("<table>\n");
     for (name, value) in &version.letter.headers {
         let (name, value) = (escape(name), escape(value));
-        part.push_str(&format!("<tr><td class=dim>{name}<td>{value}</tr>\n"));
+        let _ = writeln!(part, "<tr><td class=dim>{name}<td>{value}</tr>");
     }
-    part.push_str(&format!(
-        "</table>\n<iframe sandbox title=\"HTML\" srcdoc=\"{}\"></iframe>\n<pre>{}</pre>\n",
+    let _ = writeln!(
+        part,
+        "</table>\n<iframe sandbox title=\"HTML\" srcdoc=\"{}\"></iframe>\n<pre>{}</pre>",
         escape(&version.letter.html),
-        escape(&version.letter.email.text),
-    ));
+        escape(&version.letter.email.text)
+    );
     part
 }
 

@@ -1,5 +1,6 @@
 //! How versions of an e-mail are printed: for people like a letter, for programs as JSON.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
@@ -25,21 +26,21 @@ pub(super) fn human(sequence: &Sequence, step: &SequenceStep, versions: &[Versio
             text.push('\n');
         }
         let title = format!("{}/{}, after {}", sequence.name, step.name, step.after);
-        text.push_str(&format!("{}\n", ink.bold(&title)));
-        text.push_str(&format!("{}\n", ink.dim(&about(version))));
+        let _ = writeln!(text, "{}", ink.bold(&title));
+        let _ = writeln!(text, "{}", ink.dim(&about(version)));
         if let Some(why) = &version.withheld {
-            text.push_str(&format!("with these values it would not be sent: {why}\n"));
+            let _ = writeln!(text, "with these values it would not be sent: {why}");
         }
         text.push('\n');
         let headers = &version.letter.headers;
         let widest = headers.iter().map(|(name, _)| name.len()).max().unwrap_or_default() + 2;
         for (name, value) in headers {
             let name = format!("{:widest$}", format!("{name}:"));
-            text.push_str(&format!("{}{}\n", ink.dim(&name), out::clean(value)));
+            let _ = writeln!(text, "{}{}", ink.dim(&name), out::clean(value));
         }
         text.push('\n');
         for line in version.letter.email.text.lines() {
-            text.push_str(&format!("{}\n", out::clean(line)));
+            let _ = writeln!(text, "{}", out::clean(line));
         }
     }
     text

@@ -79,12 +79,11 @@ pub(super) fn of(
         let same = versions.iter_mut().find(|version| {
             version.letter.html == letter.html && version.letter.email.to == letter.email.to
         });
-        match same {
-            Some(version) => version.by.extend(by),
-            None => {
-                let by = by.into_iter().collect();
-                versions.push(Version { by, with: fields.words(), letter, via, withheld });
-            }
+        if let Some(version) = same {
+            version.by.extend(by);
+        } else {
+            let by = by.into_iter().collect();
+            versions.push(Version { by, with: fields.words(), letter, via, withheld });
         }
     }
     Ok(versions)

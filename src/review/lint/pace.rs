@@ -11,7 +11,7 @@ use crate::model::rules::{
 use crate::template::Template;
 
 /// Two e-mails within this time feel like pressure.
-const NEAR: Duration = Duration::from_secs(12 * 60 * 60);
+const NEAR: Duration = Duration::from_hours(12);
 const HELP: &str = "who gets two within half a day marks them as spam sooner: leave a day between \
                     them, or make them one";
 
