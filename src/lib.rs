@@ -9,7 +9,7 @@
 //! | 6 | [`cli`] | one file per verb |
 //! | 5 | [`rehearse`] | rules on a clock that is turned by hand |
 //! | 4 | [`serve`] | the only place with sockets, tasks, the clock and the environment |
-//! | 3 | [`store`] | state, in memory or on disk |
+//! | 3 | [`store`], [`review`] | state, in memory or on disk; e-mails read before anybody gets them |
 //! | 2 | [`language`], [`engine`], [`mail`] | text to rules, calls to decisions, e-mails to messages |
 //! | 1 | [`model`], [`guard`], [`template`], [`payload`], [`signature`] | the nouns and what is checked |
 //! | 0 | [`base`] | mistakes, time, ids, secrets |
@@ -25,6 +25,7 @@ pub mod mail;
 pub mod model;
 pub mod payload;
 pub mod rehearse;
+pub mod review;
 pub mod serve;
 pub mod signature;
 pub mod store;

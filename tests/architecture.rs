@@ -11,7 +11,7 @@ const STOREYS: [&[&str]; 7] = [
     &["base"],
     &["model", "guard", "template", "payload", "signature"],
     &["language", "engine", "mail"],
-    &["store"],
+    &["store", "review"],
     &["serve"],
     &["rehearse"],
     &["cli", "main", "lib"],

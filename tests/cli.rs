@@ -65,7 +65,7 @@ fn help_is_data_and_wrong_usage_is_two() {
 
 #[test]
 fn what_comes_later_says_so() {
-    for verb in ["lsp", "preview", "why", "graph", "n8n", "tail"] {
+    for verb in ["lsp", "why", "graph", "n8n", "tail"] {
         let output = here(&[verb, "--some", "argument"]);
         assert_eq!(code(&output), 2, "{verb}");
         assert!(stderr(&output).contains(&format!("`rulerun {verb}` comes later")), "{verb}");
@@ -393,4 +393,86 @@ fn a_server_that_is_not_running_gets_a_helpful_sentence() {
         "{told}"
     );
     assert!(told.contains("rulerun serve"), "{told}");
+}
+
+/// The files below a folder, by name.
+fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_email_is_shown_before_anybody_gets_it() {
+    let list = stdout(&here(&["preview"]));
+    assert!(list.starts_with("EMAIL  ") && list.lines().count() == 14, "{list}");
+    let shown = stdout(&here(&["preview", "assessment-2"]));
+    assert!(shown.contains("\nSubject:               Sarah, your GPS is leaking\n"), "{shown}");
+    assert!(shown.contains("\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\n"), "{shown}");
+    let missing = here(&["preview", "assessment-4", "--missing"]);
+    assert!(stdout(&missing).contains("to your second system."), "{}", stdout(&missing));
+    let whole = here(&["preview", "assessment-followup/assessment-4"]);
+    assert!(stdout(&whole).contains("to Money."), "{}", stdout(&whole));
+    assert!(stderr(&whole).contains("--missing shows"), "{}", stderr(&whole));
+    let unknown = here(&["preview", "nohsow-1"]);
+    assert_eq!(code(&unknown), 2);
+    assert!(stderr(&unknown).contains("did you mean `noshow-1`?"), "{}", stderr(&unknown));
+}
+
+#[test]
+fn an_email_is_filled_in_with_a_payload_and_written_to_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let payload = folder.path().join("sarah.json");
+    let out = folder.path().join("mail");
+    let (payload, out) = (payload.to_str().expect("a path"), out.to_str().expect("a path"));
+    let preview = ["preview", "noshow-2", "--payload", payload];
+    let whole = json!({
+        "email": "zoe@salon.example", "first_name": "<b>Zoë</b>", "calendly_event_id": "1",
+        "scheduled_time": "2026-02-03T10:00:00Z",
+    });
+    std::fs::write(payload, whole.to_string()).expect("a file");
+    let output = here(&[&preview[..], &["--out", out, "--format", "json"]].concat());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let shown: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let version = &shown["versions"][0];
+    assert_eq!(version["to"], "zoe@salon.example");
+    assert!(version["html"].as_str().is_some_and(|html| html.contains("&lt;b&gt;Zoë&lt;/b&gt;")));
+    assert_eq!(files(Path::new(out)), ["noshow-2.eml", "noshow-2.html", "noshow-2.txt"]);
+
+    std::fs::write(payload, r#"{"email": "zoe@salon.example"}"#).expect("a file");
+    let refused = here(&preview);
+    assert_eq!(code(&refused), 2);
+    assert!(
+        stderr(&refused).contains("christmas/noshow-recovery-handler would refuse this payload"),
+        "{}",
+        stderr(&refused)
+    );
+    std::fs::write(payload, "{").expect("a file");
+    assert!(stderr(&here(&preview)).contains("the payload cannot be read"));
+}
+
+#[test]
+fn rules_that_would_send_real_mail_are_asked_for_more() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let validate = |url: &str| {
+        let mut command = rulerun(here);
+        command.args(["validate", "--format", "json"]).env("SMTP_URL", url);
+        let output = command.output().expect("rulerun runs");
+        let told: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        let found = told["diagnostics"].as_array().cloned().unwrap_or_default();
+        let real = found.into_iter().filter(|one| one["code"] == "real-mail").collect::<Vec<_>>();
+        (code(&output), real)
+    };
+    assert_eq!(validate("smtp://localhost:2525"), (0, Vec::new()));
+    let (code, found) = validate("smtps://user:hunter2@mail.example.com");
+    assert_eq!(code, 1);
+    assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    let place = |file: &str| found.iter().find(|one| one["file"] == file).expect("a finding");
+    let link = place("rules/emails/noshow-1.md");
+    assert_eq!((&link["line"], &link["label"]), (&json!(9), &json!("leads nowhere")));
+    let service = place("rules/settings.kdl");
+    assert_eq!(service["message"], "unsubscribe links need an https address");
 }

@@ -17,8 +17,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rulerun::base::report::{Style, human, json};
 use rulerun::base::{Diagnostic, Severity, SourceMap};
-use rulerun::language::{analyze, codes, tests};
+use rulerun::language::{codes, tests};
 use rulerun::model::Lookup;
+use rulerun::review::read as analyze;
 use rulerun::serve::settings;
 
 const PLAIN: Style = Style { colour: false, width: 100 };
@@ -29,6 +30,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (codes::WEAK_KEY, "only the environment holds keys: tests/cli.rs"),
     (codes::MISSING_SETTING, "only a start looks values up: tests/cli.rs"),
     (codes::NO_EFFECT, "it is about the environment: tests/cli.rs"),
+    (codes::REAL_MAIL, "only the environment says that real mail leaves: tests/cli.rs"),
 ];
 
 /// Every file below a folder that can be part of a rule set, with paths relative to it.

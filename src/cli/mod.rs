@@ -20,6 +20,7 @@ mod out;
 mod outbox;
 mod outcome;
 mod place;
+mod preview;
 mod queue;
 mod restore;
 mod rules;
@@ -47,9 +48,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 14] = [
-    "backtest", "docs", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records", "schedule",
-    "schema", "stats", "tail", "why",
+const LATER: [&str; 13] = [
+    "backtest", "docs", "graph", "lsp", "n8n", "openapi", "plan", "records", "schedule", "schema",
+    "stats", "tail", "why",
 ];
 
 const EXAMPLES: &str = "\
@@ -112,6 +113,8 @@ enum Verb {
     Executions(executions::ExecutionsArgs),
     /// Show and steer what a running server is delivering.
     Queue(queue::QueueArgs),
+    /// Show an e-mail of the rules as its readers will get it.
+    Preview(preview::PreviewArgs),
     /// Show the e-mails that were captured instead of sent.
     Outbox(outbox::OutboxArgs),
     /// Copy everything into one file, also while the server runs.
@@ -161,6 +164,7 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Send(args) => send::run(global, args),
         Verb::Executions(args) => executions::run(global, args),
         Verb::Queue(args) => queue::run(global, args),
+        Verb::Preview(args) => preview::run(global, args),
         Verb::Outbox(args) => outbox::run(global, args),
         Verb::Backup(args) => backup::run(global, args),
         Verb::Restore(args) => restore::run(global, args),

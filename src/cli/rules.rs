@@ -7,9 +7,9 @@ use super::out;
 use super::outcome::Failure;
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, Severity, SourceMap};
-use crate::language;
 use crate::model::rules::{Endpoint, RuleSet};
 use crate::model::{FromText, Lookup, Setting};
+use crate::review;
 use crate::serve::sources::{self, SourceError};
 
 /// A rule set that was read, good or not.
@@ -34,7 +34,7 @@ impl Loaded {
             });
             Failure::new(error.to_string()).maybe_help(help)
         })?;
-        let (rules, found) = language::analyze(&sources);
+        let (rules, found) = review::read(&sources);
         Ok(Self { sources, rules, found })
     }
 

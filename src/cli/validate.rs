@@ -14,6 +14,8 @@ use super::summary::Summary;
 use super::surroundings::{self, Remark};
 use super::{Global, out, watch};
 use crate::base::report;
+use crate::review;
+use crate::serve::checks;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,8 +86,9 @@ fn once(paths: &[PathBuf], args: &ValidateArgs) -> Outcome {
     let summary = loaded.rules.as_ref().map(|rules| Summary::of(rules, &environment));
     let mut remarks = Vec::new();
     if let Some(rules) = &loaded.rules {
-        loaded.found.extend(surroundings::weak_keys(rules, &environment));
-        loaded.found.sort_by_key(|found| found.span);
+        let mut around = surroundings::weak_keys(rules, &environment);
+        around.extend(checks::real_mail_of(rules, &environment));
+        review::add(&mut loaded.found, around);
         remarks = surroundings::without_effect(rules, &environment);
     }
     let (errors, warnings) = loaded.counts();

@@ -17,5 +17,5 @@ pub use decide::{Decided, Decision, decide};
 pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;
 pub use run::remembered;
-pub use step::{Due, StepDecision, step};
+pub use step::{Due, StepDecision, draft, step};
 pub use world::{Need, OUTBOX, Outlet, Seen, View, Watch, Way, World};

@@ -81,6 +81,20 @@ pub fn step(world: &World<'_>, due: &Due<'_>) -> StepDecision {
     })
 }
 
+/// What a step would do if nothing stood against it: no guard, no suppression, no lateness.
+/// Previews and checks of texts ask this; what happens to a person is for [`step`] to say.
+///
+/// # Errors
+/// Why it could not be made, as [`step`] would skip it for.
+pub fn draft(world: &World<'_>, due: &Due<'_>) -> Result<StepDecision, String> {
+    let sequence = world.rules.sequences.get(&due.enrolment.sequence);
+    let found = sequence.and_then(|sequence| {
+        Some((sequence, sequence.steps.iter().find(|step| step.name == due.step)?))
+    });
+    let (sequence, step) = found.ok_or_else(|| format!("there is no step {}", due.step))?;
+    action(world, sequence, step, due, &context(world, due))
+}
+
 /// The payload with `now` and `contact`.
 fn context<'a>(world: &World<'_>, due: &Due<'a>) -> Context<'a> {
     let zone = Zone::get(&due.enrolment.zone).unwrap_or_else(|_| world.zone());

@@ -176,4 +176,36 @@ codes! {
     UNKNOWN_FILTER = "unknown-filter";
     /// A tag of a field that may be missing.
     OPTIONAL_WITHOUT_DEFAULT = "optional-without-default";
+
+    // What `review` finds when it reads e-mails as people and mail providers do.
+    /// An e-mail that cannot be made, or not for everybody.
+    EMAIL_FAILS = "email-fails";
+    /// A stand-in such as `[FIRST NAME]` that nobody replaces.
+    PLACEHOLDER = "placeholder";
+    /// A sender that mail providers distrust.
+    SPAM_SENDER = "spam-sender";
+    /// A subject that phones cut off.
+    LONG_SUBJECT = "long-subject";
+    /// Two e-mails of a sequence with the same subject.
+    SAME_SUBJECT = "same-subject";
+    /// A link or an image that is left out, or that opens nothing.
+    DEAD_LINK = "dead-link";
+    /// A link that mail providers distrust.
+    SUSPICIOUS_LINK = "suspicious-link";
+    /// More links than a letter has.
+    MANY_LINKS = "many-links";
+    /// An image without words for those who do not see it.
+    SILENT_IMAGE = "silent-image";
+    /// An e-mail that is hardly more than images.
+    IMAGE_ONLY = "image-only";
+    /// HTML in an e-mail's text, which readers will see as it is written.
+    HTML_AS_TEXT = "html-as-text";
+    /// An e-mail so large that its end is cut off.
+    LARGE_EMAIL = "large-email";
+    /// E-mails that reach the same person within half a day.
+    CROWDED_SEQUENCE = "crowded-sequence";
+    /// Marketing and transactional e-mail through the same one of several mail services.
+    MIXED_MAIL = "mixed-mail";
+    /// What must be right before real e-mail leaves this machine.
+    REAL_MAIL = "real-mail";
 }

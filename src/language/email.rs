@@ -110,7 +110,8 @@ fn text(
                     Span::new(file, 0..first_line(&source)),
                 );
             }
-            Some(EmailText { path, template })
+            let subject = node.prop("subject").map_or(named.span, |subject| subject.span);
+            Some(EmailText { path, file, subject, template })
         }
         Err(faults) => {
             for fault in faults {

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::reading::Reading;
-use super::situation::example_of;
 use super::tree::{Node, Value};
 use super::{codes, mends};
 use crate::base::diagnostic::{did_you_mean, only_close};
@@ -216,6 +215,6 @@ fn example(json: &Json, depth: usize) -> Json {
     match (json.get("format").and_then(Json::as_str), kind(json, depth).0) {
         (Some("email"), Kind::Text) => json!("sarah@example.com"),
         (Some("uri"), Kind::Text) => json!("https://www.example.com"),
-        (_, kind) => example_of(&kind).unwrap_or_else(|| json!("anything")),
+        (_, kind) => kind.example().unwrap_or_else(|| json!("anything")),
     }
 }

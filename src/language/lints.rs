@@ -9,6 +9,9 @@ use crate::model::rules::{Endpoint, MailKind, SequenceStep, Server};
 /// From so many e-mails on, a marketing sequence needs a way to end early.
 const MANY: usize = 3;
 
+/// So many emoji are a decoration; more look like advertising.
+const PICTURES: usize = 2;
+
 /// A subject that mail providers and people take for spam.
 pub(super) fn subject(reading: &mut Reading<'_>, value: &Value) {
     let Some(text) = value.text() else { return };
@@ -23,6 +26,8 @@ pub(super) fn subject(reading: &mut Reading<'_>, value: &Value) {
         "it has several exclamation marks"
     } else if plain.contains("$$$") {
         "it has several currency signs"
+    } else if plain.chars().filter(|letter| is_picture(*letter)).count() > PICTURES {
+        "it has more than two little pictures"
     } else {
         return;
     };
@@ -34,6 +39,11 @@ pub(super) fn subject(reading: &mut Reading<'_>, value: &Value) {
         )
         .help("write it as you would write to one person"),
     );
+}
+
+/// Whether a letter is an emoji; what only joins or colours them does not count.
+fn is_picture(letter: char) -> bool {
+    matches!(letter, '\u{1f000}'..='\u{1f3fa}' | '\u{1f400}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}')
 }
 
 fn without_tags(text: &str) -> String {

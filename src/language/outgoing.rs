@@ -7,12 +7,13 @@ use serde_json::Value as Json;
 use super::codes;
 use super::names::Thing;
 use super::reading::Reading;
-use super::situation::{Situation, all_optional, example_of_fields};
+use super::situation::{Situation, all_optional};
 use super::steps::{self, Surroundings};
 use super::tree::{Node, Value};
 use crate::base::diagnostic::{closest, did_you_mean};
 use crate::base::{Diagnostic, Span};
 use crate::model::rules::{Event, RecordRules, ServiceType};
+use crate::model::scope::example_of_fields;
 use crate::model::{Kind, Shape};
 
 /// Decodes the events of an `events` node.

@@ -10,11 +10,12 @@ use super::email;
 use super::reading::Reading;
 use super::settings::delay;
 use super::shape::with_article;
-use super::situation::{Fault, Faults, Situation, all_optional, example_of_fields, lone_tag};
+use super::situation::{Fault, Faults, Situation, all_optional, lone_tag};
 use super::steps;
 use super::tree::{Node, Value};
 use crate::base::{Delay, Diagnostic};
 use crate::model::rules::{Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep};
+use crate::model::scope::example_of_fields;
 use crate::model::{Kind, Shape};
 use crate::template::Template;
 

@@ -8,10 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::base::{Diagnostic, Span};
 use crate::model::rules::Schema;
+use crate::model::scope::{EXAMPLE_TIME, example_of_fields};
 use crate::model::{Kind, Scope, Shape};
-
-/// The moment that examples pretend to be "now".
-const NOW: &str = "2025-12-01T10:30:00Z";
 
 /// Names and example values at one place.
 #[derive(Clone, Debug)]
@@ -41,7 +39,7 @@ impl Situation {
         Self { label: String::new(), span, scope, example, unknown: false, instead: None }.with(
             "now",
             Shape::required(Kind::Time),
-            json!(NOW),
+            json!(EXAMPLE_TIME),
         )
     }
 
@@ -158,29 +156,6 @@ pub(super) fn told(message: &str, askers: &[String]) -> String {
 /// The same fields, each of which may be missing.
 pub(super) fn all_optional(fields: &BTreeMap<String, Shape>) -> BTreeMap<String, Shape> {
     fields.iter().map(|(name, shape)| (name.clone(), Shape::optional(shape.kind.clone()))).collect()
-}
-
-/// A value for each field, as far as one can be made up.
-pub(super) fn example_of_fields(fields: &BTreeMap<String, Shape>) -> Map<String, Value> {
-    fields
-        .iter()
-        .filter_map(|(name, shape)| example_of(&shape.kind).map(|value| (name.clone(), value)))
-        .collect()
-}
-
-/// A value of a kind; none where anything may stand.
-pub(super) fn example_of(kind: &Kind) -> Option<Value> {
-    Some(match kind {
-        Kind::Text => json!("text"),
-        Kind::Integer => json!(1),
-        Kind::Number => json!(1.0),
-        Kind::Boolean => json!(true),
-        Kind::Time => json!(NOW),
-        Kind::Date => json!("2025-12-01"),
-        Kind::List(of) => Value::Array(example_of(of).into_iter().collect()),
-        Kind::Object(fields) => Value::Object(example_of_fields(fields)),
-        Kind::Any => return None,
-    })
 }
 
 /// The dotted path of a text that is exactly one `{{tag}}` without filters.

@@ -77,8 +77,8 @@ impl Filter {
         match event {
             Event::Start(tag) => {
                 let keep = match &tag {
-                    Tag::Link { dest_url, .. } => leads_to(dest_url, &LINKS),
-                    Tag::Image { dest_url, .. } => leads_to(dest_url, &IMAGES),
+                    Tag::Link { link_type, dest_url, .. } => is_safe_link(*link_type, dest_url),
+                    Tag::Image { dest_url, .. } => is_safe_image(dest_url),
                     Tag::HtmlBlock => false,
                     _ => self.open.len() < DEPTH,
                 };
@@ -115,7 +115,18 @@ impl Filter {
     }
 }
 
-fn is_comment(html: &str) -> bool {
+/// Whether a mail program can safely open a link. An address in angle brackets
+/// (`<hello@example.com>`) has no scheme; `mailto:` is put before it when it is drawn.
+pub(super) fn is_safe_link(kind: LinkType, address: &str) -> bool {
+    kind == LinkType::Email || leads_to(address, &LINKS)
+}
+
+/// Whether a mail program can safely fetch an image.
+pub(super) fn is_safe_image(address: &str) -> bool {
+    leads_to(address, &IMAGES)
+}
+
+pub(super) fn is_comment(html: &str) -> bool {
     html.starts_with("<!--") && html.ends_with("-->")
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{MailError, MailRequest};
 use crate::base::time::Timestamp;
 use crate::model::queue::Email;
-use crate::model::rules::MailKind;
+use crate::model::rules::{MailKind, Sender};
 
 /// Longest unsubscribe address, so that its header stays on one line.
 const LINK_BYTES: usize = 900;
@@ -43,7 +43,7 @@ pub(super) fn compose(
     html: String,
 ) -> Result<Email, MailError> {
     let sender = request.sender;
-    let from = address(&sender.address).ok_or(MailError::Sender(sender.address.clone()))?;
+    let (from, reply_to) = senders(sender)?;
     let to = address(request.to).ok_or_else(|| MailError::Recipient(request.to.to_owned()))?;
     let name = sender.name.as_deref().map(one_line).filter(|name| !name.is_empty());
     let message_id = format!("<{}@{}>", label(&request.message_id), from.domain());
@@ -53,8 +53,7 @@ pub(super) fn compose(
         .to(Mailbox::new(None, to.clone()))
         .date(date(request.at))
         .raw_header(line(MESSAGE_ID, message_id));
-    if let Some(reply_to) = &sender.reply_to {
-        let reply_to = address(reply_to).ok_or_else(|| MailError::ReplyTo(reply_to.clone()))?;
+    if let Some(reply_to) = reply_to {
         builder = builder.reply_to(Mailbox::new(None, reply_to));
     }
     builder = match coded(&subject) {
@@ -90,6 +89,14 @@ pub(super) fn compose(
         marketing,
         message,
     })
+}
+
+/// The address that e-mails are from, and the one for answers if there is one.
+pub(super) fn senders(sender: &Sender) -> Result<(Address, Option<Address>), MailError> {
+    let from = address(&sender.address).ok_or(MailError::Sender(sender.address.clone()))?;
+    let answers = sender.reply_to.as_ref();
+    let answers = answers.map(|text| address(text).ok_or_else(|| MailError::ReplyTo(text.clone())));
+    Ok((from, answers.transpose()?))
 }
 
 /// The text and the HTML as alternatives. Both are quoted-printable, in which `=_` cannot

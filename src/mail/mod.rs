@@ -5,10 +5,13 @@
 //! `markdown` decides what of a text may reach a mailbox, `text` and `layout` draw it
 //! twice, `message` puts the envelope, the headers and the two parts together.
 
+mod contents;
 mod layout;
 mod markdown;
 mod message;
 mod text;
+
+pub use contents::{Contents, Target, contents};
 
 use crate::base::time::Timestamp;
 use crate::model::queue::Email;
@@ -75,18 +78,46 @@ pub enum MailError {
     Compose(String),
 }
 
-/// Makes the message.
+/// An e-mail as people see it, before it is packed for the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// The subject on one line.
+    pub subject: String,
+    /// The plain text.
+    pub text: String,
+    /// The whole HTML document.
+    pub html: String,
+}
+
+/// A subject as it will be shown: on one line.
 ///
 /// # Errors
-/// An address that is none, an empty or overlong subject, an unusable unsubscribe link.
-pub fn render(request: &MailRequest<'_>) -> Result<Email, MailError> {
-    let subject = message::one_line(&request.subject);
+/// Nothing is left of it, or it does not fit into a header.
+pub fn subject(text: &str) -> Result<String, MailError> {
+    let subject = message::one_line(text);
     if subject.is_empty() {
         return Err(MailError::SubjectEmpty);
     }
     if subject.len() > SUBJECT_BYTES {
         return Err(MailError::SubjectTooLong(subject.len()));
     }
+    Ok(subject)
+}
+
+/// Whether messages can be made that are from this sender.
+///
+/// # Errors
+/// Its address or the one for answers cannot be used.
+pub fn sender(sender: &Sender) -> Result<(), MailError> {
+    message::senders(sender).map(|_| ())
+}
+
+/// Draws the e-mail twice, as HTML and as plain text.
+///
+/// # Errors
+/// An empty or overlong subject.
+pub fn draw(request: &MailRequest<'_>) -> Result<Drawn, MailError> {
+    let subject = subject(&request.subject)?;
     let body = markdown::events(&request.markdown);
     let footer = match request.kind {
         MailKind::Marketing => markdown::footer(
@@ -97,7 +128,23 @@ pub fn render(request: &MailRequest<'_>) -> Result<Email, MailError> {
     };
     let html = layout::page(&subject, &body, &footer)?;
     let text = text::plain(body.into_iter().chain(footer));
-    message::compose(request, subject, text, html)
+    Ok(Drawn { subject, text, html })
+}
+
+/// Makes the message.
+///
+/// # Errors
+/// An address that is none, an empty or overlong subject, an unusable unsubscribe link.
+pub fn render(request: &MailRequest<'_>) -> Result<Email, MailError> {
+    pack(request, draw(request)?)
+}
+
+/// Packs what was drawn for the wire, with the headers of its request.
+///
+/// # Errors
+/// An address that is none, an unusable unsubscribe link.
+pub fn pack(request: &MailRequest<'_>, drawn: Drawn) -> Result<Email, MailError> {
+    message::compose(request, drawn.subject, drawn.text, drawn.html)
 }
 
 #[cfg(test)]

@@ -430,3 +430,11 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn an_address_in_angle_brackets_is_a_link() {
+    let email = markdown("Write to <hello@acme.example>.\n");
+    let (_, html) = parts(&email);
+    assert!(html.contains("<a href=\"mailto:hello@acme.example\""), "{html}");
+    assert_eq!(email.text, "Write to hello@acme.example.\n");
+}

@@ -3,6 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value, json};
+
+/// The moment that examples pretend to be "now".
+pub const EXAMPLE_TIME: &str = "2025-12-01T10:30:00Z";
+
 /// The type of a value, as the schema language names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -42,6 +47,31 @@ impl Kind {
             Self::Any => "any",
         }
     }
+
+    /// A made-up value, where nobody wrote an example; none where anything may stand.
+    #[must_use]
+    pub fn example(&self) -> Option<Value> {
+        Some(match self {
+            Self::Text => json!("text"),
+            Self::Integer => json!(1),
+            Self::Number => json!(1.0),
+            Self::Boolean => json!(true),
+            Self::Time => json!(EXAMPLE_TIME),
+            Self::Date => json!("2025-12-01"),
+            Self::List(of) => Value::Array(of.example().into_iter().collect()),
+            Self::Object(fields) => Value::Object(example_of_fields(fields)),
+            Self::Any => return None,
+        })
+    }
+}
+
+/// A value for each field, as far as one can be made up.
+#[must_use]
+pub fn example_of_fields(fields: &BTreeMap<String, Shape>) -> Map<String, Value> {
+    fields
+        .iter()
+        .filter_map(|(name, shape)| shape.kind.example().map(|value| (name.clone(), value)))
+        .collect()
 }
 
 /// A type, and whether the value may be missing.

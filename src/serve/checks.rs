@@ -2,7 +2,9 @@
 //! is harmless on a laptop may not leave for the world.
 
 use crate::base::Diagnostic;
-use crate::model::rules::{MailKind, SequenceAction, ServiceType};
+use crate::model::rules::{RuleSet, Service, ServiceType};
+use crate::model::{Lookup, Setting};
+use crate::review::{self, Outside};
 use crate::serve::settings::{Live, LiveService};
 
 /// Whether an address of the form `host:port` or a URL is on this machine.
@@ -45,70 +47,37 @@ pub fn unsafe_to_serve(live: &Live, fast: bool) -> Option<String> {
 /// What real mail needs: asked only when a mail service elsewhere is set.
 #[must_use]
 pub fn real_mail(live: &Live) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    let Some(mail) = live.services.values().find(|service| sends_real_mail(service)) else {
-        return found;
-    };
-    let place = mail.rule.span;
-    let mut error = |message: &str, help: &str| {
-        found.push(
-            Diagnostic::error("real-mail", message, place)
-                .label("real e-mail leaves here")
-                .help(help),
-        );
-    };
-    let marketing =
-        live.rules.sequences.values().any(|sequence| sequence.kind == MailKind::Marketing);
-    if marketing && !live.public_url.starts_with("https://") {
-        error(
-            "unsubscribe links need an https address",
-            "set `public-url` (PUBLIC_URL) to the https address under which people reach this server",
-        );
-    }
-    match &live.rules.sender {
-        None => error(
-            "no `sender` is declared",
-            "add sender \"Name <you@your-domain>\" to your settings",
-        ),
-        Some(sender) if sender.address.ends_with("@example.com") => {
-            error("the sender is still an example address", "put your own address into `sender`");
-        }
-        Some(sender) if marketing && sender.postal_address.is_none() => {
-            error(
-                "marketing e-mail must show a postal address",
-                "add `postal-address` to `sender`",
-            );
-        }
-        Some(_) => {}
-    }
-    found.extend(example_links(live));
-    found
+    let services = live.services.values().filter(|service| service.enabled);
+    let services = services.filter_map(|service| Some((&*service.rule, service.url.as_deref()?)));
+    leaving_through(&live.rules, services, &live.public_url)
 }
 
-fn sends_real_mail(service: &LiveService) -> bool {
-    service.rule.kind == ServiceType::Smtp
-        && service.enabled
-        && service.url.as_deref().is_some_and(|url| !is_loopback(url))
+/// The same before rules are made live: what is set in the environment counts, what is
+/// missing there is for the start of the server to say.
+#[must_use]
+pub fn real_mail_of(rules: &RuleSet, lookup: &dyn Lookup) -> Vec<Diagnostic> {
+    let set = |setting: &Setting<String>| setting.resolve(lookup).ok().flatten();
+    let urls: Vec<(&Service, String)> = rules
+        .services
+        .values()
+        .filter(|service| !matches!(service.enabled.resolve(lookup), Ok(Some(false))))
+        .filter_map(|service| Some((&**service, set(&service.url)?)))
+        .collect();
+    let services = urls.iter().map(|(service, url)| (*service, url.as_str()));
+    leaving_through(rules, services, &set(&rules.server.public_url).unwrap_or_default())
 }
 
-/// Links that still lead to example.com.
-fn example_links(live: &Live) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for sequence in live.rules.sequences.values() {
-        for step in &sequence.steps {
-            if let SequenceAction::Email { body, .. } = &step.action
-                && body.template.source().contains("example.com")
-            {
-                let message = format!("{} still links to example.com", body.path);
-                found.push(
-                    Diagnostic::error("real-mail", message, step.span)
-                        .label("this e-mail")
-                        .help("put your own address into the text before real e-mail leaves"),
-                );
-            }
-        }
-    }
-    found
+/// What speaks against real mail, if one of these services lets it leave.
+fn leaving_through<'a>(
+    rules: &RuleSet,
+    mut services: impl Iterator<Item = (&'a Service, &'a str)>,
+    public_url: &str,
+) -> Vec<Diagnostic> {
+    let leaves =
+        |(service, url): &(&Service, &str)| service.kind == ServiceType::Smtp && !is_loopback(url);
+    services.find(leaves).map_or_else(Vec::new, |(service, server)| {
+        review::leaving(&Outside { rules, service: service.span, server, public_url })
+    })
 }
 
 /// Services that are not on this machine, for `--speed`. One that lacks what it needs, such

@@ -16,4 +16,5 @@ pub mod reload;
 pub mod server;
 pub mod settings;
 pub mod sources;
+pub mod trial;
 pub mod watch;

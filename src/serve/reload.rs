@@ -15,9 +15,9 @@ use super::settings::{self, Live};
 use super::sources;
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, Severity, SourceMap};
-use crate::language;
 use crate::model::rules::RuleSet;
 use crate::model::{Lookup, Source};
+use crate::review;
 
 /// Files are read when nothing has changed for this long: saves come in bursts.
 const QUIET: Duration = Duration::from_millis(40);
@@ -73,14 +73,14 @@ fn compile(
     revision: u32,
     check: &dyn Fn(&Live) -> Vec<Diagnostic>,
 ) -> Loaded {
-    let (rules, mut found) = language::analyze(&sources);
+    let (rules, mut found) = review::read(&sources);
     let mut live = None;
     if let Some(rules) = rules {
         match settings::resolve(Arc::new(rules), lookup, revision) {
             Ok(resolved) => {
                 let more = check(&resolved);
                 let refused = more.iter().any(|found| found.severity == Severity::Error);
-                found.extend(more);
+                review::add(&mut found, more);
                 live = (!refused).then_some(resolved);
             }
             Err(faults) => found.extend(faults),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use rulerun::base::report::{Style, human, json};
 use rulerun::base::{Diagnostic, Severity, SourceMap, Span};
-use rulerun::language::analyze;
 use rulerun::model::Lookup;
+use rulerun::review::read as analyze;
 use rulerun::serve::settings;
 
 use super::{Target, seeds};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Fill;
-use crate::base::{Delay, Span};
+use crate::base::{Delay, FileId, Span};
 use crate::guard::Guard;
 use crate::template::Template;
 
@@ -106,11 +106,15 @@ pub enum SequenceAction {
     },
 }
 
-/// The text of an e-mail.
+/// The text of an e-mail, and where it and its subject are written.
 #[derive(Debug)]
 pub struct EmailText {
     /// The file it stands in.
     pub path: String,
+    /// The same file among the sources.
+    pub file: FileId,
+    /// Where the subject stands.
+    pub subject: Span,
     /// The Markdown template.
     pub template: Template,
 }

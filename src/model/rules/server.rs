@@ -85,3 +85,19 @@ pub struct Sender {
     /// Where it is written.
     pub span: Span,
 }
+
+impl Sender {
+    /// Who seems to send an e-mail that goes nowhere, where the rules say nobody; `span` is
+    /// any place of the rules.
+    #[must_use]
+    pub fn nobody(span: Span) -> Self {
+        Self {
+            name: None,
+            address: String::from("nobody@example.com"),
+            reply_to: None,
+            postal_address: None,
+            zone: Zone::UTC,
+            span,
+        }
+    }
+}

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Deliver;
 use super::attempt::Before;
 use super::send::captured;
-use crate::base::{Id, Zone, time};
+use crate::base::{Id, time};
 use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest};
 use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
@@ -22,19 +22,6 @@ use crate::serve::ingress::unsubscribe;
 use crate::serve::journal::Kind;
 use crate::serve::settings::Live;
 use crate::store::{Finish, StoreError};
-
-/// Who seems to send an e-mail that is captured, where the rules say nobody.
-fn nobody(live: &Live, sequence: &str) -> Option<Sender> {
-    let span = live.rules.sequences.get(sequence)?.span;
-    Some(Sender {
-        name: None,
-        address: String::from("nobody@example.com"),
-        reply_to: None,
-        postal_address: None,
-        zone: Zone::UTC,
-        span,
-    })
-}
 
 /// What a step needs to see.
 pub(super) struct Scene {
@@ -244,7 +231,8 @@ impl Deliver {
     ) -> Result<Task, String> {
         // What stays in the outbox needs no sender: a first rule file may do without one.
         let stays = captured(live, &job.lane, self.app.options.dev);
-        let unnamed = stays.and_then(|_| nobody(live, &scene.enrolment.sequence));
+        let place = || live.rules.sequences.get(&scene.enrolment.sequence).map(|found| found.span);
+        let unnamed = stays.and_then(|_| place()).map(Sender::nobody);
         let declared = live.rules.sender.as_ref();
         let sender = declared.or(unnamed.as_ref()).ok_or("the rules declare no `sender`")?;
         let unsubscribe_url = match kind {

@@ -1,0 +1,232 @@
+//! E-mails in a browser of this machine. The rules are read anew for every page, so that a
+//! saved edit shows when the page is loaded again.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::versions::{self, Fields, Version};
+use super::{emails, find, shown};
+use crate::base::report::{self, Style};
+use crate::cli::environment::Environment;
+use crate::cli::outcome::{Exit, Failure, Outcome};
+use crate::cli::rules::{self, Loaded};
+use crate::cli::{Global, out};
+use crate::model::RuleSet;
+use crate::model::rules::SequenceAction;
+use crate::serve::curl;
+
+/// Longest request head, in bytes.
+const HEAD: usize = 8 * 1024;
+/// How long a browser may take to ask.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Requests at once.
+const MOST: usize = 16;
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:52em;margin:2em auto;\
+    padding:0 1em;color:#222}iframe{width:100%;height:38em;border:1px solid #ccc}\
+    td{padding:.1em 1.5em .1em 0;vertical-align:top}pre{white-space:pre-wrap;background:#f6f6f6;\
+    padding:1em}.dim{color:#666}";
+
+/// What is shown.
+struct Show {
+    global: Global,
+    /// The e-mail that was asked for; none shows them all.
+    email: Option<String>,
+    fields: Fields,
+    port: u16,
+}
+
+/// Shows e-mails until Ctrl-C.
+///
+/// # Errors
+/// The port is taken; an e-mail that does not exist.
+pub(super) fn serve(global: &Global, email: Option<&str>, fields: &Fields, port: u16) -> Outcome {
+    // What is wrong at the beginning is told here, not in the browser.
+    let rules = rules::sound(global)?;
+    email.map(|name| find(&rules, name)).transpose()?;
+    drop(rules);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .map_err(|why| Failure::new(format!("cannot listen on 127.0.0.1:{port}: {why}")))?;
+    let address = listener
+        .local_addr()
+        .map_err(|why| Failure::new(format!("cannot listen on 127.0.0.1:{port}: {why}")))?;
+    let show = Arc::new(Show {
+        global: global.clone(),
+        email: email.map(str::to_owned),
+        fields: fields.clone(),
+        port: address.port(),
+    });
+    out::note(&format!("http://{address} shows the e-mails, as they are saved. Ctrl-C stops."));
+    let busy = Arc::new(AtomicUsize::new(0));
+    for stream in listener.incoming().map_while(Result::ok) {
+        if busy.fetch_add(1, Ordering::Relaxed) >= MOST {
+            busy.fetch_sub(1, Ordering::Relaxed);
+            continue;
+        }
+        let (show, busy) = (Arc::clone(&show), Arc::clone(&busy));
+        std::thread::spawn(move || {
+            // Whoever has closed the page is not waiting for it.
+            let _ = show.answer(stream);
+            busy.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+    Ok(Exit::Fine)
+}
+
+impl Show {
+    fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut head = Vec::new();
+        let mut part = [0; 1024];
+        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            match stream.read(&mut part)? {
+                0 => return Ok(()),
+                read if head.len() + read <= HEAD => head.extend_from_slice(&part[..read]),
+                _ => return reply(&mut stream, "431 Request Header Fields Too Large", "too long"),
+            }
+        }
+        let head = String::from_utf8_lossy(&head);
+        let mut words = head.split_whitespace();
+        let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or("/"));
+        // A page elsewhere may point a name of its own at this machine.
+        if !self.is_ours(&head) {
+            return reply(&mut stream, "403 Forbidden", "this page is for this machine alone");
+        }
+        if method != "GET" {
+            return reply(&mut stream, "405 Method Not Allowed", "only GET is answered");
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        match self.page(path, query == "missing") {
+            Ok(Some(page)) => reply(&mut stream, "200 OK", &page),
+            Ok(None) => reply(&mut stream, "404 Not Found", "there is no such e-mail"),
+            Err(why) => reply(&mut stream, "200 OK", &format!("<pre>{}</pre>", escape(&why))),
+        }
+    }
+
+    fn is_ours(&self, head: &str) -> bool {
+        let host = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("host").then(|| value.trim())
+        });
+        ["127.0.0.1", "localhost"]
+            .iter()
+            .any(|name| host == Some(format!("{name}:{}", self.port).as_str()))
+    }
+
+    /// A page; none when there is no such e-mail.
+    fn page(&self, path: &str, missing: bool) -> Result<Option<String>, String> {
+        let (rules, url) = self.rules()?;
+        if path == "/" && self.email.is_none() {
+            return Ok(Some(index(&rules)));
+        }
+        let found = if path == "/" {
+            let name = self.email.as_deref().unwrap_or_default();
+            Some(find(&rules, name).map_err(words)?)
+        } else {
+            emails(&rules).find(|(sequence, step)| address(&sequence.name, &step.name) == path)
+        };
+        let Some((sequence, step)) = found else { return Ok(None) };
+        let fields = match &self.fields {
+            Fields::All if missing => &Fields::Required,
+            fields => fields,
+        };
+        let made = versions::of(&rules, sequence, step, fields, &url, None).map_err(words)?;
+        let mut page = format!("<h1>{}</h1>\n", escape(&step.name));
+        if self.email.is_none() {
+            page.push_str("<p><a href=\"/\">every e-mail</a></p>\n");
+        }
+        if matches!(self.fields, Fields::All) {
+            page.push_str("<p><a href=\"?\">with every field</a> or ");
+            page.push_str("<a href=\"?missing\">without those that may be missing</a></p>\n");
+        }
+        page.extend(made.iter().map(one));
+        Ok(Some(page))
+    }
+
+    fn rules(&self) -> Result<(RuleSet, String), String> {
+        let loaded = Loaded::read(&self.global.rules).map_err(words)?;
+        let style = Style { colour: false, width: 100 };
+        let environment = Environment::load().map_err(words)?;
+        let rules =
+            loaded.rules.ok_or_else(|| report::human(&loaded.sources, &loaded.found, style))?;
+        let url = rules::public_url(&rules, &environment).map_err(words)?;
+        Ok((rules, url))
+    }
+}
+
+/// The path of an e-mail's page.
+fn address(sequence: &str, name: &str) -> String {
+    format!("/{}/{}", curl::escape(sequence), curl::escape(name))
+}
+
+fn index(rules: &RuleSet) -> String {
+    let mut page = String::from("<h1>E-mails</h1>\n<table>\n");
+    for (sequence, step) in emails(rules) {
+        let SequenceAction::Email { subject, .. } = &step.action else { continue };
+        let _ = writeln!(
+            page,
+            "<tr><td><a href=\"{}\">{}</a><td class=dim>{}<td class=dim>{}<td>{}</tr>",
+            address(&sequence.name, &step.name),
+            escape(&step.name),
+            escape(&sequence.name),
+            escape(&step.after.to_string()),
+            escape(subject.source())
+        );
+    }
+    page + "</table>\n"
+}
+
+/// One version: headers, the HTML in a frame that may do nothing, the text.
+fn one(version: &Version) -> String {
+    let mut part = format!("<p class=dim>{}</p>\n", escape(&shown::about(version)));
+    if let Some(why) = &version.withheld {
+        let why = format!("with these values it would not be sent: {why}");
+        let _ = writeln!(part, "<p>{}</p>", escape(&why));
+    }
+    part.push_str("<table>\n");
+    for (name, value) in &version.letter.headers {
+        let (name, value) = (escape(name), escape(value));
+        let _ = writeln!(part, "<tr><td class=dim>{name}<td>{value}</tr>");
+    }
+    let _ = writeln!(
+        part,
+        "</table>\n<iframe sandbox title=\"HTML\" srcdoc=\"{}\"></iframe>\n<pre>{}</pre>",
+        escape(&version.letter.html),
+        escape(&version.letter.email.text)
+    );
+    part
+}
+
+/// A failure as words.
+fn words(failure: Failure) -> String {
+    match failure {
+        Failure::Trouble { message, help: Some(help) } => format!("{message}\n{help}"),
+        Failure::Trouble { message, help: None } => message,
+        Failure::Rules => String::from("the rules have mistakes; `rulerun validate` shows them"),
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn reply(stream: &mut TcpStream, status: &str, body: &str) -> std::io::Result<()> {
+    let page = format!(
+        "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>rulerun preview</title>\n\
+         <style>{STYLE}</style>\n{body}"
+    );
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
+         Content-Security-Policy: default-src 'none'; img-src http: https:; style-src \
+         'unsafe-inline'\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n\
+         Connection: close\r\n\r\n",
+        page.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(page.as_bytes())
+}

@@ -1,0 +1,78 @@
+//! How versions of an e-mail are printed: for people like a letter, for programs as JSON.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::versions::Version;
+use crate::cli::out::{self, Ink};
+use crate::model::rules::{Sequence, SequenceStep};
+
+/// Who or what starts a version, and with which values, in words.
+pub(super) fn about(version: &Version) -> String {
+    if version.by.is_empty() {
+        return version.with.to_owned();
+    }
+    format!("started by {}, {}", version.by.join(" or "), version.with)
+}
+
+/// For people: what it is, headers, text.
+pub(super) fn human(sequence: &Sequence, step: &SequenceStep, versions: &[Version]) -> String {
+    let ink = Ink::for_data();
+    let mut text = String::new();
+    for version in versions {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let title = format!("{}/{}, after {}", sequence.name, step.name, step.after);
+        let _ = writeln!(text, "{}", ink.bold(&title));
+        let _ = writeln!(text, "{}", ink.dim(&about(version)));
+        if let Some(why) = &version.withheld {
+            let _ = writeln!(text, "with these values it would not be sent: {why}");
+        }
+        text.push('\n');
+        let headers = &version.letter.headers;
+        let widest = headers.iter().map(|(name, _)| name.len()).max().unwrap_or_default() + 2;
+        for (name, value) in headers {
+            let name = format!("{:widest$}", format!("{name}:"));
+            let _ = writeln!(text, "{}{}", ink.dim(&name), out::clean(value));
+        }
+        text.push('\n');
+        for line in version.letter.email.text.lines() {
+            let _ = writeln!(text, "{}", out::clean(line));
+        }
+    }
+    text
+}
+
+/// For programs: every version with everything in it.
+pub(super) fn json(
+    sequence: &Sequence,
+    step: &SequenceStep,
+    versions: &[Version],
+    written: &[PathBuf],
+) -> Value {
+    let versions: Vec<Value> = versions
+        .iter()
+        .map(|version| {
+            let headers: Map<String, Value> = version
+                .letter
+                .headers
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value)))
+                .collect();
+            let email = &version.letter.email;
+            json!({
+                "started_by": version.by, "with": version.with, "withheld": version.withheld,
+                "to": email.to, "subject": email.subject, "headers": headers,
+                "text": email.text, "html": version.letter.html,
+            })
+        })
+        .collect();
+    let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+    json!({
+        "email": step.name, "sequence": sequence.name, "after": step.after.to_string(),
+        "versions": versions, "files": files,
+    })
+}
