@@ -14,8 +14,9 @@ use super::clock::Ids;
 use super::ingress::answer;
 use super::journal::{Journal, Kind};
 use super::metrics::Metrics;
+use super::people::Version;
 use super::settings::Live;
-use crate::base::{Clock, Id, Timestamp, time};
+use crate::base::{Clock, Id, SourceMap, Timestamp, time};
 use crate::engine::{self, Decided, Decision, Need, Reply, View, World};
 use crate::model::Call;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey};
@@ -167,6 +168,16 @@ impl App {
     #[must_use]
     pub fn world<'a>(&self, live: &'a Live) -> World<'a> {
         World { rules: &live.rules, outlets: &live.outlets, speed: self.options.speed }
+    }
+
+    /// The text of these rules, and how they are run.
+    #[must_use]
+    pub fn version(&self, live: &Live) -> Version {
+        Version {
+            hash: live.rules.hash.clone(),
+            speed: self.options.speed,
+            sources: SourceMap::clone(&live.sources),
+        }
     }
 
     /// Decides a call and makes it durable; decides again when something that it saw has
