@@ -17,10 +17,13 @@ mod list;
 mod out;
 mod outbox;
 mod outcome;
+mod people;
 mod place;
+mod plan;
 mod queue;
 mod restore;
 mod rules;
+mod schedule;
 mod secret;
 mod send;
 mod serve;
@@ -32,6 +35,7 @@ mod urls;
 mod validate;
 mod variants;
 mod verify;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,9 +47,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 16] = [
-    "backtest", "docs", "explain", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records",
-    "schedule", "schema", "stats", "tail", "test", "why",
+const LATER: [&str; 13] = [
+    "backtest", "docs", "explain", "graph", "lsp", "n8n", "openapi", "preview", "records",
+    "schema", "stats", "tail", "test",
 ];
 
 const EXAMPLES: &str = "\
@@ -106,6 +110,12 @@ enum Verb {
     Queue(queue::QueueArgs),
     /// Show the e-mails that were captured instead of sent.
     Outbox(outbox::OutboxArgs),
+    /// Tell everything that happened to one person, why, and what is still to come.
+    Why(why::WhyArgs),
+    /// Show what will be sent when, to whom.
+    Schedule(schedule::ScheduleArgs),
+    /// Show what an edit changes, and whom it meets mid-way.
+    Plan(plan::PlanArgs),
     /// Copy everything into one file, also while the server runs.
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the store.
@@ -152,6 +162,9 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Executions(args) => executions::run(global, args),
         Verb::Queue(args) => queue::run(global, args),
         Verb::Outbox(args) => outbox::run(global, args),
+        Verb::Why(args) => why::run(global, args),
+        Verb::Schedule(args) => schedule::run(global, args),
+        Verb::Plan(args) => plan::run(global, args),
         Verb::Backup(args) => backup::run(global, args),
         Verb::Restore(args) => restore::run(global, args),
         Verb::Doctor(args) => doctor::run(global, args),

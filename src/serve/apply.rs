@@ -66,6 +66,34 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// Tells whoever watches the server.
+    fn tell(self, app: &App, sequence: &str) {
+        let people = |count: usize| match count {
+            1 => String::from("1 person"),
+            _ => format!("{count} people"),
+        };
+        if self.people > 0 {
+            let parts = [(self.moved, "moved"), (self.dropped, "dropped"), (self.added, "added")];
+            let parts: Vec<String> = parts
+                .into_iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, word)| format!("{count} {word}"))
+                .collect();
+            let (people, parts) = (people(self.people), parts.join(", "));
+            let text = format!("{sequence}: the edit reached {people} mid-way (steps: {parts})");
+            app.journal.say(Kind::Rules, &text);
+        }
+        if self.left_alone > 0 {
+            let text = format!(
+                "{sequence}: the edit left {} alone, whose payload does not tell from when to count",
+                people(self.left_alone)
+            );
+            app.journal.say(Kind::Warning, &text);
+        }
+    }
+}
+
 /// Applies what is live whenever `swapped` rings, until `stop` turns true.
 pub(super) async fn run(app: Arc<App>, swapped: Arc<Notify>, mut stop: watch::Receiver<bool>) {
     loop {
@@ -96,27 +124,7 @@ async fn everything(app: &Arc<App>) -> Result<(), StoreError> {
     let reaching = live.rules.sequences.values().filter(|sequence| sequence.everyone);
     for sequence in reaching {
         let tally = one_sequence(app, &live, &sequence.name).await?;
-        if tally.people > 0 {
-            let Tally { people, moved, dropped, added, .. } = tally;
-            app.journal.say(
-                Kind::Rules,
-                &format!(
-                    "{}: the edit reached {people} people who are mid-way ({moved} steps moved, \
-                     {dropped} dropped, {added} added)",
-                    sequence.name
-                ),
-            );
-        }
-        if tally.left_alone > 0 {
-            app.journal.say(
-                Kind::Warning,
-                &format!(
-                    "{}: {} people keep their plan, because their payload does not say from when \
-                     to count",
-                    sequence.name, tally.left_alone
-                ),
-            );
-        }
+        tally.tell(app, &sequence.name);
     }
     Ok(())
 }

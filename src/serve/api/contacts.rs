@@ -47,7 +47,7 @@ pub(super) async fn timeline(State(app): State<Arc<App>>, At(email): At<String>)
 }
 
 fn unknown(person: &str) -> Fault {
-    Fault::missing(format!("Nothing is known of `{person}`."))
+    Fault::missing(people::nobody(person))
 }
 
 /// The contact of an address; rules may have kept it as it was typed.

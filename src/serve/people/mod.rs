@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::app::object;
 use crate::base::{Id, time};
 use crate::model::queue::LogLine;
-use crate::model::{Enrolment, Job};
+use crate::model::{Enrolment, Job, RuleSet};
 use crate::store::{ExecutionRow, JobFilter, Store, StoreError};
 
 pub use folder::Folder;
@@ -58,6 +58,20 @@ pub(super) async fn payload(
     }
     let body = store.body(one.execution).await?.unwrap_or_default();
     Ok(object(&String::from_utf8_lossy(&body)))
+}
+
+/// Says what was looked at for a person of whom nothing is known.
+#[must_use]
+pub fn nobody(person: &str) -> String {
+    format!(
+        "Nothing is known of `{person}`: no call has named this address in its field `email`, no \
+         sequence was started for it, and it is on no suppression list."
+    )
+}
+
+/// The name of the zone in which the rules count days.
+fn zone(rules: &RuleSet) -> &str {
+    rules.sender.as_ref().and_then(|sender| sender.zone.iana_name()).unwrap_or("UTC")
 }
 
 /// A moment as text.

@@ -81,6 +81,7 @@ pub async fn schedule(
     }
     Ok(json!({
         "total": results.len(), "results": results, "more": more, "complete": complete,
+        "zone": super::zone(rules),
     }))
 }
 

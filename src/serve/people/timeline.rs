@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::schedule::{Wanted, schedule};
-use super::{at, jobs_of, log_lines};
+use super::{at, jobs_of, log_lines, zone};
 use crate::model::queue::{CAPTURED, Level, Task};
 use crate::model::{Job, JobState, RuleSet};
 use crate::serve::app::object;
@@ -68,14 +68,21 @@ pub async fn timeline(
         });
         entries.push((one.at, entry));
     }
-    // A stable sort: what has the same time stays in the order in which it happened.
-    entries.sort_by_key(|(at, _)| *at);
+    // Of what has the same time, the call comes before what it set off; otherwise the order
+    // in which it happened stays.
+    let rank = |entry: &Value| match entry["kind"].as_str() {
+        Some("received") => 0,
+        Some("log") => 1,
+        _ => 2,
+    };
+    entries.sort_by_key(|(at, entry)| (*at, rank(entry)));
     let coming = Wanted { person: Some(person.clone()), ..Wanted::all(MAX_COMING) };
     let coming = schedule(store, rules, &coming).await?;
     Ok(Some(json!({
         "results": entries.into_iter().map(|(_, entry)| entry).collect::<Value>(),
         "total": total,
         "email": person,
+        "zone": zone(rules),
         "complete": executions.len() >= total,
         "upcoming": coming["results"],
     })))
