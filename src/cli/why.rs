@@ -174,8 +174,12 @@ fn noted(task: &str, message: &str) -> Option<(&'static str, String)> {
     if let Some(target) = message.strip_prefix("queued for ") {
         return Some(("queued", format!("{task} for {target}")));
     }
-    // Told by the call itself, and by what it stopped.
-    if message.starts_with("refused with ") || message.starts_with("stops for ") {
+    // Told by the call itself, by what it stopped, or by the end of the delivery.
+    let is_retry = message.contains("; again at ");
+    if message.starts_with("refused with ")
+        || message.starts_with("stops for ")
+        || (message.starts_with("to ") && !is_retry)
+    {
         return None;
     }
     if let Some((name, why)) =
@@ -186,6 +190,7 @@ fn noted(task: &str, message: &str) -> Option<(&'static str, String)> {
     let word = match message.split(' ').next() {
         Some("moved" | "dropped" | "added") => "edited",
         Some("not") => "skipped",
+        Some("to") => "failed",
         _ => "noted",
     };
     let task = if task.is_empty() { String::new() } else { format!("{task} ") };
@@ -259,6 +264,9 @@ mod tests {
     fn what_another_line_tells_is_told_once() {
         assert_eq!(noted("welcome", "stops for a@example.com, if it runs"), None);
         assert_eq!(told(&json!({ "kind": "scheduled", "what": "step" })), None);
+        assert_eq!(noted("welcome-1", "to a@example.com: kept in the outbox, not sent"), None);
+        let again = "to https://n8n.example.com (503): busy; again at 2025-12-01T10:35:00Z";
+        assert_eq!(noted("paid", again), Some(("failed", format!("paid {again}"))));
         assert_eq!(
             noted("welcome-1", "scheduled for a@example.com at 2025-12-01T10:35:00Z"),
             Some(("scheduled", "welcome-1 for 2025-12-01T10:35:00Z".into()))
