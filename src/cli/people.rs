@@ -73,15 +73,11 @@ impl Source {
             Self::Server(client) => client.get(&format!("/contacts/{}/timeline", escape(person))),
             Self::Folder(folder) => {
                 let found = folder.timeline(person).map_err(|error| unread(&error))?;
-                Ok(match found {
-                    Some(body) => Answer { status: 200, body },
-                    None => {
-                        let message = nobody(&person.trim().to_lowercase());
-                        Answer {
-                            status: 404,
-                            body: json!({ "message": message, "detail": message }),
-                        }
-                    }
+                Ok(if let Some(body) = found {
+                    Answer { status: 200, body }
+                } else {
+                    let message = nobody(&person.trim().to_lowercase());
+                    Answer { status: 404, body: json!({ "message": message, "detail": message }) }
                 })
             }
         }

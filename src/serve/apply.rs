@@ -31,7 +31,7 @@ const BETWEEN: Duration = Duration::from_millis(200);
 const REST: Duration = Duration::from_secs(5);
 /// Calls that were being decided by the rules from before when these went live have ended
 /// after so long; what they started is looked at then.
-const STRAGGLERS: Duration = Duration::from_secs(60);
+const STRAGGLERS: Duration = Duration::from_mins(1);
 
 /// How many people an edit has reached, and what it did to their steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

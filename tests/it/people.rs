@@ -14,7 +14,7 @@ use crate::support::server::{Make, TestServer};
 /// When the story begins: a Monday.
 const AT: &str = "2025-12-01T10:30:00Z";
 
-const RULES: &str = r##"
+const RULES: &str = r#"
 sender "Acme <hello@example.com>" {
     postal-address "1 Main Street"
     time-zone "Europe/Berlin"
@@ -33,7 +33,7 @@ webhooks "shop" {
             email email
             payment_status text
         }
-        require #"payment_status == "paid""# else="Not paid yet."
+        require "payment_status == \"paid\"" else="Not paid yet."
         stop "welcome" for="{{email}}"
     }
 }
@@ -47,7 +47,7 @@ sequence "welcome" to="{{email}}" {
     email "welcome-2" after="1d" subject="Three things to try" when="len(first_name) > 2"
     email "welcome-3" after="3d" subject="Shall we talk?"
 }
-"##;
+"#;
 
 /// The server of the story, with rules that may be edited.
 fn make(rules: &str) -> Make {

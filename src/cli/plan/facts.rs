@@ -2,7 +2,7 @@
 //! compared. Settings are told by where they are looked up; a secret's value never is.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use serde_json::Value;
 
@@ -170,7 +170,7 @@ fn walk(
         }
         for (keyword, word) in LIMITS {
             if let Some(limit) = rule.get(keyword) {
-                value.push_str(&format!(", {word} {limit}"));
+                let _ = write!(value, ", {word} {limit}");
             }
         }
         said.push((format!("field {path}"), value));
@@ -326,7 +326,7 @@ fn doing(step: &Step) -> String {
         Action::Reply { status, fields } => format!("reply {status}: {}", filled(fields)),
     };
     if let Some(guard) = &step.when {
-        text.push_str(&format!(", when `{}`", guard.source()));
+        let _ = write!(text, ", when `{}`", guard.source());
     }
     text
 }

@@ -2,6 +2,7 @@
 //! happens to them at once.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -71,13 +72,11 @@ impl Midway {
         for (step, _) in one.plan.iter().skip(one.next as usize) {
             *self.ahead.entry(step.clone()).or_default() += 1;
         }
-        let changes = match engine::replan(&world, started) {
-            Ok(replan) => replan.map(|replan| replan.changes).unwrap_or_default(),
-            Err(_) => {
-                self.left_alone += 1;
-                return;
-            }
+        let Ok(replan) = engine::replan(&world, started) else {
+            self.left_alone += 1;
+            return;
         };
+        let changes = replan.map(|replan| replan.changes).unwrap_or_default();
         for change in &changes {
             let kind = match change {
                 Change::Moved { .. } => 0,
@@ -208,7 +207,7 @@ impl Midway {
         for (index, (step, people)) in self.waiting.iter().enumerate() {
             let wait = if *people == 1 { "waits" } else { "wait" };
             let joint = if index == 0 { ":" } else { "," };
-            text.push_str(&format!("{joint} {people} {wait} for {step}"));
+            let _ = write!(text, "{joint} {people} {wait} for {step}");
         }
         text
     }

@@ -98,9 +98,10 @@ impl ScheduleArgs {
     fn wanted(&self, source: &Source) -> Result<Wanted, Failure> {
         // A day begins when it begins where the sender lives, which the answer tells.
         let given = self.from.is_some() || self.to.is_some();
-        let local = match given {
-            true => Local::of(&source.schedule(&Wanted::all(1))?.body),
-            false => Local::named("UTC"),
+        let local = if given {
+            Local::of(&source.schedule(&Wanted::all(1))?.body)
+        } else {
+            Local::named("UTC")
         };
         let moment = |name: &str, text: &Option<String>| match text {
             None => Ok(None),
@@ -162,7 +163,9 @@ fn draw(body: &Value) -> String {
     let mut headings = vec![when.as_str(), "TO", "STEP", "SUBJECT", "NOTE"];
     if rows.iter().all(|row| row.last().is_some_and(String::is_empty)) {
         headings.pop();
-        rows.iter_mut().for_each(|row| drop(row.pop()));
+        for row in &mut rows {
+            row.pop();
+        }
     }
     table::draw(&headings, &rows)
 }

@@ -37,7 +37,7 @@ const FIRST: (&str, &str) = (
 async fn two(clock: &std::sync::Arc<TestClock>) -> TestServer {
     let server = make(RULES).on_disk().clock(clock).start().await;
     sign_up(&server, "sarah@example.com", "Sarah").await;
-    clock.pass(Duration::from_secs(300));
+    clock.pass(Duration::from_mins(5));
     server.app().store.bell().notify_one();
     eventually("Sarah has her first e-mail", || async {
         results(&server.get("/api/v1/outbox").await).len() == 1
@@ -138,6 +138,12 @@ async fn captured(server: &TestServer) -> BTreeMap<String, usize> {
     counts
 }
 
+/// Everybody's plan.
+async fn plans(server: &TestServer) -> Vec<(String, Vec<(String, i64)>)> {
+    let rows = server.app().store.enrolments(None, 0, 9).await.unwrap().rows;
+    rows.into_iter().map(|one| (one.person, one.plan)).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_for_everyone_moves_drops_and_adds_and_does_nothing_twice() {
     let clock = TestClock::at(AT);
@@ -171,33 +177,22 @@ async fn an_edit_for_everyone_moves_drops_and_adds_and_does_nothing_twice() {
     }
 
     // A restart finds nothing to do; Sarah's first e-mail is not sent again.
-    let updated = |server: &TestServer| {
-        let store = std::sync::Arc::clone(&server.app().store);
-        async move {
-            let rows = store.enrolments(None, 0, 9).await.unwrap().rows;
-            rows.into_iter().map(|one| (one.person, one.plan, one.updated)).collect::<Vec<_>>()
-        }
-    };
     eventually("Sarah's new first step, long due, is sent", || async {
         captured(&server).await.contains_key("sarah@example.com welcome-0")
     })
     .await;
-    let before = updated(&server).await;
+    let before = plans(&server).await;
     let folder = server.folder;
     server.server.stop().await;
     let server = Make::within(folder).on_disk().clock(&clock).start().await;
-    clock.pass(Duration::from_secs(13 * 3600));
+    clock.pass(Duration::from_hours(13));
     server.app().store.bell().notify_one();
     eventually("everything that is left was sent", || async { captured(&server).await.len() == 6 })
         .await;
     let counts = captured(&server).await;
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
     assert!(!counts.keys().any(|name| name.ends_with("welcome-3")), "{counts:?}");
-    let after = updated(&server).await;
-    let plans = |rows: &[(String, Vec<(String, i64)>, i64)]| {
-        rows.iter().map(|(person, plan, _)| (person.clone(), plan.clone())).collect::<Vec<_>>()
-    };
-    assert_eq!(plans(&before), plans(&after), "planned once, and not again at the start");
+    assert_eq!(plans(&server).await, before, "planned once, and not again at the start");
     let rows = server.app().store.enrolments(None, 0, 9).await.unwrap().rows;
     assert!(rows.iter().all(|one| one.state == EnrolmentState::Finished), "{rows:?}");
     assert_eq!(server.app().store.examine(server.app().millis()).await.unwrap().len(), 0);
@@ -207,9 +202,9 @@ async fn an_edit_for_everyone_moves_drops_and_adds_and_does_nothing_twice() {
 async fn what_an_edit_moves_too_far_back_is_skipped_and_says_so() {
     let clock = TestClock::at(AT);
     let server = two(&clock).await;
-    server.advance(&clock, Duration::from_secs(300)).await;
+    server.advance(&clock, Duration::from_mins(5)).await;
     eventually("Lee has his first e-mail", || async { captured(&server).await.len() == 2 }).await;
-    server.advance(&clock, Duration::from_secs(26 * 3600)).await;
+    server.advance(&clock, Duration::from_hours(26)).await;
     eventually("both have their second e-mail", || async { captured(&server).await.len() == 4 })
         .await;
     let max_late = ("after=\"3d\" subject", "after=\"6h\" max-late=\"1h\" subject");
@@ -265,4 +260,48 @@ async fn an_edit_that_a_crash_cuts_off_is_simply_applied_again() {
         let (_, logs) = get(&agent, &format!("{base}/api/v1/executions/{id}/logs")).unwrap();
         assert_eq!(logs.matches("by an edit").count(), 1, "{logs}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_cannot_be_planned_anew_keeps_their_plan() {
+    let clock = TestClock::at(AT);
+    let server = two(&clock).await;
+    let before = dues(&server, "lee@example.com").await;
+    // The new moment to count from is in no payload of before.
+    let draft = edited(&[
+        (
+            "to=\"{{email}}\" {\n    stop-when",
+            "to=\"{{email}}\" apply=\"everyone\" counts-from=\"{{seen_at}}\" {\n    stop-when",
+        ),
+        ("first_name text", "first_name text\n    seen_at time"),
+        SOONER,
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("rules/shop.kdl"), &draft);
+    for name in ["welcome-1", "welcome-2", "welcome-3"] {
+        write(&folder.path().join(format!("rules/emails/{name}.md")), "Hello.\n");
+    }
+    let plan = run(folder.path(), Some(&server.url("")), "plan rules").data();
+    assert!(plan.contains("+ counts-from: {{seen_at}}"), "{plan}");
+    assert!(plan.contains("2 people keep their plan whatever the rules say"), "{plan}");
+
+    write(&server.folder.path().join("rules/shop.kdl"), &draft);
+    eventually("the edit is live", || async {
+        server.get("/api/v1/rules").await.text.contains("seen_at")
+    })
+    .await;
+    // Whoever comes from now on is planned by it, and is moved by the next edit.
+    let body = serde_json::json!({
+        "email": "kim@example.com", "first_name": "Kim", "seen_at": "2025-12-03T08:00:00Z",
+    });
+    assert_eq!(server.post("/shop/signup", &body).await.status, 200);
+    let kim = dues(&server, "kim@example.com").await;
+    assert_eq!(kim["welcome-3"], "2025-12-06T08:00:00Z");
+    let later = draft.replace("after=\"3d\"", "after=\"5d\"");
+    write(&server.folder.path().join("rules/shop.kdl"), &later);
+    eventually("Kim is moved", || async {
+        dues(&server, "kim@example.com").await["welcome-3"] == "2025-12-08T08:00:00Z"
+    })
+    .await;
+    assert_eq!(dues(&server, "lee@example.com").await, before);
 }

@@ -15,10 +15,10 @@ async fn story() -> (TestServer, std::sync::Arc<TestClock>) {
     let clock = TestClock::at(AT);
     let server = make(RULES).on_disk().clock(&clock).start().await;
     sign_up(&server, "Sarah@example.com", "Sarah").await;
-    clock.pass(Duration::from_secs(60));
+    clock.pass(Duration::from_mins(1));
     let unpaid = json!({ "email": "sarah@example.com", "payment_status": "open" });
     assert_eq!(server.post("/shop/paid", &unpaid).await.status, 422);
-    clock.pass(Duration::from_secs(240));
+    clock.pass(Duration::from_mins(4));
     server.app().store.bell().notify_one();
     eventually("the first e-mail is captured", || async {
         results(&server.get("/api/v1/outbox").await).len() == 1
@@ -84,8 +84,8 @@ async fn a_payment_a_skip_and_a_suppression_are_told_with_their_reasons() {
     sign_up(&server, "al@example.com", "Al").await;
     let paid = json!({ "email": "sarah@example.com", "payment_status": "paid" });
     assert_eq!(server.post("/shop/paid", &paid).await.status, 200);
-    server.advance(&clock, Duration::from_secs(300)).await;
-    server.advance(&clock, Duration::from_secs(86_400)).await;
+    server.advance(&clock, Duration::from_mins(5)).await;
+    server.advance(&clock, Duration::from_hours(24)).await;
     eventually("the second e-mail is left out", || async {
         ask(&server, "why al@example.com").data().contains("skipped")
     })
