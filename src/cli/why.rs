@@ -174,6 +174,9 @@ fn noted(task: &str, message: &str) -> Option<(&'static str, String)> {
     if let Some(target) = message.strip_prefix("queued for ") {
         return Some(("queued", format!("{task} for {target}")));
     }
+    if let Some(unmet) = message.strip_prefix("refused with 204: ") {
+        return Some(("refused", format!("without a word: {unmet}")));
+    }
     // Told by the call itself, by what it stopped, or by the end of the delivery.
     let is_retry = message.contains("; again at ");
     if message.starts_with("refused with ")

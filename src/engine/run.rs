@@ -10,6 +10,7 @@ use super::fill::{fill_all, holds, text};
 use super::refusal::{Halt, Reply};
 use super::world::{Need, View, World};
 use crate::base::{Id, time};
+use crate::guard::Guard;
 use crate::model::commit::{Assumption, Write};
 use crate::model::queue::{Job, Level, LogLine, Record, Task};
 use crate::model::rules::{Action, Event, Step};
@@ -31,6 +32,8 @@ pub(super) struct Run<'a> {
     pub(super) call: &'a Call,
     pub(super) view: &'a View,
     pub(super) reply: Option<Reply>,
+    /// Why a call is refused without a word.
+    pub(super) unsaid: Option<String>,
     pub(super) logs: Vec<LogLine>,
     pub(super) writes: Vec<Write>,
     pub(super) assumes: Vec<Assumption>,
@@ -47,6 +50,7 @@ impl<'a> Run<'a> {
             call,
             view,
             reply: None,
+            unsaid: None,
             logs: Vec::new(),
             writes: Vec::new(),
             assumes: Vec::new(),
@@ -121,6 +125,9 @@ impl<'a> Run<'a> {
         match action {
             Action::Require { guard, otherwise, status } => {
                 if !holds(guard, context)? {
+                    if *status == 204 {
+                        self.unsaid = Some(unmet(guard, context));
+                    }
                     let text = otherwise.as_deref();
                     return Err(Halt::requirement(*status, text, guard, context));
                 }
@@ -302,4 +309,11 @@ impl<'a> Run<'a> {
             message: message.into(),
         });
     }
+}
+
+/// What a guard needed, and what it saw.
+fn unmet(guard: &Guard, context: &Context<'_>) -> String {
+    let seen: Vec<String> =
+        guard.seen(context).into_iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    format!("it needs `{}` and saw {}", guard.source(), seen.join(", "))
 }

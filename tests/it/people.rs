@@ -36,6 +36,14 @@ webhooks "shop" {
         require "payment_status == \"paid\"" else="Not paid yet."
         stop "welcome" for="{{email}}"
     }
+    endpoint "opened" {
+        payload {
+            email email
+            times integer
+        }
+        require "times > 3" status=204
+        stop "welcome" for="{{email}}"
+    }
 }
 schema "signup" {
     email email

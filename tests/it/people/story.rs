@@ -98,6 +98,14 @@ async fn a_payment_a_skip_and_a_suppression_are_told_with_their_reasons() {
     assert!(why.contains("stopped    welcome-2, by shop/paid\n"), "{why}");
     assert!(why.ends_with("\nStill to come\n  nothing\n"), "{why}");
 
+    let rarely = json!({ "email": "al@example.com", "times": 2 });
+    assert_eq!(server.post("/shop/opened", &rarely).await.status, 204);
+    eventually("the silent refusal is noted", || async {
+        let why = ask(&server, "why al@example.com").data();
+        why.contains("refused    without a word: it needs `times > 3` and saw times = 2\n")
+    })
+    .await;
+
     let suppress = rulerun::model::commit::Write::Suppress {
         address: "al@example.com".into(),
         reason: "unsubscribed".into(),
