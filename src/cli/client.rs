@@ -238,6 +238,11 @@ impl Client {
 }
 
 impl Remote {
+    /// The server at an address, or wherever it is found when that is none.
+    pub(super) fn at(server: Option<String>, format: Format) -> Self {
+        Self { server, format }
+    }
+
     /// Whether a server was named, here or in the environment.
     pub(super) fn is_named(&self) -> Result<bool, Failure> {
         Ok(self.address(&Environment::load()?).is_some())

@@ -194,7 +194,7 @@ fn steps(sequence: &Sequence) -> Vec<String> {
 }
 
 /// An address without the user and password that a mail server's may carry.
-fn without_login(url: &str) -> String {
+pub(super) fn without_login(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     match rest[..end].rsplit_once('@') {

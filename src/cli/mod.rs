@@ -19,11 +19,14 @@ mod list;
 mod out;
 mod outbox;
 mod outcome;
+mod people;
 mod place;
+mod plan;
 mod preview;
 mod queue;
 mod restore;
 mod rules;
+mod schedule;
 mod secret;
 mod send;
 mod serve;
@@ -37,6 +40,7 @@ mod validate;
 mod variants;
 mod verify;
 mod watch;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,9 +52,8 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 13] = [
-    "backtest", "docs", "graph", "lsp", "n8n", "openapi", "plan", "records", "schedule", "schema",
-    "stats", "tail", "why",
+const LATER: [&str; 10] = [
+    "backtest", "docs", "graph", "lsp", "n8n", "openapi", "records", "schema", "stats", "tail",
 ];
 
 const EXAMPLES: &str = "\
@@ -117,6 +120,12 @@ enum Verb {
     Preview(preview::PreviewArgs),
     /// Show the e-mails that were captured instead of sent.
     Outbox(outbox::OutboxArgs),
+    /// Tell everything that happened to one person, why, and what is still to come.
+    Why(why::WhyArgs),
+    /// Show what will be sent when, to whom.
+    Schedule(schedule::ScheduleArgs),
+    /// Show what an edit changes, and whom it meets mid-way.
+    Plan(plan::PlanArgs),
     /// Copy everything into one file, also while the server runs.
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the store.
@@ -166,6 +175,9 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Queue(args) => queue::run(global, args),
         Verb::Preview(args) => preview::run(global, args),
         Verb::Outbox(args) => outbox::run(global, args),
+        Verb::Why(args) => why::run(global, args),
+        Verb::Schedule(args) => schedule::run(global, args),
+        Verb::Plan(args) => plan::run(global, args),
         Verb::Backup(args) => backup::run(global, args),
         Verb::Restore(args) => restore::run(global, args),
         Verb::Doctor(args) => doctor::run(global, args),

@@ -94,6 +94,11 @@ pub(super) fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
+/// "1 person", "10 people".
+pub(super) fn count_people(number: usize) -> String {
+    if number == 1 { String::from("1 person") } else { format!("{number} people") }
+}
+
 /// A foreign text without control characters, which could repaint the terminal.
 pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

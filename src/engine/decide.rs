@@ -143,7 +143,8 @@ impl Run<'_> {
     /// A refused call does nothing: only the reason stays.
     fn forget(&mut self, reply: &Reply) {
         self.drop_effects();
-        let why = reply.body.get("message").and_then(Value::as_str).unwrap_or("refused silently");
+        let unsaid = self.unsaid.as_deref().unwrap_or("refused silently");
+        let why = reply.body.get("message").and_then(Value::as_str).unwrap_or(unsaid);
         self.logs.push(LogLine {
             at: time::millis(self.call.at),
             level: Level::Warn,

@@ -1,12 +1,13 @@
 //! Beginning and ending sequences: who may enter, and when each step will be due. The whole
-//! plan is fixed at the start, so a later edit of the waits moves nobody who is mid-way.
+//! plan is fixed at the start, so a later edit of the waits moves nobody who is mid-way unless
+//! the sequence says `apply="everyone"` (see [`replan`](super::replan)).
 
 use jiff::tz::TimeZone;
 
 use super::fill::text;
 use super::refusal::Halt;
 use super::run::Run;
-use super::world::Need;
+use super::world::{Need, World};
 use crate::base::{Timestamp, time};
 use crate::model::commit::{Assumption, NextStep, Write};
 use crate::model::queue::{Enrolment, EnrolmentState, Level};
@@ -103,7 +104,7 @@ impl Run<'_> {
         context: &Context<'_>,
     ) -> Result<Enrolment, Halt> {
         let zone = self.zone(sequence, context)?;
-        let plan = self.plan(sequence, &zone, context)?;
+        let plan = plan(self.world, sequence, self.call.at, &zone, context)?;
         let whole_call = matches!(self.call.origin, Origin::Endpoint(_))
             && std::ptr::eq(context.payload(), &raw const self.call.payload);
         Ok(Enrolment {
@@ -140,33 +141,6 @@ impl Run<'_> {
         }))
     }
 
-    /// Each step's name and due moment, earliest first.
-    fn plan(
-        &self,
-        sequence: &Sequence,
-        zone: &TimeZone,
-        context: &Context<'_>,
-    ) -> Result<Vec<(String, i64)>, Halt> {
-        let start = match &sequence.counts_from {
-            Some(template) => moment(template, context)?,
-            None => self.call.at,
-        };
-        let mut previous = start;
-        let mut plan = Vec::with_capacity(sequence.steps.len());
-        for step in &sequence.steps {
-            let from = match &step.counts_from {
-                CountsFrom::Sequence => start,
-                CountsFrom::Previous => previous,
-                CountsFrom::Field(template) => moment(template, context)?,
-            };
-            let due = self.world.hasten(from, step.after.after(from, zone));
-            previous = time::from_millis(due);
-            plan.push((step.name.clone(), due));
-        }
-        plan.sort_by_key(|(_, due)| *due);
-        Ok(plan)
-    }
-
     fn admit(&mut self, sequence: &Sequence, enrolment: Enrolment, seen: Option<Enrolment>) {
         if let Some(seen) = seen.filter(is_active) {
             self.writes.push(Write::Stop {
@@ -186,6 +160,34 @@ impl Run<'_> {
             self.writes.push(Write::Enrol { enrolment, step });
         }
     }
+}
+
+/// Each step's name and due moment, earliest first, for somebody who began at `began`.
+pub(super) fn plan(
+    world: &World<'_>,
+    sequence: &Sequence,
+    began: Timestamp,
+    zone: &TimeZone,
+    context: &Context<'_>,
+) -> Result<Vec<(String, i64)>, Halt> {
+    let start = match &sequence.counts_from {
+        Some(template) => moment(template, context)?,
+        None => began,
+    };
+    let mut previous = start;
+    let mut plan = Vec::with_capacity(sequence.steps.len());
+    for step in &sequence.steps {
+        let from = match &step.counts_from {
+            CountsFrom::Sequence => start,
+            CountsFrom::Previous => previous,
+            CountsFrom::Field(template) => moment(template, context)?,
+        };
+        let due = world.hasten(from, step.after.after(from, zone));
+        previous = time::from_millis(due);
+        plan.push((step.name.clone(), due));
+    }
+    plan.sort_by_key(|(_, due)| *due);
+    Ok(plan)
 }
 
 /// How the enrolment's next step is queued.

@@ -10,6 +10,7 @@ use super::fill::{fill_all, holds, text};
 use super::refusal::{Halt, Reply};
 use super::world::{Need, View, Way, World};
 use crate::base::{Id, time};
+use crate::guard::Guard;
 use crate::model::commit::{Assumption, Write};
 use crate::model::queue::{Job, Level, LogLine, Record, Task};
 use crate::model::rules::{Action, Event, Step};
@@ -42,6 +43,8 @@ pub(super) struct Run<'a> {
     pub(super) call: &'a Call,
     pub(super) view: &'a View,
     pub(super) reply: Option<Reply>,
+    /// Why a call is refused without a word.
+    pub(super) unsaid: Option<String>,
     pub(super) logs: Vec<LogLine>,
     pub(super) writes: Vec<Write>,
     pub(super) assumes: Vec<Assumption>,
@@ -58,6 +61,7 @@ impl<'a> Run<'a> {
             call,
             view,
             reply: None,
+            unsaid: None,
             logs: Vec::new(),
             writes: Vec::new(),
             assumes: Vec::new(),
@@ -143,6 +147,9 @@ impl<'a> Run<'a> {
         match action {
             Action::Require { guard, otherwise, status } => {
                 if !holds(guard, context)? {
+                    if *status == 204 {
+                        self.unsaid = Some(unmet(guard, context));
+                    }
                     let text = otherwise.as_deref();
                     return Err(Halt::requirement(*status, text, guard, context));
                 }
@@ -325,4 +332,11 @@ impl<'a> Run<'a> {
             message: message.into(),
         });
     }
+}
+
+/// What a guard needed, and what it saw.
+fn unmet(guard: &Guard, context: &Context<'_>) -> String {
+    let seen: Vec<String> =
+        guard.seen(context).into_iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    format!("it needs `{}` and saw {}", guard.source(), seen.join(", "))
 }

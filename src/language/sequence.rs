@@ -52,6 +52,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         Some("transactional") => MailKind::Transactional,
         _ => MailKind::Marketing,
     };
+    let everyone = node.prop_text("apply") == Some("everyone");
     let steps = steps_of(reading, node, name, &payload, &asked);
     super::lints::sequence(reading, node, kind, &steps);
     Some(Arc::new(Sequence {
@@ -63,6 +64,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         once_per,
         again,
         stop_when,
+        everyone,
         steps,
         span: node.title_span(),
     }))

@@ -95,6 +95,23 @@ pub enum Write {
         /// How the step after it is queued; none when it was the last.
         step: Option<NextStep>,
     },
+    /// Give an active enrolment another plan for what is left of it: `from` must still be
+    /// its next step, and nobody may be at that step at this moment, or nothing is written.
+    Replan {
+        /// The sequence.
+        sequence: String,
+        /// The key.
+        key: String,
+        /// The enrolment.
+        enrolment: Id,
+        /// Index of its next step; what lies before it was reached and stays.
+        from: u32,
+        /// The steps that are left with their due moments, earliest first. None of them may
+        /// be one that was reached.
+        left: Vec<(String, i64)>,
+        /// How the first of them is queued; none when nothing is left.
+        step: Option<NextStep>,
+    },
     /// End a person's active enrolments in a sequence and cancel what they have queued.
     Stop {
         /// The sequence.

@@ -14,8 +14,9 @@ use super::clock::Ids;
 use super::ingress::answer;
 use super::journal::{Journal, Kind};
 use super::metrics::Metrics;
+use super::people::Version;
 use super::settings::Live;
-use crate::base::{Clock, Id, Timestamp, time};
+use crate::base::{Clock, Id, SourceMap, Timestamp, time};
 use crate::engine::{self, Decided, Decision, Need, Reply, View, Watch, World};
 use crate::model::Call;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey};
@@ -173,6 +174,16 @@ impl App {
             outlets: &live.outlets,
             speed: self.options.speed,
             watch: self.options.watch.as_deref(),
+        }
+    }
+
+    /// The text of these rules, and how they are run.
+    #[must_use]
+    pub fn version(&self, live: &Live) -> Version {
+        Version {
+            hash: live.rules.hash.clone(),
+            speed: self.options.speed,
+            sources: SourceMap::clone(&live.sources),
         }
     }
 

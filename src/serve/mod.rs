@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod app;
+pub mod apply;
 pub mod checks;
 pub mod clock;
 pub mod curl;
@@ -12,6 +13,7 @@ pub mod dev;
 pub mod ingress;
 pub mod journal;
 pub mod metrics;
+pub mod people;
 pub mod reload;
 pub mod server;
 pub mod settings;

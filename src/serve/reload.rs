@@ -81,7 +81,8 @@ fn compile(
                 let more = check(&resolved);
                 let refused = more.iter().any(|found| found.severity == Severity::Error);
                 review::add(&mut found, more);
-                live = (!refused).then_some(resolved);
+                let sources = Arc::new(sources.clone());
+                live = (!refused).then_some(Live { sources, ..resolved });
             }
             Err(faults) => found.extend(faults),
         }
@@ -114,6 +115,8 @@ pub struct Reloader {
     pub refuse: Refuse,
     /// How diagnostics are drawn.
     pub style: Style,
+    /// Rings when other rules are live.
+    pub swapped: Arc<tokio::sync::Notify>,
 }
 
 impl std::fmt::Debug for Reloader {
@@ -227,6 +230,7 @@ impl Reloader {
         self.accept_state();
         self.app.metrics.reload();
         self.app.journal.say(Kind::Rules, &text);
+        self.swapped.notify_one();
         // Lanes may have opened.
         self.app.store.bell().notify_one();
     }

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::app::{App, Options, RulesState};
+use super::apply;
 use super::checks;
 use super::clock::{Ids, SystemClock};
 use super::deliver::{Deliver, Gates};
@@ -173,7 +174,7 @@ impl Server {
             contended: tokio::sync::Mutex::default(),
         });
         let (stop, stopped) = watch::channel(false);
-        let reload = Arc::new(Notify::new());
+        let (reload, swapped) = (Arc::new(Notify::new()), Arc::<Notify>::default());
         let mut tasks = JoinSet::new();
         let deliver = Deliver::new(Arc::clone(&app), config.roots).map_err(StartError::Setup)?;
         tasks.spawn(Ingress::new(Arc::clone(&app)).run(listener, stopped.clone()));
@@ -186,8 +187,10 @@ impl Server {
             check,
             refuse,
             style: config.style,
+            swapped: Arc::clone(&swapped),
         };
         tasks.spawn(reloader.run(stopped.clone(), Arc::clone(&reload)));
+        tasks.spawn(apply::run(Arc::clone(&app), swapped, stopped.clone()));
         tasks.spawn(clean_up(Arc::clone(&app), stopped));
         Ok(Self {
             address,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Delay, Diagnostic, Secret};
+use crate::base::{Delay, Diagnostic, Secret, SourceMap};
 use crate::engine::Outlet;
 use crate::language::codes;
 use crate::model::rules::{Endpoint, RuleSet, Service, ServiceType};
@@ -20,6 +20,8 @@ use crate::signature::Scheme;
 pub struct Live {
     /// The rules.
     pub rules: Arc<RuleSet>,
+    /// The files that they were read from; empty where they came from elsewhere.
+    pub sources: Arc<SourceMap>,
     /// Counts the versions that were live in this process, from 1.
     pub revision: u32,
     /// Address and port to listen on.
@@ -115,6 +117,7 @@ pub fn resolve(
     if desk.faults.is_empty() {
         Ok(Live {
             rules,
+            sources: Arc::default(),
             revision,
             listen,
             public_url,

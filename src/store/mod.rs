@@ -37,7 +37,7 @@ pub use self::sled::care::{
     CareError, Examined, Restored, back_up_folder, examine_backup, examine_folder, is_store,
     is_used, restore,
 };
-pub use self::sled::{OnFatal, OpenError, SledStore};
+pub use self::sled::{FolderStore, OnFatal, OpenError, SledStore};
 
 /// A boxed future, so that `dyn Store` can be shared.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

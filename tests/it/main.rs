@@ -22,6 +22,7 @@ mod mirror;
 mod n8n;
 mod once;
 mod outbound;
+mod people;
 mod policies;
 mod preview;
 mod receivers;

@@ -74,6 +74,8 @@ sequence "news" to="{{email}}" kind="transactional" { email "news-1" after="0s" 
         "/api/v1/outbox",
         "/api/v1/records/contact",
         "/api/v1/sequences",
+        "/api/v1/rules",
+        "/api/v1/schedule",
         "/api/v1/contacts/sarah@example.com/timeline",
     ] {
         let answer = server.send("GET", path, &[("authorization", &bearer)], "").await;

@@ -1,8 +1,8 @@
 //! Sequences: steps that come due, become e-mails, move on, and are stopped.
 
-use rulerun::model::commit::Write;
+use rulerun::model::commit::{Commit, Write};
 use rulerun::model::queue::{EnrolmentState, ExecutionState, JobState, KILLED, Task, Transition};
-use rulerun::store::{Finish, JobFilter, Store};
+use rulerun::store::{Committed, Finish, JobFilter, Store};
 
 use crate::help::*;
 
@@ -16,6 +16,10 @@ crate::on_every_store!(
     a_stale_advance_changes_nothing,
     nothing_of_a_stopped_sequence_is_tried_again,
     people_can_skip_a_step,
+    an_edit_moves_what_is_left,
+    an_edit_may_leave_nothing_or_add_to_what_was_reached,
+    a_step_under_a_lease_is_not_planned_anew,
+    a_step_that_was_put_off_is_planned_anew,
     a_step_can_be_put_off,
     a_sequence_can_start_again_after_its_end,
     a_kill_ends_in_killed,
@@ -258,4 +262,92 @@ async fn enrolments_are_found_by_person(store: &dyn Store) {
         found.iter().map(|one| (&one.sequence[..], one.state == EnrolmentState::Active)).collect();
     assert_eq!(told, [("reminder", false), ("welcome", true)]);
     assert!(store.enrolments_of("bob@example.com").await.unwrap().is_empty());
+}
+
+/// What is left of an enrolment from step `from` on.
+fn replan(one: &rulerun::model::Enrolment, from: u32, left: &[(&str, i64)]) -> Write {
+    Write::Replan {
+        sequence: one.sequence.clone(),
+        key: one.key.clone(),
+        enrolment: one.id,
+        from,
+        left: left.iter().map(|(name, due)| ((*name).into(), *due)).collect(),
+        step: (!left.is_empty()).then(mail),
+    }
+}
+
+async fn planned(store: &dyn Store, write: Write) -> bool {
+    let commit = Commit { now: NOW + 5, writes: vec![write], ..Commit::default() };
+    match store.commit(commit).await.unwrap() {
+        Committed::Done { in_flight } => in_flight.is_empty(),
+        Committed::Conflict => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn an_edit_moves_what_is_left(store: &dyn Store) {
+    let one = enrolment(1, "welcome", &[("hello", NOW + DAY), ("more", NOW + 2 * DAY)]);
+    accept(store, call(1, vec![enrol(one.clone())])).await;
+    assert!(planned(store, replan(&one, 0, &[("new", NOW + 9), ("hello", NOW + 7 * DAY)])).await);
+    assert!(planned(store, replan(&one, 0, &[("new", NOW + 9), ("hello", NOW + 7 * DAY)])).await);
+    check_stats(store).await;
+    let step = claim_one(store, NOW + DAY).await;
+    assert_eq!(step.job.id, one.job_id("new"));
+    finish_with(store, &step, rendered(&step.job), vec![advance(&one, 0, true)]).await;
+    finish(store, &step, Transition::Sent).await;
+    assert!(!planned(store, replan(&one, 0, &[])).await, "that step is behind");
+    assert!(claim(store, NOW + 6 * DAY).await.is_empty());
+    let step = claim_one(store, NOW + 7 * DAY).await;
+    assert_eq!((step.job.id, step.job.planned), (one.job_id("hello"), NOW + 7 * DAY));
+    finish_with(store, &step, rendered(&step.job), vec![advance(&one, 1, false)]).await;
+    finish(store, &step, Transition::Sent).await;
+    assert_eq!(ann(store, "welcome").await.state, EnrolmentState::Finished);
+    assert_eq!(execution_state(store, 1).await, ExecutionState::Success);
+    assert!(!planned(store, replan(&one, 2, &[("late", NOW)])).await, "it is finished");
+    check_stats(store).await;
+}
+
+async fn an_edit_may_leave_nothing_or_add_to_what_was_reached(store: &dyn Store) {
+    let one = enrolment(1, "welcome", &STEPS);
+    accept(store, call(1, vec![enrol(one.clone())])).await;
+    let step = claim_one(store, NOW).await;
+    finish_with(store, &step, rendered(&step.job), vec![advance(&one, 0, true)]).await;
+    // The first e-mail is on its way; everything behind it goes, and something comes again.
+    assert!(planned(store, replan(&one, 1, &[])).await);
+    assert_eq!(ann(store, "welcome").await.state, EnrolmentState::Active);
+    assert!(planned(store, replan(&one, 1, &[("again", NOW + DAY)])).await);
+    finish(store, &step, Transition::Sent).await;
+    assert_eq!(execution_state(store, 1).await, ExecutionState::Paused);
+    assert!(planned(store, replan(&one, 1, &[])).await);
+    assert_eq!(ann(store, "welcome").await.state, EnrolmentState::Finished);
+    assert_eq!(execution_state(store, 1).await, ExecutionState::Success);
+    assert!(claim(store, NOW + 9 * DAY).await.is_empty());
+    assert_eq!(store.examine(NOW + DAY).await.unwrap().len(), 0);
+    check_stats(store).await;
+}
+
+async fn a_step_under_a_lease_is_not_planned_anew(store: &dyn Store) {
+    let one = enrolment(1, "welcome", &STEPS);
+    accept(store, call(1, vec![enrol(one.clone())])).await;
+    let step = claim_one(store, NOW).await;
+    assert!(!planned(store, replan(&one, 0, &[("hello", NOW + DAY)])).await);
+    assert_eq!(ann(store, "welcome").await.plan[0].1, NOW);
+    finish_with(store, &step, rendered(&step.job), vec![advance(&one, 0, true)]).await;
+    assert_eq!(finish(store, &step, Transition::Sent).await, Finish::Done);
+    assert!(planned(store, replan(&one, 1, &[("more", NOW + 3 * DAY)])).await);
+    assert!(claim(store, NOW + 2 * DAY).await.is_empty());
+    check_stats(store).await;
+}
+
+async fn a_step_that_was_put_off_is_planned_anew(store: &dyn Store) {
+    let one = enrolment(1, "welcome", &STEPS);
+    accept(store, call(1, vec![enrol(one.clone())])).await;
+    let step = claim_one(store, NOW).await;
+    store.release(vec![(step.lease, NOW + 900)]).await.unwrap();
+    assert!(planned(store, replan(&one, 0, &[("hello", NOW + DAY)])).await);
+    assert!(claim(store, NOW + 1000).await.is_empty());
+    let step = claim_one(store, NOW + DAY).await;
+    assert_eq!((step.job.id, step.job.due), (one.job_id("hello"), NOW + DAY));
+    assert_eq!(store.examine(NOW + DAY).await.unwrap().len(), 0);
+    check_stats(store).await;
 }

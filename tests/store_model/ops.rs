@@ -40,6 +40,8 @@ pub(crate) enum What {
     Mirror { record: u8 },
     /// Puts a person into a sequence of so many steps, `gap` milliseconds apart.
     Enrol { sequence: usize, person: usize, steps: i64, gap: i64 },
+    /// Plans what is left of a person's sequence anew: so many steps, `gap` apart from now.
+    Replan { sequence: usize, person: usize, steps: i64, gap: i64 },
     /// Stops a sequence of a person.
     Stop { sequence: usize, person: usize, kill: bool },
     /// Writes or removes a record.
@@ -72,6 +74,8 @@ fn what() -> impl Strategy<Value = What> {
         1 => (0..2_u8).prop_map(|record| What::Mirror { record }),
         3 => (0..2_usize, 0..2_usize, 1..4_i64, stretch())
             .prop_map(|(sequence, person, steps, gap)| What::Enrol { sequence, person, steps, gap }),
+        2 => (0..2_usize, 0..2_usize, 0..3_i64, stretch())
+            .prop_map(|(sequence, person, steps, gap)| What::Replan { sequence, person, steps, gap }),
         2 => (0..2_usize, 0..2_usize, proptest::bool::weighted(0.2))
             .prop_map(|(sequence, person, kill)| What::Stop { sequence, person, kill }),
         1 => (0..2_u8, proptest::bool::weighted(0.8)).prop_map(|(id, keep)| What::Record { id, keep }),

@@ -181,6 +181,10 @@ impl Oracle {
                     self.advance(&place, *from, step.clone(), now);
                 }
             }
+            Write::Replan { sequence, key, enrolment, from, left, step } => {
+                let place = (sequence.clone(), key.clone());
+                return self.replan(&place, *enrolment, *from, left, step.clone(), now);
+            }
             Write::Stop { sequence, person, key, reason } => {
                 let found: Vec<_> = self
                     .enrolments
@@ -265,6 +269,36 @@ impl Oracle {
         *next = step.unwrap_or(NextStep { lane: String::new(), priority: 0 });
         self.queue_step(place);
         self.touch(place, now);
+    }
+
+    /// What is left of an active enrolment gets another plan, unless its next step is under a
+    /// lease.
+    fn replan(
+        &mut self,
+        place: &(String, String),
+        id: Id,
+        from: u32,
+        left: &[(String, i64)],
+        step: Option<NextStep>,
+        now: i64,
+    ) -> bool {
+        let Some((one, next)) = self.enrolments.get_mut(place) else { return false };
+        if one.id != id || one.state != EnrolmentState::Active || one.next != from {
+            return false;
+        }
+        if let Some((name, _)) = one.upcoming() {
+            let job = one.job_id(name);
+            if self.held.contains_key(&job) {
+                return false;
+            }
+            self.jobs.remove(&job);
+        }
+        one.plan.truncate(from as usize);
+        one.plan.extend(left.iter().cloned());
+        *next = step.unwrap_or(NextStep { lane: String::new(), priority: 0 });
+        self.queue_step(place);
+        self.touch(place, now);
+        true
     }
 
     /// An enrolment of which nothing is left is finished.

@@ -226,6 +226,23 @@ impl World<'_> {
                 commit.assumes.push(Assumption::Enrolment { sequence, key, seen });
                 commit.writes.push(Write::Enrol { enrolment, step: mail() });
             }
+            What::Replan { sequence, person, steps, gap } => {
+                let place = (String::from(SEQUENCES[sequence]), String::from(PEOPLE[person]));
+                let Some((one, _)) = self.oracle.enrolments.get(&place) else { return };
+                // The first that is left keeps its name, as a step does that an edit moves.
+                let name = |step: i64| match one.plan.get(one.next as usize) {
+                    Some((name, _)) if step == 0 => name.clone(),
+                    _ => format!("edited-{call}-{step}"),
+                };
+                commit.writes.push(Write::Replan {
+                    sequence: place.0.clone(),
+                    key: place.1.clone(),
+                    enrolment: one.id,
+                    from: one.next,
+                    left: (0..steps).map(|step| (name(step), now + step * gap)).collect(),
+                    step: (steps > 0).then(mail),
+                });
+            }
             What::Stop { sequence, person, kill } => commit.writes.push(Write::Stop {
                 sequence: SEQUENCES[sequence].into(),
                 person: PEOPLE[person].into(),

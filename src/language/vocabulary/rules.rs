@@ -142,7 +142,7 @@ pub(super) const WORDS: &[Word] = &[
             COUNTS_FROM,
             prop("kind", Type::Choice(&["marketing", "transactional"], &[]), "Marketing e-mail can be unsubscribed."),
             prop_later("locale", "The person's language."),
-            prop_later("apply", "Whom an edit reaches."),
+            prop("apply", Type::Choice(&["new", "everyone"], &[]), "Whom an edited plan reaches: new starts, or those who are mid-way too."),
         ])
         .block(Children::Words(Place::Sequence)),
     Word::new("once-per", &[Place::Sequence], "What makes two starts the same.", "once-per \"{{email}}\" again=\"30d\"")

@@ -49,6 +49,8 @@ pub struct Sequence {
     pub again: Again,
     /// Looked at right before every send.
     pub stop_when: Option<Guard>,
+    /// Whether an edited plan reaches those who are mid-way too (`apply="everyone"`).
+    pub everyone: bool,
     /// The steps in order.
     pub steps: Vec<SequenceStep>,
     /// Where it is written.

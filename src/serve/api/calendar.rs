@@ -3,24 +3,21 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde_json::{Value, json};
 
-use super::answer::{Answer, Fault, ok};
+use super::answer::{Answer, At, Fault, ok};
 use super::query::Asked;
 use super::shapes;
-use crate::model::queue::{CAPTURED, Task};
-use crate::model::{Job, JobState};
+use crate::model::JobState;
+use crate::model::queue::CAPTURED;
 use crate::serve::app::App;
-use crate::store::{JobFilter, StoreError};
+use crate::serve::people::{self, Wanted};
+use crate::serve::settings::Live;
+use crate::store::JobFilter;
 
 /// Most rows of one page.
 const MAX_SIZE: usize = 1000;
 /// Most e-mails of one page: each carries its text.
 const MAX_MAILS: usize = 200;
-/// Pending jobs that a schedule looks at, the earliest first.
-const MAX_LOOKED_AT: usize = 5_000;
-/// Jobs that are read at a time.
-const CHUNK: usize = 1_000;
 /// Entries of a schedule unless the caller says otherwise.
 const DEFAULT_ENTRIES: usize = 100;
 
@@ -45,73 +42,52 @@ pub(super) async fn sequences(State(app): State<Arc<App>>, asked: Asked) -> Answ
     let rows = query.rows(MAX_SIZE)?;
     let sequence = query.text("sequence");
     let page = app.store.enrolments(sequence.clone(), rows.skip, rows.take).await?;
-    let live = app.live.load_full();
-    if let Some(name) = sequence.filter(|name| !live.rules.sequences.contains_key(name)) {
-        // Sequences that the rules no longer have may still have had people in them.
-        if page.total == 0 {
-            let known = live.rules.sequences.keys().map(String::as_str);
-            return Err(Fault::unknown("sequence", &name, known));
-        }
+    if let Some(name) = sequence.filter(|_| page.total == 0) {
+        known_sequence(&app, &app.live.load_full(), &name).await?;
     }
     ok(&shapes::page(page.rows.iter().map(shapes::enrolment), page.total))
 }
 
-/// `GET /schedule?from=&to=`: everything that is due in between, the earliest first, with
-/// the later steps of every sequence that somebody is in.
+/// `GET /sequences/{name}/active?from=&size=`: who is mid-way, with what they began with. It
+/// is read part by part; `next` says where the next one begins.
+pub(super) async fn active(
+    State(app): State<Arc<App>>,
+    At(name): At<String>,
+    asked: Asked,
+) -> Answer {
+    let query = asked.only(&["from", "size"])?;
+    let from = query.number("from", 0, usize::MAX)?.unwrap_or(0);
+    let size = query.number("size", 1, MAX_SIZE)?.unwrap_or(MAX_SIZE);
+    ok(&people::active(&*app.store, &name, from, size).await?.shape())
+}
+
+/// `GET /schedule?from=&to=&sequence=&person=`: everything that is due in between, the
+/// earliest first, with the later steps of every sequence that somebody is in.
 pub(super) async fn schedule(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["from", "to", "size"])?;
-    let from = query.time("from")?.unwrap_or(i64::MIN);
-    let to = query.time("to")?.unwrap_or(i64::MAX);
-    let size = query.number("size", 1, MAX_SIZE)?.unwrap_or(DEFAULT_ENTRIES);
-    if from > to {
+    let query = asked.only(&["from", "to", "sequence", "person", "size"])?;
+    let wanted = Wanted {
+        from: query.time("from")?.unwrap_or(i64::MIN),
+        to: query.time("to")?.unwrap_or(i64::MAX),
+        sequence: query.text("sequence"),
+        person: query.get("person").map(str::to_lowercase),
+        size: query.number("size", 1, MAX_SIZE)?.unwrap_or(DEFAULT_ENTRIES),
+    };
+    if wanted.from > wanted.to {
         return Err(Fault::bad("`from` must not be later than `to`."));
     }
-    let (mut entries, mut complete) = upcoming(&app, from, to).await?;
-    entries.sort_by_key(|(due, _)| *due);
-    complete &= entries.len() <= size;
-    let results: Vec<Value> = entries.into_iter().take(size).map(|(_, entry)| entry).collect();
-    ok(&json!({ "total": results.len(), "results": results, "complete": complete }))
-}
-
-/// What is due between two moments, and whether that is all of it. A sequence has one
-/// pending job, its next step, and that one is never later than the steps after it.
-async fn upcoming(app: &App, from: i64, to: i64) -> Result<(Vec<(i64, Value)>, bool), StoreError> {
-    let filter = JobFilter { state: Some(JobState::Pending), ..JobFilter::default() };
-    let mut entries = Vec::new();
-    for skip in (0..MAX_LOOKED_AT).step_by(CHUNK) {
-        let jobs = app.store.jobs(filter.clone(), skip, CHUNK).await?.rows;
-        let last = jobs.len() < CHUNK || jobs.last().is_some_and(|job| job.due > to);
-        for job in jobs.iter().filter(|job| job.due <= to) {
-            entries.push((job.due, entry(job, &job.event_type, job.due)));
-            entries.extend(later_steps(app, job).await?);
-        }
-        if last {
-            entries.retain(|(due, _)| (from..=to).contains(due));
-            return Ok((entries, true));
-        }
+    let live = app.live.load_full();
+    let body = people::schedule(&*app.store, &live.rules, &wanted).await?;
+    if let Some(name) = wanted.sequence.filter(|_| body["total"] == 0) {
+        known_sequence(&app, &live, &name).await?;
     }
-    entries.retain(|(due, _)| (from..=to).contains(due));
-    Ok((entries, false))
+    ok(&body)
 }
 
-/// The steps that follow a pending step.
-async fn later_steps(app: &App, job: &Job) -> Result<Vec<(i64, Value)>, StoreError> {
-    let Task::Step { sequence, key, enrolment: id, .. } = &job.task else { return Ok(Vec::new()) };
-    let found = app.store.enrolment(sequence, key).await?;
-    let Some(enrolment) = found.filter(|found| found.id == *id) else { return Ok(Vec::new()) };
-    let following = enrolment.plan.iter().skip(enrolment.next as usize + 1);
-    Ok(following.map(|(step, due)| (*due, entry(job, step, *due))).collect())
-}
-
-fn entry(job: &Job, name: &str, due: i64) -> Value {
-    let sequence = job.enrolment.as_ref().map(|(sequence, _)| sequence);
-    json!({
-        "due": shapes::at(due),
-        "event_type": name,
-        "sequence": sequence,
-        "to": job.target,
-        "service": job.lane,
-        "attempts": if due == job.due { job.attempts } else { 0 },
-        "execution_id": job.execution.to_string(),
-    })
+/// Refuses the name of a sequence that neither the rules have nor anybody was ever in.
+async fn known_sequence(app: &App, live: &Live, name: &str) -> Result<(), Fault> {
+    // Sequences that the rules no longer have may still have had people in them.
+    let is_known = live.rules.sequences.contains_key(name)
+        || app.store.enrolments(Some(name.to_owned()), 0, 1).await?.total > 0;
+    let known = live.rules.sequences.keys().map(String::as_str);
+    if is_known { Ok(()) } else { Err(Fault::unknown("sequence", name, known)) }
 }

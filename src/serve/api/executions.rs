@@ -16,13 +16,13 @@ use crate::model::commit::{Assumption, Commit, Write};
 use crate::model::queue::{EnrolmentState, KILLED, Level, LogLine};
 use crate::model::{Enrolment, ExecutionState, Job};
 use crate::serve::app::App;
+use crate::serve::people;
 use crate::serve::settings::Live;
-use crate::store::{Committed, ExecutionFilter, ExecutionRow, JobFilter, StoreError};
+use crate::store::{Committed, ExecutionFilter, ExecutionRow, StoreError};
 
 /// Most rows of one page.
 const MAX_SIZE: usize = 1000;
 /// Most jobs of one execution that are looked at.
-const MAX_JOBS: usize = 1000;
 /// An execution is killed again so often at most when something of it moves meanwhile.
 const MAX_TRIES: usize = 16;
 /// The one order there is.
@@ -112,18 +112,8 @@ pub(super) async fn one(State(app): State<Arc<App>>, At(id): At<String>) -> Answ
 /// `GET /executions/{id}/logs` and `/logs/{id}`.
 pub(super) async fn logs(State(app): State<Arc<App>>, At(id): At<String>) -> Answer {
     let row = find(&app, &id).await?;
-    let lines = log_lines(&app, &row).await?;
+    let lines = people::log_lines(&*app.store, &row).await?;
     ok(&lines.iter().map(|line| shapes::log(line, &row.execution)).collect::<Value>())
-}
-
-/// What the decision said, and what was noted since.
-pub(super) async fn log_lines(app: &App, row: &ExecutionRow) -> Result<Vec<LogLine>, StoreError> {
-    let stored = app.store.logs(row.execution.id).await?;
-    let first = &row.execution.logs;
-    if stored.starts_with(first) {
-        return Ok(stored);
-    }
-    Ok(first.iter().cloned().chain(stored).collect())
 }
 
 async fn find(app: &App, id: &str) -> Result<ExecutionRow, Fault> {
@@ -152,7 +142,7 @@ pub(super) async fn kill(State(app): State<Arc<App>>, At(id): At<String>, asked:
 /// Ends everything that an execution still has to do.
 async fn stop_all(app: &App, id: Id) -> Result<(), Fault> {
     for _ in 0..MAX_TRIES {
-        let jobs = jobs_of(app, id).await?;
+        let jobs = people::jobs_of(&*app.store, id).await?;
         let enrolled = enrolments_of(app, &jobs).await?;
         let active = enrolled.iter().filter(|enrolment| enrolment.state == EnrolmentState::Active);
         let mut commit = Commit { now: app.millis(), ..Commit::default() };
@@ -191,12 +181,6 @@ async fn stop_all(app: &App, id: Id) -> Result<(), Fault> {
 fn is_open(job: &Job) -> bool {
     use crate::model::JobState::{Pending, Sending};
     matches!(job.state, Pending | Sending)
-}
-
-/// The jobs of an execution.
-pub(super) async fn jobs_of(app: &App, execution: Id) -> Result<Vec<Job>, StoreError> {
-    let filter = JobFilter { execution: Some(execution), ..JobFilter::default() };
-    Ok(app.store.jobs(filter, 0, MAX_JOBS).await?.rows)
 }
 
 /// The enrolments that jobs belong to. An active one always has a job: its next step, or an

@@ -69,6 +69,11 @@ pub(super) async fn named(State(app): State<Arc<App>>, At(name): At<String>) -> 
     }
 }
 
+/// `GET /rules`: the text of the rules that run, file by file.
+pub(super) async fn rules(State(app): State<Arc<App>>) -> Answer {
+    ok(&app.version(&app.live.load()).shape())
+}
+
 fn is_group(live: &Live, name: &str) -> bool {
     live.rules.webhooks.iter().any(|group| group.name == name)
 }

@@ -77,7 +77,9 @@ fn reading() -> Router<Arc<App>> {
         .route("/api/v1/contacts/{email}/timeline", get(contacts::timeline))
         .route("/api/v1/outbox", get(calendar::outbox))
         .route("/api/v1/sequences", get(calendar::sequences))
+        .route("/api/v1/sequences/{name}/active", get(calendar::active))
         .route("/api/v1/schedule", get(calendar::schedule))
+        .route("/api/v1/rules", get(flows::rules))
 }
 
 /// Addresses that do something.

@@ -20,6 +20,7 @@ use crate::model::{Call, Origin};
 use crate::serve::app::{Accepted, object};
 use crate::serve::ingress::unsubscribe;
 use crate::serve::journal::Kind;
+use crate::serve::people;
 use crate::serve::settings::Live;
 use crate::store::{Finish, StoreError};
 
@@ -175,12 +176,7 @@ impl Deliver {
         if let EnrolmentState::Stopped(why) = &enrolment.state {
             return Ok(Err(format!("stopped: {why}")));
         }
-        let payload = if let Some(payload) = &enrolment.payload {
-            object(payload)
-        } else {
-            let body = store.body(enrolment.execution).await?.unwrap_or_default();
-            object(&String::from_utf8_lossy(&body))
-        };
+        let payload = people::payload(&**store, &enrolment).await?;
         let mut contact = store.record("contact", &enrolment.to).await?;
         if contact.is_none() && enrolment.to != enrolment.person {
             contact = store.record("contact", &enrolment.person).await?;

@@ -79,6 +79,13 @@ impl Ledger {
                     self.advance(batch, stored, from, step, now)?;
                 }
             }
+            Write::Replan { sequence, key, enrolment, from, left, step } => {
+                let found = rows::enrolment(batch, &sequence, &key)?;
+                let Some(stored) = found.filter(|stored| stored.enrolment.id == enrolment) else {
+                    return Ok(false);
+                };
+                return self.replan(batch, stored, from, left, step, now);
+            }
             Write::Stop { sequence, person, key, reason } => {
                 let found = enrolments_of(batch, &sequence, &person, key.as_deref())?;
                 for stored in found {

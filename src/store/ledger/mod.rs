@@ -18,6 +18,7 @@ mod finish;
 pub(super) mod progress;
 pub(super) mod purge;
 pub(super) mod queue;
+mod replan;
 mod steer;
 mod suspect;
 

@@ -92,7 +92,7 @@ fn lock(folder: &Path) -> Result<Option<File>, CareError> {
 }
 
 /// Opens a store that must be there already.
-fn open_existing(folder: &Path) -> Result<Disk, CareError> {
+pub(super) fn open_existing(folder: &Path) -> Result<Disk, CareError> {
     if !is_store(folder) {
         return Err(CareError::Missing(folder.to_owned()));
     }

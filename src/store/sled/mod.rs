@@ -1,7 +1,7 @@
 //! The store on disk: one process, one folder, sled 0.34. Requests go to one thread that
 //! writes many of them at once and answers when they are durable; readers look at the tree
 //! themselves. `open` knows how to open the folder after a crash, `committer` is the thread,
-//! `care` works on a folder that no server uses.
+//! `care` works on a folder that no server uses, and `reader` only looks at it.
 //! `space` watches the room on the disk; `mark` and `scrub` find damage, at the opening and
 //! soon after it; `fatal` is the end when files cannot be trusted any more; `flight` tells the
 //! next process what was under way when this one died.
@@ -12,6 +12,7 @@ mod fatal;
 mod flight;
 mod mark;
 mod open;
+mod reader;
 mod scrub;
 mod space;
 
@@ -26,6 +27,7 @@ use self::fatal::Fatal;
 use self::flight::Flight;
 pub(super) use self::open::FORMAT;
 pub use self::open::OpenError;
+pub use self::reader::FolderStore;
 use self::scrub::Scrub;
 use super::care::tap::Tap;
 use super::claims::Claims;
