@@ -8,12 +8,15 @@ mod call;
 mod client;
 mod completions;
 mod data;
+mod docs;
 mod doctor;
 mod environment;
 mod executions;
 mod fmt;
+mod graph;
 mod init;
 mod list;
+mod openapi;
 mod out;
 mod outbox;
 mod outcome;
@@ -21,6 +24,7 @@ mod place;
 mod queue;
 mod restore;
 mod rules;
+mod schema;
 mod secret;
 mod send;
 mod serve;
@@ -43,9 +47,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 16] = [
-    "backtest", "docs", "explain", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records",
-    "schedule", "schema", "stats", "tail", "test", "why",
+const LATER: [&str; 12] = [
+    "backtest", "explain", "lsp", "n8n", "plan", "preview", "records", "schedule", "stats", "tail",
+    "test", "why",
 ];
 
 const EXAMPLES: &str = "\
@@ -96,6 +100,14 @@ enum Verb {
     List(list::ListArgs),
     /// Print the addresses of the endpoints.
     Urls(urls::UrlsArgs),
+    /// Draw what leads to what.
+    Graph(graph::GraphArgs),
+    /// Write a reference of the endpoints, sequences and events.
+    Docs(docs::DocsArgs),
+    /// Print the OpenAPI document of the endpoints and the API.
+    Openapi(openapi::OpenapiArgs),
+    /// Print the JSON Schema of a payload, event or record.
+    Schema(schema::SchemaArgs),
     /// Call an endpoint of a running server.
     Call(call::CallArgs),
     /// Hand an event to a running server, which delivers it.
@@ -147,6 +159,10 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Serve(args) => serve::run(global, args),
         Verb::List(args) => list::run(global, args),
         Verb::Urls(args) => urls::run(global, args),
+        Verb::Graph(args) => graph::run(global, args),
+        Verb::Docs(args) => docs::run(global, args),
+        Verb::Openapi(args) => openapi::run(global, args),
+        Verb::Schema(args) => schema::run(global, args),
         Verb::Call(args) => call::run(global, args),
         Verb::Send(args) => send::run(global, args),
         Verb::Executions(args) => executions::run(global, args),

@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Fault, ok};
+use super::parameters;
 use super::query::Asked;
 use super::shapes;
 use crate::model::queue::{CAPTURED, Task};
@@ -13,22 +14,16 @@ use crate::model::{Job, JobState};
 use crate::serve::app::App;
 use crate::store::{JobFilter, StoreError};
 
-/// Most rows of one page.
-const MAX_SIZE: usize = 1000;
-/// Most e-mails of one page: each carries its text.
-const MAX_MAILS: usize = 200;
 /// Pending jobs that a schedule looks at, the earliest first.
 const MAX_LOOKED_AT: usize = 5_000;
 /// Jobs that are read at a time.
 const CHUNK: usize = 1_000;
-/// Entries of a schedule unless the caller says otherwise.
-const DEFAULT_ENTRIES: usize = 100;
 
 /// `GET /outbox`: e-mails that were captured because no mail service is set up. The store
 /// lists jobs by when their execution came; within a page, what was captured last is first.
 pub(super) async fn outbox(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["page", "size"])?;
-    let rows = query.rows(MAX_MAILS)?;
+    let query = asked.only(parameters::OUTBOX)?;
+    let rows = query.rows(parameters::FEW)?;
     let filter = JobFilter {
         state: Some(JobState::Cancelled),
         reason: Some(CAPTURED.to_owned()),
@@ -41,8 +36,8 @@ pub(super) async fn outbox(State(app): State<Arc<App>>, asked: Asked) -> Answer 
 
 /// `GET /sequences?sequence=`: who is in what.
 pub(super) async fn sequences(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["sequence", "page", "size"])?;
-    let rows = query.rows(MAX_SIZE)?;
+    let query = asked.only(parameters::SEQUENCES)?;
+    let rows = query.rows(parameters::MANY)?;
     let sequence = query.text("sequence");
     let page = app.store.enrolments(sequence.clone(), rows.skip, rows.take).await?;
     let live = app.live.load_full();
@@ -59,10 +54,10 @@ pub(super) async fn sequences(State(app): State<Arc<App>>, asked: Asked) -> Answ
 /// `GET /schedule?from=&to=`: everything that is due in between, the earliest first, with
 /// the later steps of every sequence that somebody is in.
 pub(super) async fn schedule(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["from", "to", "size"])?;
+    let query = asked.only(parameters::SCHEDULE)?;
     let from = query.time("from")?.unwrap_or(i64::MIN);
     let to = query.time("to")?.unwrap_or(i64::MAX);
-    let size = query.number("size", 1, MAX_SIZE)?.unwrap_or(DEFAULT_ENTRIES);
+    let size = query.number("size", 1, parameters::MANY)?.unwrap_or(parameters::DEFAULT_ENTRIES);
     if from > to {
         return Err(Fault::bad("`from` must not be later than `to`."));
     }
