@@ -1,6 +1,7 @@
 //! Schemas as other programs are given them. What our own checker knows without being told
 //! stands in them as a pattern: that a web address begins with `http`, and that the domain
-//! of an e-mail address has a dot.
+//! of an e-mail address has a dot. The standard's `uri` is no web address with letters beyond
+//! ASCII, which people type and we take, so the pattern stands in its place.
 
 use serde_json::{Map, Value, json};
 
@@ -25,6 +26,9 @@ pub(super) fn published(schema: &Value) -> Value {
                     }
                 } else {
                     told.insert(String::from("pattern"), Value::from(pattern));
+                }
+                if pattern == WEB_ADDRESS {
+                    told.shift_remove("format");
                 }
             }
             Value::Object(told)

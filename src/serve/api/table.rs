@@ -110,11 +110,12 @@ fn of_events() -> Vec<Call> {
         }
         (202, Holds::Json(queued))
     };
-    let test = object([
+    let mut test = object([
         ("event_type", named(openapi::EVENT_NAME)),
         ("lead_id?", any()),
         ("data?", or_null(fields())),
     ]);
+    test["additionalProperties"] = json!(false);
     let tested = queued(&[("payload", fields()), ("message", text())]);
     vec![
         Call::new(

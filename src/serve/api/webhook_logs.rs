@@ -93,7 +93,7 @@ fn status(text: &str) -> Result<(u64, u64), Fault> {
     let class = text.strip_suffix("xx").and_then(|digit| digit.parse::<u64>().ok());
     match (class, text.parse()) {
         (Some(class @ 1..=5), _) => Ok((class * 100, class * 100 + 99)),
-        (None, Ok(exact)) => Ok((exact, exact)),
+        (None, Ok(exact @ 100..=599)) => Ok((exact, exact)),
         _ => Err(Fault::bad(format!(
             "`status` is a number such as 404 or a class such as 4xx, not `{text}`."
         ))),
@@ -108,7 +108,7 @@ mod tests {
     fn a_status_may_be_one_or_a_whole_class() {
         assert_eq!(status("404").ok(), Some((404, 404)));
         assert_eq!(status("5xx").ok(), Some((500, 599)));
-        for text in ["", "xx", "9xx", "bad", "-1"] {
+        for text in ["", "xx", "9xx", "bad", "-1", "0", "600"] {
             assert!(status(text).is_err(), "{text}");
         }
     }

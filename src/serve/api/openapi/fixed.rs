@@ -32,7 +32,13 @@ pub(super) fn add(rules: &RuleSet, document: &mut Document) {
             }
             Each::Record => {
                 for (name, record) in &rules.records {
-                    let whole = document.schema(&format!("record.{name}"), record.published());
+                    // Without a schema of its own nothing of it is checked.
+                    let whole = match &record.schema {
+                        Some(schema) => {
+                            document.schema(&format!("record.{name}"), schema.published())
+                        }
+                        None => json!({ "type": "object" }),
+                    };
                     let example = record.schema.as_ref().map(|schema| schema.example.clone());
                     one(rules, document, &call, Some(Named { name, whole, example }));
                 }

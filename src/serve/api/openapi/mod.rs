@@ -70,7 +70,7 @@ pub fn document(rules: &RuleSet, base: &str) -> Value {
 const ABOUT: &str = "\
 The endpoints that the rules declare, the events that they send, and rulerun's own API.\n\n\
 An error is JSON with `message` and `detail`, which say the same. 429 and 503 carry \
-`Retry-After`. A call with an `Idempotency-Key` that was accepted before gets its first answer \
+`Retry-After`. An empty parameter counts as absent. A call with an `Idempotency-Key` that was accepted before gets its first answer \
 again, with `Idempotent-Replay: true`. A body is UTF-8 JSON with at most 32 levels and 10,000 \
 values, no field twice, no character NUL and no whole number of more than 64 bits. \
 `/api/v1/main/…` is another spelling of `/api/v1/…`.";
@@ -200,7 +200,7 @@ fn idempotency_key() -> Value {
     json!({
         "name": "Idempotency-Key", "in": "header", "required": false,
         "description": "Calls with the same key are one call: what was accepted is answered again and not done again.",
-        "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
+        "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\t -~]+$" },
     })
 }
 

@@ -7,14 +7,14 @@ use crate::model::JobState;
 use crate::model::queue::ExecutionState;
 use crate::serve::api::parameters::{Holds, Parameter};
 
-/// A span: `24h`, `30min`.
-const SPAN: &str = "^[1-9][0-9]{0,2}(s|min|h|d)$";
+/// A span that begins now and lies behind: `24h`, `30min`.
+const SPAN: &str = "^([1-9][0-9]{0,2}(s|min|h|d))?$";
 
 /// A parameter after the question mark.
 pub(super) fn query(parameter: &Parameter) -> Value {
     let (schema, list) = schema(parameter.holds);
     let mut told = json!({
-        "name": parameter.name, "in": "query", "required": false,
+        "name": parameter.name, "in": "query", "required": false, "allowEmptyValue": true,
         "description": parameter.about, "schema": schema,
     });
     if list {
@@ -27,7 +27,9 @@ pub(super) fn query(parameter: &Parameter) -> Value {
 /// What may stand in it, and whether it is a list with commas.
 fn schema(holds: Holds) -> (Value, bool) {
     let listed = |item: Value| (json!({ "type": "array", "items": item, "minItems": 1 }), true);
-    let moment = [json!({ "format": "date-time" }), json!({ "format": "date" })];
+    let moment = || {
+        vec![json!({ "format": "date-time" }), json!({ "format": "date" }), json!({ "const": "" })]
+    };
     let schema = match holds {
         Holds::Text => json!({ "type": "string" }),
         Holds::Id => id(),
@@ -38,13 +40,14 @@ fn schema(holds: Holds) -> (Value, bool) {
             }
             number
         }
-        Holds::Moment => json!({ "type": "string", "anyOf": moment }),
+        Holds::Moment => json!({ "type": "string", "anyOf": moment() }),
         Holds::MomentOrSpan => {
-            let [time, date] = moment;
-            json!({ "type": "string", "anyOf": [time, date, { "pattern": SPAN }] })
+            let mut either = moment();
+            either.push(json!({ "pattern": SPAN }));
+            json!({ "type": "string", "anyOf": either })
         }
         Holds::Span => {
-            json!({ "type": "string", "anyOf": [{ "const": "true" }, { "pattern": SPAN }] })
+            json!({ "type": "string", "pattern": "^(true|[0-9]{1,3}(s|min|h|d)?)?$" })
         }
         Holds::Flag => json!({ "type": "boolean" }),
         Holds::Word(words) => word(words.iter().copied()),
@@ -53,7 +56,7 @@ fn schema(holds: Holds) -> (Value, bool) {
         Holds::ExecutionStates => {
             return listed(word(ExecutionState::ALL.map(ExecutionState::word)));
         }
-        Holds::Status => json!({ "type": "string", "pattern": "^([1-5][0-9]{2}|[1-5]xx)$" }),
+        Holds::Status => json!({ "type": "string", "pattern": "^([1-5][0-9]{2}|[1-5]xx)?$" }),
         Holds::Labels => return listed(json!({ "type": "string", "pattern": "^[^:,]+:[^,]+$" })),
     };
     (schema, false)
