@@ -41,8 +41,6 @@ fn one(book: &Book<'_>, event: &Event) -> Vec<String> {
     let senders = senders(book, event);
     let reported =
         format!("reported with {}", code(&format!("POST /api/v1/events/{}", event.name)));
-    let reported =
-        format!("reported with {}", code(&format!("POST /api/v1/events/{}", event.name)));
     told.push(if senders.is_empty() {
         format!("It is {reported}.")
     } else {
