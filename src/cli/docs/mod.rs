@@ -52,7 +52,7 @@ pub(super) fn run(global: &Global, args: &DocsArgs) -> Outcome {
     let links = if args.out.is_some() { Links::Pages } else { Links::Page };
     let book = Book { rules: &rules, base, links };
     let pages = [
-        ("index.md", book.index()),
+        ("index.md", Some(book.index())),
         ("endpoints.md", endpoints::page(&book)),
         ("sequences.md", sequences::page(&book)),
         ("events.md", events::page(&book)),
@@ -95,7 +95,7 @@ fn is_ours(path: &Path) -> bool {
 
 impl Book<'_> {
     /// What there is at all, the picture, and what must be set.
-    fn index(&self) -> Option<String> {
+    fn index(&self) -> String {
         let mut parts = vec![String::from("# Rules")];
         let graph = Graph::of(self.rules);
         if graph.nodes.is_empty() {
@@ -121,7 +121,7 @@ impl Book<'_> {
             parts.push(table(&["Endpoint", "What it does"], &rows));
         }
         parts.extend(self.environment());
-        Some(parts.join("\n\n") + "\n")
+        parts.join("\n\n") + "\n"
     }
 
     /// The variables that the rules read.

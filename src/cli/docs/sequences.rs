@@ -43,8 +43,9 @@ fn one(book: &Book<'_>, sequence: &Sequence) -> Vec<String> {
 fn moment(sequence: &Sequence, step: &SequenceStep) -> String {
     let from = match (&step.counts_from, &sequence.counts_from) {
         (CountsFrom::Previous, _) => String::from("the step before"),
-        (CountsFrom::Field(field), _) => field_name(field.source()),
-        (CountsFrom::Sequence, Some(field)) => field_name(field.source()),
+        (CountsFrom::Field(field), _) | (CountsFrom::Sequence, Some(field)) => {
+            field_name(field.source())
+        }
         (CountsFrom::Sequence, None) => String::from("the start"),
     };
     if step.after == crate::base::Delay::default() {

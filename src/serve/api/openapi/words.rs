@@ -63,11 +63,13 @@ pub(in crate::serve::api) fn word<'a>(words: impl IntoIterator<Item = &'a str>) 
 }
 
 /// A list.
+#[expect(clippy::needless_pass_by_value, reason = "words are put into each other")]
 pub(in crate::serve::api) fn list(item: Value) -> Value {
     json!({ "type": "array", "items": item })
 }
 
 /// The same, or null.
+#[expect(clippy::needless_pass_by_value, reason = "words are put into each other")]
 pub(in crate::serve::api) fn or_null(value: Value) -> Value {
     json!({ "anyOf": [value, { "type": "null" }] })
 }
