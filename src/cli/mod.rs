@@ -8,14 +8,17 @@ mod call;
 mod client;
 mod completions;
 mod data;
+mod docs;
 mod doctor;
 mod environment;
 mod executions;
 mod explain;
 mod fix;
 mod fmt;
+mod graph;
 mod init;
 mod list;
+mod openapi;
 mod out;
 mod outbox;
 mod outcome;
@@ -27,6 +30,7 @@ mod queue;
 mod restore;
 mod rules;
 mod schedule;
+mod schema;
 mod secret;
 mod send;
 mod serve;
@@ -52,9 +56,7 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 10] = [
-    "backtest", "docs", "graph", "lsp", "n8n", "openapi", "records", "schema", "stats", "tail",
-];
+const LATER: [&str; 6] = ["backtest", "lsp", "n8n", "records", "stats", "tail"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,6 +110,14 @@ enum Verb {
     List(list::ListArgs),
     /// Print the addresses of the endpoints.
     Urls(urls::UrlsArgs),
+    /// Draw what leads to what.
+    Graph(graph::GraphArgs),
+    /// Write a reference of the endpoints, sequences and events.
+    Docs(docs::DocsArgs),
+    /// Print the OpenAPI document of the endpoints and the API.
+    Openapi(openapi::OpenapiArgs),
+    /// Print the JSON Schema of a payload, event or record.
+    Schema(schema::SchemaArgs),
     /// Call an endpoint of a running server.
     Call(call::CallArgs),
     /// Hand an event to a running server, which delivers it.
@@ -169,6 +179,10 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Serve(args) => serve::run(global, args),
         Verb::List(args) => list::run(global, args),
         Verb::Urls(args) => urls::run(global, args),
+        Verb::Graph(args) => graph::run(global, args),
+        Verb::Docs(args) => docs::run(global, args),
+        Verb::Openapi(args) => openapi::run(global, args),
+        Verb::Schema(args) => schema::run(global, args),
         Verb::Call(args) => call::run(global, args),
         Verb::Send(args) => send::run(global, args),
         Verb::Executions(args) => executions::run(global, args),

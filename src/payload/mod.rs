@@ -6,11 +6,14 @@ mod check;
 mod explain;
 mod formats;
 mod parse;
+mod publish;
 
 #[cfg(test)]
 mod tests;
 
 use serde_json::Value;
+
+use crate::model::{Kind, Scope};
 
 /// Why a body is not a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,26 @@ pub fn parse(body: &[u8]) -> Result<Value, ParseFault> {
 #[must_use]
 pub fn without_nulls(value: &Value) -> Value {
     check::without_nulls(value)
+}
+
+/// A JSON Schema as other programs are given it: what our checker demands of an e-mail or web
+/// address beyond the standard's `format` is added as a pattern. What stays ours alone are the
+/// bounds of [`parse`], and that a letter beyond ASCII in an address must be one.
+#[must_use]
+pub fn published(schema: &Value) -> Value {
+    publish::published(schema)
+}
+
+/// The JSON Schema of an object with these fields, for what has no schema of its own.
+#[must_use]
+pub fn described(scope: &Scope) -> Value {
+    publish::described(scope)
+}
+
+/// The JSON Schema of a value of this kind.
+#[must_use]
+pub fn kind(kind: &Kind) -> Value {
+    publish::kind(kind)
 }
 
 /// A compiled schema.

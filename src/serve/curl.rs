@@ -93,7 +93,8 @@ pub fn example(rules: &RuleSet, endpoint: &Endpoint, now: Timestamp) -> Value {
 }
 
 /// The payload fields from which the sequences that an endpoint starts count.
-fn counted_from(rules: &RuleSet, endpoint: &Endpoint) -> BTreeSet<String> {
+#[must_use]
+pub fn counted_from(rules: &RuleSet, endpoint: &Endpoint) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
     for step in &endpoint.steps {
         let Action::Start { sequence } = &step.action else { continue };

@@ -13,6 +13,7 @@ mod care;
 mod chaos;
 mod commands;
 mod crash;
+mod documents;
 mod fairness;
 mod full_disk;
 mod hostile;

@@ -34,6 +34,22 @@ pub enum AttemptError {
 }
 
 impl AttemptError {
+    /// Every one, in the order of their declaration.
+    pub const ALL: [Self; 12] = [
+        Self::Dns,
+        Self::Connection,
+        Self::Tls,
+        Self::Timeout,
+        Self::Status,
+        Self::Redirect,
+        Self::Blocked,
+        Self::Login,
+        Self::Bounce,
+        Self::Deferred,
+        Self::Unknown,
+        Self::Internal,
+    ];
+
     /// The stable word in logs and the API.
     #[must_use]
     pub fn word(self) -> &'static str {

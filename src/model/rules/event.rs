@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::{Schema, Step};
 use crate::base::Span;
 use crate::template::Template;
@@ -33,4 +35,14 @@ pub struct Event {
     pub steps: Vec<Step>,
     /// Where it is written.
     pub span: Span,
+}
+
+impl Event {
+    /// The JSON Schema of its payload; without a schema any object is one.
+    #[must_use]
+    pub fn published(&self) -> Value {
+        self.schema
+            .as_ref()
+            .map_or_else(|| json!({ "type": "object" }), |schema| schema.published())
+    }
 }

@@ -8,7 +8,7 @@ use super::Step;
 use crate::base::Span;
 use crate::guard::Guard;
 use crate::model::Scope;
-use crate::payload::Checker;
+use crate::payload::{self, Checker};
 
 /// `schema`: the shape of a payload.
 #[derive(Debug)]
@@ -28,6 +28,14 @@ pub struct Schema {
     pub span: Span,
 }
 
+impl Schema {
+    /// The JSON Schema as other programs are given it.
+    #[must_use]
+    pub fn published(&self) -> Value {
+        payload::published(&self.json)
+    }
+}
+
 /// `record`: what happens when remembered data changes.
 #[derive(Debug, Default)]
 pub struct RecordRules {
@@ -42,4 +50,15 @@ pub struct RecordRules {
     pub on_create: Vec<Step>,
     /// Each `on-change` with its guard and steps.
     pub on_change: Vec<(Option<Guard>, Vec<Step>)>,
+}
+
+impl RecordRules {
+    /// The JSON Schema of its fields; without a schema of its own, of what the rules save.
+    #[must_use]
+    pub fn published(&self) -> Value {
+        match &self.schema {
+            Some(schema) => schema.published(),
+            None => payload::described(&self.scope),
+        }
+    }
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body_util::channel::{Channel, Sender};
 
 use super::answer::Answer;
+use super::parameters;
 use super::query::Asked;
 use crate::base::time;
 use crate::serve::app::App;
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Begins a backup and answers with it.
 pub(super) async fn make(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     let now = app.now();
     // What stands in its way is told before the answer begins.
     let backup = app.store.backup(Backup::new(time::millis(now))).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use super::answer::{Answer, At, Fault, ok};
+use super::parameters;
 use super::query::Asked;
 use super::shapes;
 use crate::model::JobState;
@@ -14,18 +15,11 @@ use crate::serve::people::{self, Wanted};
 use crate::serve::settings::Live;
 use crate::store::JobFilter;
 
-/// Most rows of one page.
-const MAX_SIZE: usize = 1000;
-/// Most e-mails of one page: each carries its text.
-const MAX_MAILS: usize = 200;
-/// Entries of a schedule unless the caller says otherwise.
-const DEFAULT_ENTRIES: usize = 100;
-
 /// `GET /outbox`: e-mails that were captured because no mail service is set up. The store
 /// lists jobs by when their execution came; within a page, what was captured last is first.
 pub(super) async fn outbox(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["page", "size"])?;
-    let rows = query.rows(MAX_MAILS)?;
+    let query = asked.only(parameters::OUTBOX)?;
+    let rows = query.rows(parameters::FEW)?;
     let filter = JobFilter {
         state: Some(JobState::Cancelled),
         reason: Some(CAPTURED.to_owned()),
@@ -38,8 +32,8 @@ pub(super) async fn outbox(State(app): State<Arc<App>>, asked: Asked) -> Answer 
 
 /// `GET /sequences?sequence=`: who is in what.
 pub(super) async fn sequences(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["sequence", "page", "size"])?;
-    let rows = query.rows(MAX_SIZE)?;
+    let query = asked.only(parameters::SEQUENCES)?;
+    let rows = query.rows(parameters::MANY)?;
     let sequence = query.text("sequence");
     let page = app.store.enrolments(sequence.clone(), rows.skip, rows.take).await?;
     if let Some(name) = sequence.filter(|_| page.total == 0) {
@@ -55,22 +49,22 @@ pub(super) async fn active(
     At(name): At<String>,
     asked: Asked,
 ) -> Answer {
-    let query = asked.only(&["from", "size"])?;
+    let query = asked.only(parameters::ACTIVE)?;
     let from = query.number("from", 0, usize::MAX)?.unwrap_or(0);
-    let size = query.number("size", 1, MAX_SIZE)?.unwrap_or(MAX_SIZE);
+    let size = query.number("size", 1, parameters::MANY)?.unwrap_or(parameters::MANY);
     ok(&people::active(&*app.store, &name, from, size).await?.shape())
 }
 
 /// `GET /schedule?from=&to=&sequence=&person=`: everything that is due in between, the
 /// earliest first, with the later steps of every sequence that somebody is in.
 pub(super) async fn schedule(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["from", "to", "sequence", "person", "size"])?;
+    let query = asked.only(parameters::SCHEDULE)?;
     let wanted = Wanted {
         from: query.time("from")?.unwrap_or(i64::MIN),
         to: query.time("to")?.unwrap_or(i64::MAX),
         sequence: query.text("sequence"),
         person: query.get("person").map(str::to_lowercase),
-        size: query.number("size", 1, MAX_SIZE)?.unwrap_or(DEFAULT_ENTRIES),
+        size: query.number("size", 1, parameters::MANY)?.unwrap_or(parameters::DEFAULT_ENTRIES),
     };
     if wanted.from > wanted.to {
         return Err(Fault::bad("`from` must not be later than `to`."));

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::answer::{Answer, At, Caller, Fault, Sent, did_you_mean, json_response, reply};
+use super::parameters;
 use super::query::Asked;
 use crate::model::commit::IdempotencyKey;
 use crate::model::rules::Event;
@@ -31,7 +32,7 @@ pub(super) async fn send(
     caller: Caller,
     sent: Sent,
 ) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     let live = app.live.load_full();
     let event = find(&live, &name)?;
     let note = json!({ "event": name });
@@ -58,7 +59,7 @@ pub(super) async fn test(
     caller: Caller,
     sent: Sent,
 ) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     let live = app.live.load_full();
     let (name, payload) = test_payload(sent.fields)?;
     let event = find(&live, &name)?;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, At, Fault, did_you_mean, json_response, ok};
 use super::flows;
+use super::parameters::{self, NEWEST_FIRST};
 use super::query::{Asked, Query};
 use super::shapes;
 use crate::base::Id;
@@ -20,35 +21,20 @@ use crate::serve::people;
 use crate::serve::settings::Live;
 use crate::store::{Committed, ExecutionFilter, ExecutionRow, StoreError};
 
-/// Most rows of one page.
-const MAX_SIZE: usize = 1000;
 /// Most jobs of one execution that are looked at.
 /// An execution is killed again so often at most when something of it moves meanwhile.
 const MAX_TRIES: usize = 16;
-/// The one order there is.
-const NEWEST_FIRST: &str = "state.startDate:desc";
 
 /// `GET /executions` and `/executions/search`: newest first. The payloads are left out; one
 /// execution by its id has them.
 pub(super) async fn list(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&[
-        "flowId",
-        "namespace",
-        "state",
-        "labels",
-        "startDate",
-        "endDate",
-        "q",
-        "page",
-        "size",
-        "sort",
-    ])?;
+    let query = asked.only(parameters::EXECUTIONS)?;
     if let Some(sort) = query.get("sort").filter(|sort| *sort != NEWEST_FIRST) {
         return Err(Fault::bad(format!(
             "`sort={sort}` is not possible: executions come newest first (`{NEWEST_FIRST}`)."
         )));
     }
-    let rows = query.rows(MAX_SIZE)?;
+    let rows = query.rows(parameters::MANY)?;
     let filter = filter(&query, &app.live.load())?;
     let page = app.store.executions(filter, rows.skip, rows.take).await?;
     ok(&shapes::page(page.rows.iter().map(shapes::execution), page.total))
@@ -126,10 +112,10 @@ async fn find(app: &App, id: &str) -> Result<ExecutionRow, Fault> {
 /// has queued. As in Kestra, killing a finished one changes nothing and is fine, unless
 /// `isOnKillCascade=false` asks for a 409.
 pub(super) async fn kill(State(app): State<Arc<App>>, At(id): At<String>, asked: Asked) -> Answer {
-    let query = asked.only(&["isOnKillCascade"])?;
+    let cascade = asked.only(parameters::KILL)?.flag("isOnKillCascade")?.unwrap_or(true);
     let row = find(&app, &id).await?;
     let ended = shapes::current(&row).is_end();
-    if ended && query.get("isOnKillCascade") == Some("false") {
+    if ended && !cascade {
         return Err(Fault::conflict(format!("The execution `{id}` is already finished.")));
     }
     if !ended {

@@ -7,13 +7,12 @@ use axum::extract::State;
 use serde_json::Value;
 
 use super::answer::{Answer, At, Fault, ok};
+use super::parameters;
 use super::query::Asked;
 use super::shapes;
 use crate::serve::app::App;
 use crate::serve::settings::{Live, LiveEndpoint};
 
-/// Most rows of one page.
-const MAX_SIZE: usize = 1000;
 /// What stands before the namespace in a webhook address.
 const WEBHOOK_PATH: &str = "/executions/webhook/";
 
@@ -25,8 +24,8 @@ pub(super) async fn all(State(app): State<Arc<App>>) -> Answer {
 
 /// `GET /flows/search`.
 pub(super) async fn search(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["q", "namespace", "page", "size"])?;
-    let rows = query.rows(MAX_SIZE)?;
+    let query = asked.only(parameters::FLOWS)?;
+    let rows = query.rows(parameters::MANY)?;
     let live = app.live.load_full();
     let wanted = query.get("namespace").map(|given| namespace(&live, given));
     let text = query.get("q").map(str::to_lowercase);

@@ -2,12 +2,13 @@
 //! ask of a running server. [`router`] serves every fixed address; the ingress strips the
 //! `/main` of Kestra's tenants and inserts the [`Peer`] before it hands a request over.
 //!
-//! Each file is one subject. Handlers read the store, take the live rules once, and leave
+//! `table` lists every call with its description. Each file is one subject. Handlers read the store, take the live rules once, and leave
 //! the looks of an answer to `shapes`. All but `/livez` and `/readyz` need credentials.
 
 mod answer;
 mod backup;
 mod calendar;
+mod calls;
 mod contacts;
 mod credentials;
 mod events;
@@ -15,10 +16,13 @@ mod executions;
 mod flows;
 mod groups;
 mod health;
+pub mod openapi;
+mod parameters;
 mod query;
 mod queue;
 mod records;
 mod shapes;
+mod table;
 mod webhook_logs;
 
 use std::net::SocketAddr;
@@ -32,6 +36,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, post};
 
 use self::answer::Fault;
+use self::calls::Call;
 use super::app::App;
 use super::ingress::answer::not_found;
 
@@ -44,61 +49,20 @@ pub struct Peer(pub SocketAddr);
 
 /// Serves the API. What is not under one of its addresses gets a 404 in JSON.
 pub fn router(app: Arc<App>) -> Router {
-    let guarded = steering()
-        .merge(reading())
+    let (open, guarded): (Vec<_>, Vec<_>) = table::all().into_iter().partition(|call| call.open);
+    let guarded = routes(guarded)
         .merge(later())
         .route_layer(middleware::from_fn_with_state(Arc::clone(&app), credentials::guard));
-    Router::new()
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
+    routes(open)
         .merge(guarded)
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)
 }
 
-/// Addresses that only tell.
-fn reading() -> Router<Arc<App>> {
-    Router::new()
-        .route("/metrics", get(health::metrics))
-        .route("/api/v1/status", get(health::status))
-        .route("/api/v1/executions", get(executions::list))
-        .route("/api/v1/executions/search", get(executions::list))
-        .route("/api/v1/executions/{id}", get(executions::one))
-        .route("/api/v1/executions/{id}/logs", get(executions::logs))
-        .route("/api/v1/logs/{id}", get(executions::logs))
-        .route("/api/v1/flows", get(flows::all))
-        .route("/api/v1/flows/search", get(flows::search))
-        .route("/api/v1/flows/{*name}", get(flows::named))
-        .route("/api/v1/queue", get(queue::list))
-        .route("/api/v1/queue/stats", get(queue::stats))
-        .route("/api/v1/webhook-logs", get(webhook_logs::list))
-        .route("/api/v1/records/{name}", get(records::list))
-        .route("/api/v1/contacts/{email}/timeline", get(contacts::timeline))
-        .route("/api/v1/outbox", get(calendar::outbox))
-        .route("/api/v1/sequences", get(calendar::sequences))
-        .route("/api/v1/sequences/{name}/active", get(calendar::active))
-        .route("/api/v1/schedule", get(calendar::schedule))
-        .route("/api/v1/rules", get(flows::rules))
-}
-
-/// Addresses that do something.
-fn steering() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/v1/executions/{id}/kill", delete(executions::kill))
-        .route("/api/v1/backup", post(backup::make))
-        .route("/api/v1/queue/pause", post(queue::pause))
-        .route("/api/v1/queue/resume", post(queue::resume))
-        .route("/api/v1/queue/cleanup", post(queue::cleanup))
-        .route("/api/v1/queue/retry", post(queue::retry_all))
-        .route("/api/v1/queue/{id}", get(queue::one).delete(queue::cancel))
-        .route("/api/v1/queue/{id}/retry", post(queue::retry))
-        .route("/api/v1/events/{name}", post(events::send))
-        .route("/api/v1/test/trigger-webhook", post(events::test))
-        .route(
-            "/api/v1/records/{name}/{id}",
-            get(records::one).put(records::put).patch(records::patch).delete(records::delete),
-        )
+fn routes(calls: Vec<Call>) -> Router<Arc<App>> {
+    let routes = calls.into_iter().filter_map(Call::into_route);
+    routes.fold(Router::new(), |router, (path, handler)| router.route(path, handler))
 }
 
 /// Addresses that are promised and not built yet: they say so.
@@ -107,8 +71,7 @@ fn later() -> Router<Arc<App>> {
         .route("/api/v1/executions/{id}/replay", post(comes_later))
         .route("/api/v1/executions/{id}/restart", post(comes_later))
         .route("/api/v1/executions/{id}/follow", get(comes_later))
-        .route("/api/v1/openapi.json", get(comes_later))
-        .route("/api/v1/contacts/{email}", get(contacts::one).delete(comes_later))
+        .route("/api/v1/contacts/{email}", delete(comes_later))
 }
 
 async fn comes_later(method: Method, uri: Uri) -> Fault {

@@ -6,13 +6,9 @@ use axum::extract::{FromRequestParts, Query as Pairs};
 use axum::http::request::Parts;
 
 use super::answer::{Fault, did_you_mean};
+use super::parameters::{DEFAULT_SIZE, MAX_PAGE, Parameter};
 use crate::base::{Delay, Timestamp, time};
 use crate::model::FromText as _;
-
-/// Rows on a page unless the caller says otherwise.
-const DEFAULT_SIZE: usize = 25;
-/// Highest page number.
-const MAX_PAGE: usize = 1_000_000;
 
 /// The parameters of a request, before it is known which of them the call takes.
 #[derive(Debug)]
@@ -30,15 +26,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 
 impl Asked {
     /// The parameters, if every one of them is among those that this call takes.
-    pub(super) fn only(self, known: &[&str]) -> Result<Query, Fault> {
+    pub(super) fn only(self, known: &[Parameter]) -> Result<Query, Fault> {
         for (name, _) in &self.0 {
-            if known.contains(&name.as_str()) {
+            if known.iter().any(|known| known.name == name) {
                 continue;
             }
             let hint = if known.is_empty() {
                 String::from("This call takes none.")
             } else {
-                did_you_mean(name, known.iter().copied())
+                did_you_mean(name, known.iter().map(|known| known.name))
             };
             return Err(Fault::bad(format!("The parameter `{name}` is not known here. {hint}")));
         }
@@ -100,6 +96,14 @@ impl Query {
                 "`{name}` must be a whole number from {least} to {most}, not `{text}`."
             ))
         })
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Fault> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let flag = text.parse();
+        flag.map(Some)
+            .map_err(|_| Fault::bad(format!("`{name}` is `true` or `false`, not `{text}`.")))
     }
 
     /// The page asked for by `page` (from 1) and `size` (at most `most`).
@@ -170,11 +174,14 @@ fn moment(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::api::parameters::Holds;
 
-    fn query(text: &str, known: &[&str]) -> Result<Query, Fault> {
+    fn query(text: &str, known: &[&'static str]) -> Result<Query, Fault> {
         let uri = format!("/x?{text}").parse().expect("an address");
         let Pairs(pairs) = Pairs::try_from_uri(&uri).expect("pairs");
-        Asked(pairs).only(known)
+        let known: Vec<Parameter> =
+            known.iter().map(|name| Parameter { name, about: "", holds: Holds::Text }).collect();
+        Asked(pairs).only(&known)
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, At, Fault, did_you_mean, ok};
 use super::groups::Groups;
+use super::parameters;
 use super::query::{Asked, Query};
 use super::shapes;
 use crate::base::Id;
@@ -19,8 +20,6 @@ use crate::serve::app::App;
 use crate::serve::journal::Kind;
 use crate::store::{Committed, JobFilter, Store, StoreError};
 
-/// Most rows of one page: each may carry a body of 256 KiB.
-const MAX_SIZE: usize = 200;
 /// What is overdue or in flight for longer than this counts as stuck, in milliseconds; the
 /// guide asks for five minutes.
 const STUCK: i64 = 5 * 60 * 1000;
@@ -30,8 +29,6 @@ const CHUNK: usize = 2_000;
 const MAX_COUNTED: usize = 10_000;
 /// Rounds of `queue/retry`, each of one chunk.
 const MAX_ROUNDS: usize = 1_000;
-/// Days that `cleanup` may keep.
-const MAX_DAYS: usize = 3660;
 /// Milliseconds of a day.
 const DAY: u128 = 86_400_000;
 /// The reason of a job that somebody cancelled here.
@@ -61,17 +58,8 @@ fn status(word: &str) -> Result<JobState, Fault> {
 
 /// `GET /queue`: what is open by due time, then what has ended, newest first.
 pub(super) async fn list(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&[
-        "status",
-        "event_type",
-        "url",
-        "stuck",
-        "execution",
-        "reason",
-        "page",
-        "size",
-    ])?;
-    let rows = query.rows(MAX_SIZE)?;
+    let query = asked.only(parameters::QUEUE)?;
+    let rows = query.rows(parameters::FEW)?;
     let page = app.store.jobs(filter(&query, app.millis())?, rows.skip, rows.take).await?;
     let live = app.live.load_full();
     ok(&shapes::page(page.rows.iter().map(|job| shapes::job(job, &live)), page.total))
@@ -94,8 +82,8 @@ async fn find(store: &dyn Store, id: &str) -> Result<(Job, Vec<Attempt>), Fault>
 /// `GET /queue/stats`: the guide's counts; with `by=` one line per group, with average and
 /// maximum retries and the last error.
 pub(super) async fn stats(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["by", "status", "event_type", "url", "stuck"])?;
-    let columns = query.columns(&["status", "event_type", "url", "service"])?;
+    let query = asked.only(parameters::STATS)?;
+    let columns = query.columns(parameters::QUEUE_COLUMNS)?;
     if !columns.is_empty() {
         return grouped(&*app.store, filter(&query, app.millis())?, columns).await;
     }
@@ -146,7 +134,7 @@ async fn grouped(store: &dyn Store, filter: JobFilter, columns: Vec<&'static str
 
 /// `POST /queue/{id}/retry`.
 pub(super) async fn retry(State(app): State<Arc<App>>, At(id): At<String>, asked: Asked) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     let (job, _) = find(&*app.store, &id).await?;
     if app.store.retry(vec![job.id], app.millis()).await? == 0 {
         return Err(Fault::conflict(format!(
@@ -161,7 +149,7 @@ pub(super) async fn retry(State(app): State<Arc<App>>, At(id): At<String>, asked
 /// unless `status=cancelled` is said: captured e-mails are among those, and never leave
 /// by accident.
 pub(super) async fn retry_all(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["status", "event_type", "url", "execution", "reason"])?;
+    let query = asked.only(parameters::RETRY)?;
     if query.is_empty() {
         return Err(Fault::bad(
             "Say which jobs to try again, such as `?status=failed` for every failed one or `?event_type=lead_scraped`.",
@@ -202,7 +190,7 @@ pub(super) async fn cancel(
     At(id): At<String>,
     asked: Asked,
 ) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     let (job, _) = find(&*app.store, &id).await?;
     if app.store.cancel(vec![job.id], BY_HAND, app.millis()).await? == 0 {
         return Err(Fault::conflict(format!(
@@ -216,8 +204,8 @@ pub(super) async fn cancel(
 /// `POST /queue/cleanup?days=30`: removes finished work older than that; without `days`
 /// older than the rules' `queue keep=`.
 pub(super) async fn cleanup(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query = asked.only(&["days"])?;
-    let keep = query.number("days", 1, MAX_DAYS)?.map_or_else(
+    let query = asked.only(parameters::CLEANUP)?;
+    let keep = query.number("days", 1, parameters::MAX_DAYS)?.map_or_else(
         || app.live.load().rules.queue.keep.to_duration().as_millis(),
         |days| days as u128 * DAY,
     );
@@ -230,7 +218,7 @@ pub(super) async fn cleanup(State(app): State<Arc<App>>, asked: Asked) -> Answer
 
 /// `POST /queue/pause`: calls are accepted, nothing is sent, also after a restart.
 pub(super) async fn pause(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     set_paused(&app, Some(shapes::at(app.millis()))).await?;
     app.journal.say(Kind::Warning, "the queue is paused: nothing is sent until it is resumed");
     ok(&json!({ "queue": "paused" }))
@@ -238,7 +226,7 @@ pub(super) async fn pause(State(app): State<Arc<App>>, asked: Asked) -> Answer {
 
 /// `POST /queue/resume`.
 pub(super) async fn resume(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     set_paused(&app, None).await?;
     app.store.bell().notify_one();
     app.journal.say(Kind::Warning, "the queue is running again");

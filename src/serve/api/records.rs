@@ -9,6 +9,7 @@ use axum::response::IntoResponse as _;
 use serde_json::{Map, Value};
 
 use super::answer::{Answer, At, Caller, Fault, Sent, ok, reply};
+use super::parameters;
 use super::query::Asked;
 use super::shapes;
 use crate::model::commit::{Assumption, Commit, Write};
@@ -19,8 +20,6 @@ use crate::serve::journal::Kind;
 use crate::serve::settings::Live;
 use crate::store::{Committed, StoreError};
 
-/// Most rows of one page: each may hold 256 KiB.
-const MAX_SIZE: usize = 200;
 /// Longest id, in bytes.
 const MAX_ID: usize = 512;
 /// A record is deleted again so often at most when somebody writes it meanwhile.
@@ -32,8 +31,8 @@ pub(super) async fn list(
     At(name): At<String>,
     asked: Asked,
 ) -> Answer {
-    let query = asked.only(&["page", "size"])?;
-    let rows = query.rows(MAX_SIZE)?;
+    let query = asked.only(parameters::RECORDS)?;
+    let rows = query.rows(parameters::FEW)?;
     rules(&app.live.load(), &name)?;
     let page = app.store.records(&name, rows.skip, rows.take).await?;
     ok(&shapes::page(page.rows.iter().map(shapes::record), page.total))
@@ -56,7 +55,7 @@ pub(super) async fn put(
     caller: Caller,
     sent: Sent,
 ) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     write(&app, (name, id), false, sent, caller).await
 }
 
@@ -68,7 +67,7 @@ pub(super) async fn patch(
     caller: Caller,
     sent: Sent,
 ) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     write(&app, (name, id), true, sent, caller).await
 }
 
@@ -78,7 +77,7 @@ pub(super) async fn delete(
     At((name, id)): At<(String, String)>,
     asked: Asked,
 ) -> Answer {
-    asked.only(&[])?;
+    asked.only(parameters::NONE)?;
     rules(&app.live.load(), &name)?;
     for _ in 0..MAX_TRIES {
         let version = find(&app, &name, &id).await?.version;

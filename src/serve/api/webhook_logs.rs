@@ -8,12 +8,11 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Fault, ok};
 use super::groups::Groups;
+use super::parameters;
 use super::query::{Asked, Query};
 use super::shapes;
 use crate::serve::app::App;
 
-/// Most rows of one page.
-const MAX_SIZE: usize = 1000;
 /// Rows that are looked at, newest first.
 const MAX_READ: usize = 10_000;
 /// How far back is looked unless `since` says otherwise: a day, as the guide does.
@@ -21,11 +20,9 @@ const DEFAULT_BACK: i64 = 86_400_000;
 
 /// `GET /webhook-logs`, newest first; with `by=` grouped.
 pub(super) async fn list(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    let query =
-        asked.only(&["direction", "event_type", "status", "since", "by", "page", "size"])?;
-    let rows = query.rows(MAX_SIZE)?;
-    let columns =
-        query.columns(&["direction", "event_type", "status", "response_status", "url"])?;
+    let query = asked.only(parameters::WEBHOOK_LOGS)?;
+    let rows = query.rows(parameters::MANY)?;
+    let columns = query.columns(parameters::LOG_COLUMNS)?;
     let wanted = Wanted::read(&query)?;
     let now = app.millis();
     let since = query.since("since", now)?.unwrap_or(now - DEFAULT_BACK);
@@ -69,7 +66,7 @@ impl Wanted {
     fn read(query: &Query) -> Result<Self, Fault> {
         let direction = query.text("direction");
         if let Some(given) =
-            direction.as_deref().filter(|text| !["incoming", "outgoing"].contains(text))
+            direction.as_deref().filter(|text| !parameters::DIRECTIONS.contains(text))
         {
             return Err(Fault::bad(format!(
                 "`direction` is `incoming` or `outgoing`, not `{given}`."
@@ -96,7 +93,7 @@ fn status(text: &str) -> Result<(u64, u64), Fault> {
     let class = text.strip_suffix("xx").and_then(|digit| digit.parse::<u64>().ok());
     match (class, text.parse()) {
         (Some(class @ 1..=5), _) => Ok((class * 100, class * 100 + 99)),
-        (None, Ok(exact)) => Ok((exact, exact)),
+        (None, Ok(exact @ 100..=599)) => Ok((exact, exact)),
         _ => Err(Fault::bad(format!(
             "`status` is a number such as 404 or a class such as 4xx, not `{text}`."
         ))),
@@ -111,7 +108,7 @@ mod tests {
     fn a_status_may_be_one_or_a_whole_class() {
         assert_eq!(status("404").ok(), Some((404, 404)));
         assert_eq!(status("5xx").ok(), Some((500, 599)));
-        for text in ["", "xx", "9xx", "bad", "-1"] {
+        for text in ["", "xx", "9xx", "bad", "-1", "0", "600"] {
             assert!(status(text).is_err(), "{text}");
         }
     }
