@@ -205,15 +205,15 @@ fn schemas_are_printed_for_everything_that_has_one() {
 }
 
 /// Names and guards that mean something in every language that a picture is written in.
-const SHARP: &str = r#"
+const SHARP: &str = r##"
 webhooks "shop <b> & \"co\"" {
     path "/shop"
     endpoint "order" {
         payload { email email; note text; }
-        save "a_record" id="{{email}}" when=#"note == "\\ \" ] --> x; end" && note != "<script>""# { note "{{note}}"; }
+        save "a_record" id="{{email}}" when=#"note == "\\ \" ] --> x; end" && "<script>" != note"# { note "{{note}}"; }
     }
 }
-"#;
+"##;
 
 #[test]
 fn graphviz_draws_the_picture_whatever_the_names() {
