@@ -14,20 +14,26 @@ mod executions;
 mod fmt;
 mod init;
 mod list;
+mod man;
+mod n8n;
 mod out;
 mod outbox;
 mod outcome;
 mod place;
+mod progress;
 mod queue;
+mod records;
 mod restore;
 mod rules;
 mod secret;
 mod send;
 mod serve;
 mod sign;
+mod stats;
 mod summary;
 mod surroundings;
 mod table;
+mod tail;
 mod urls;
 mod validate;
 mod variants;
@@ -43,9 +49,9 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 16] = [
-    "backtest", "docs", "explain", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records",
-    "schedule", "schema", "stats", "tail", "test", "why",
+const LATER: [&str; 12] = [
+    "backtest", "docs", "explain", "graph", "lsp", "openapi", "plan", "preview", "schedule",
+    "schema", "test", "why",
 ];
 
 const EXAMPLES: &str = "\
@@ -106,6 +112,14 @@ enum Verb {
     Queue(queue::QueueArgs),
     /// Show the e-mails that were captured instead of sent.
     Outbox(outbox::OutboxArgs),
+    /// Show and change what the rules remember.
+    Records(records::RecordsArgs),
+    /// Count calls, deliveries and people.
+    Stats(stats::StatsArgs),
+    /// Follow what a running server does.
+    Tail(tail::TailArgs),
+    /// Make workflows for n8n.
+    N8n(n8n::N8nArgs),
     /// Copy everything into one file, also while the server runs.
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the store.
@@ -120,6 +134,8 @@ enum Verb {
     Verify(verify::VerifyArgs),
     /// Print the completions of a shell.
     Completions(completions::CompletionsArgs),
+    /// Print the manual pages.
+    Man(man::ManArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -152,6 +168,10 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Executions(args) => executions::run(global, args),
         Verb::Queue(args) => queue::run(global, args),
         Verb::Outbox(args) => outbox::run(global, args),
+        Verb::Records(args) => records::run(global, args),
+        Verb::Stats(args) => stats::run(global, args),
+        Verb::Tail(args) => tail::run(global, args),
+        Verb::N8n(args) => n8n::run(global, args),
         Verb::Backup(args) => backup::run(global, args),
         Verb::Restore(args) => restore::run(global, args),
         Verb::Doctor(args) => doctor::run(global, args),
@@ -159,6 +179,7 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Sign(args) => sign::run(args),
         Verb::Verify(args) => verify::run(args),
         Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Global;
 use super::out;
 use super::outcome::Failure;
+use super::progress;
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, Severity, SourceMap};
 use crate::language;
@@ -34,7 +35,7 @@ impl Loaded {
             });
             Failure::new(error.to_string()).maybe_help(help)
         })?;
-        let (rules, found) = language::analyze(&sources);
+        let (rules, found) = progress::during("reading the rules", |_| language::analyze(&sources));
         Ok(Self { sources, rules, found })
     }
 

@@ -13,6 +13,7 @@ mod credentials;
 mod events;
 mod executions;
 mod flows;
+mod follow;
 mod groups;
 mod health;
 mod query;
@@ -64,6 +65,7 @@ fn reading() -> Router<Arc<App>> {
         .route("/api/v1/status", get(health::status))
         .route("/api/v1/executions", get(executions::list))
         .route("/api/v1/executions/search", get(executions::list))
+        .route("/api/v1/executions/follow", get(follow::begin))
         .route("/api/v1/executions/{id}", get(executions::one))
         .route("/api/v1/executions/{id}/logs", get(executions::logs))
         .route("/api/v1/logs/{id}", get(executions::logs))
@@ -73,6 +75,7 @@ fn reading() -> Router<Arc<App>> {
         .route("/api/v1/queue", get(queue::list))
         .route("/api/v1/queue/stats", get(queue::stats))
         .route("/api/v1/webhook-logs", get(webhook_logs::list))
+        .route("/api/v1/records", get(records::names))
         .route("/api/v1/records/{name}", get(records::list))
         .route("/api/v1/contacts/{email}/timeline", get(contacts::timeline))
         .route("/api/v1/outbox", get(calendar::outbox))

@@ -95,7 +95,7 @@ async fn find(store: &dyn Store, id: &str) -> Result<(Job, Vec<Attempt>), Fault>
 /// maximum retries and the last error.
 pub(super) async fn stats(State(app): State<Arc<App>>, asked: Asked) -> Answer {
     let query = asked.only(&["by", "status", "event_type", "url", "stuck"])?;
-    let columns = query.columns(&["status", "event_type", "url", "service"])?;
+    let columns = query.columns(&["status", "event_type", "url", "service", "reason"])?;
     if !columns.is_empty() {
         return grouped(&*app.store, filter(&query, app.millis())?, columns).await;
     }
@@ -129,6 +129,7 @@ async fn grouped(store: &dyn Store, filter: JobFilter, columns: Vec<&'static str
                 "status" => job.state.word(),
                 "event_type" => &job.event_type,
                 "url" => &job.target,
+                "reason" => job.reason.as_deref().unwrap_or_default(),
                 _ => &job.lane,
             };
             let values = groups.columns().iter().map(column).map(Value::from).collect();

@@ -149,7 +149,9 @@ pub fn signature_headers(rule: &SignatureRule) -> Vec<&str> {
     }]
 }
 
-fn time_header(rule: &SignatureRule) -> &str {
+/// The name under which a rule looks for the time.
+#[must_use]
+pub fn time_header(rule: &SignatureRule) -> &str {
     rule.time_header.as_deref().unwrap_or(match rule.scheme {
         Scheme::Standard => "webhook-timestamp",
         _ => "x-webhook-timestamp",
