@@ -28,7 +28,7 @@ const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 #[derive(Args, Debug)]
 pub(super) struct Remote {
     /// The server's address [default: `RULERUN_URL`, else where the rules listen].
-    #[arg(long, value_name = "URL", global = true)]
+    #[arg(long, value_name = "URL", global = true, value_hint = clap::ValueHint::Url)]
     server: Option<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t, global = true)]

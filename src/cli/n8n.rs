@@ -136,7 +136,7 @@ fn callback(endpoint: &Endpoint, base: &str) -> Exported {
     }
     Exported {
         file: format!("callback-{}.json", endpoint.name),
-        what: format!("calls {} back", endpoint.full_name()),
+        what: format!("calls {}, signed", endpoint.full_name()),
         workflow: workflows::callback(endpoint, base, &code::sign(endpoint)),
         variables,
     }
@@ -156,12 +156,14 @@ fn print(args: &ExportArgs, all: &[Exported]) -> Result<(), Failure> {
     let rows: Vec<Vec<String>> = all.iter().map(|one| vec![path(one), one.what.clone()]).collect();
     out::data(&table::draw(&["FILE", "WHAT IT DOES"], &rows))?;
     let variables: Vec<String> = variables.into_iter().cloned().collect();
+    let names = table::wrap(&variables, out::notes_width() - 2);
     out::note(&format!(
-        "\nImport them with `n8n import:workflow --separate --input={}`. n8n needs these variables,\n\
-         with the same values as here: {}; and, so that code may use them,\n\
-         NODE_FUNCTION_ALLOW_BUILTIN=crypto and N8N_BLOCK_ENV_ACCESS_IN_NODE=false.",
+        "\nImport them with `n8n import:workflow --separate --input={}`.\n\
+         n8n needs these variables, with the same values as here:\n  {}\n\
+         and, so that their code may run:\n  \
+         NODE_FUNCTION_ALLOW_BUILTIN=crypto\n  N8N_BLOCK_ENV_ACCESS_IN_NODE=false",
         args.out.display(),
-        variables.join(", "),
+        names.join("\n  "),
     ));
     Ok(())
 }

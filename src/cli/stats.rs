@@ -176,14 +176,23 @@ fn human(stats: &Value) -> String {
         section(
             &stats["deliveries"],
             &["name", "sent", "failed", "skipped", "captured", "waiting", "avg_retries", "avg_ms"],
-            &["DELIVERIES", "SENT", "FAILED", "SKIPPED", "CAPTURED", "WAITING", "RETRIES", "MS"],
-            "no deliveries",
+            &[
+                "DELIVERIES",
+                "SENT",
+                "FAILED",
+                "SKIPPED",
+                "CAPTURED",
+                "WAITING",
+                "AVG RETRIES",
+                "AVG MS",
+            ],
+            "no deliveries yet",
         ),
         section(
             &stats["sequences"],
             &["sequence", "active", "finished", "stopped"],
             &["SEQUENCES", "ACTIVE", "FINISHED", "STOPPED"],
-            "nobody is in a sequence",
+            "nobody has been in a sequence yet",
         ),
     ];
     let shown: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
