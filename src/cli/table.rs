@@ -2,13 +2,13 @@
 //! a pipe nothing is cut off, so that a search finds it.
 
 use serde_json::Value;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 use super::out::{self, Ink};
 use crate::base::time;
 
 /// Narrowest column when a table is squeezed.
-const NARROW: usize = 8;
+const NARROW: usize = 12;
 const GAP: usize = 2;
 
 /// A table: the first row holds its headings.
@@ -185,7 +185,7 @@ mod tests {
     fn no_line_is_wider_than_the_terminal_and_every_id_is_whole() {
         for width in [40, 60, 80, 100, 120, 200] {
             let text = draw_in(Some(width), &QUEUE, &queue());
-            let widest = text.lines().map(|line| line.width()).max();
+            let widest = text.lines().map(UnicodeWidthStr::width).max();
             assert!(widest <= Some(width), "{width}: {text}");
             assert_eq!(text.matches("0351i8xVxfB9N1f0ytBSOO").count(), 2, "{width}: {text}");
         }
