@@ -102,6 +102,16 @@ fn exported(rules: &RuleSet, base: &str) -> Vec<Exported> {
     all
 }
 
+/// The name of a file for something of that name. Events may be called whatever people like;
+/// what is no plain letter is a dash, and a few digits keep such names apart.
+fn file(kind: &str, name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
+    let slug: String = name.chars().map(plain).take(100).collect();
+    let apart =
+        if slug == name { String::new() } else { format!("-{}", &workflows::hash(name)[..6]) };
+    format!("{kind}-{slug}{apart}.json")
+}
+
 /// The workflow that takes an event.
 fn receiver(event: &Event, service: &Service, sign: &crate::model::rules::Sign) -> Exported {
     // n8n itself puts this before the path of an active workflow.
@@ -115,7 +125,7 @@ fn receiver(event: &Event, service: &Service, sign: &crate::model::rules::Sign) 
     let variables = code::variables(&sign.secrets);
     let script = code::verify(&event.name, &sign.schemes, &variables);
     Exported {
-        file: format!("event-{}.json", event.name),
+        file: file("event", &event.name),
         what: format!("takes the event {}", event.name),
         workflow: workflows::receiver(event, path, &script),
         variables: variables.into_iter().collect(),
@@ -135,7 +145,7 @@ fn callback(endpoint: &Endpoint, base: &str) -> Exported {
         variables.extend(code::variables(&rule.secrets));
     }
     Exported {
-        file: format!("callback-{}.json", endpoint.name),
+        file: file("callback", &endpoint.name),
         what: format!("calls {}, signed", endpoint.full_name()),
         workflow: workflows::callback(endpoint, base, &code::sign(endpoint)),
         variables,

@@ -282,6 +282,16 @@ async fn the_script_of_an_event_knows_every_scheme() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_name_of_an_event_leads_out_of_the_folder() {
+    let rules = "service \"n8n\" {\n    url \"http://localhost:5678\"\n    sign secret=(env)\"WEBHOOK_SECRET\"\n}\n\
+         events to=\"n8n\" path=\"/webhook/x\" {\n    event \"../x\"\n    event \"a b\"\n    event \"a:b\"\n}\n";
+    let server = Make::empty().file("rules/a.kdl", rules).start().await;
+    let flows = export(&server);
+    assert_eq!(flows.len(), 3, "each has a file of its own: {:?}", flows.keys());
+    assert!(flows.keys().any(|file| file.starts_with("event----x-")), "{:?}", flows.keys());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rules_without_n8n_are_told_what_is_missing() {
     let rules = "webhooks \"g\" {\n    path \"/in\"\n    endpoint \"a\"\n}\n";
     let server = Make::empty().file("rules/a.kdl", rules).start().await;

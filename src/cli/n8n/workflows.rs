@@ -154,7 +154,7 @@ fn workflow(name: &str, nodes: &[Node], arrows: &[(usize, usize)]) -> Value {
 }
 
 /// A name as 64 hexadecimal digits.
-fn hash(name: &str) -> String {
+pub(super) fn hash(name: &str) -> String {
     hex::encode(Sha256::digest(name.as_bytes()))
 }
 
