@@ -65,7 +65,7 @@ fn help_is_data_and_wrong_usage_is_two() {
 
 #[test]
 fn what_comes_later_says_so() {
-    for verb in ["lsp", "n8n", "tail"] {
+    for verb in ["lsp", "backtest"] {
         let output = here(&[verb, "--some", "argument"]);
         assert_eq!(code(&output), 2, "{verb}");
         assert!(stderr(&output).contains(&format!("`rulerun {verb}` comes later")), "{verb}");
@@ -86,6 +86,67 @@ fn completions_know_the_verbs() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = stdout(&here(&["completions", shell]));
         assert!(script.contains("validate") && !script.contains("backtest"), "{shell}");
+    }
+}
+
+#[test]
+fn bash_completes_verbs_flags_and_values() {
+    let script = stdout(&here(&["completions", "bash"]));
+    let asks = r#"
+complete -p rulerun
+try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _rulerun rulerun "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[*]}"; }
+try rulerun que
+try rulerun queue --f
+try rulerun queue --format j
+try rulerun n8n ex
+try rulerun validate --rules sche
+"#;
+    let Ok(bash) = Command::new("bash")
+        .args(["--norc", "-c", &format!("{script}\n{asks}")])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+    else {
+        return skipped("bash");
+    };
+    let said = stdout(&bash);
+    let lines: Vec<&str> = said.lines().collect();
+    // Where the script knows nothing better, bash itself completes paths.
+    assert!(lines[0].contains("-o default") && lines[0].contains("-F _rulerun"), "{said}");
+    assert_eq!(lines[1..], ["queue", "--format", "json", "export", "schemas"], "{}", stderr(&bash));
+}
+
+/// Says loudly that a program is not there; fails where everything must be.
+#[expect(clippy::disallowed_methods, reason = "tests are told by the environment")]
+#[expect(clippy::print_stderr, reason = "a skipped test must not look like a passed one")]
+fn skipped(program: &str) {
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{program} is not installed");
+    eprintln!("skipped: {program} is not installed");
+}
+
+#[test]
+fn every_verb_has_a_manual_page_that_man_can_show() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = run(folder.path(), &["man", "--out", "pages"]);
+    assert_eq!(code(&written), 0, "{}", stderr(&written));
+    let help = stdout(&here(&["--help"]));
+    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let verbs: Vec<&str> = verbs.map_while(|line| line.split_whitespace().next()).collect();
+    assert!(verbs.len() > 20, "{verbs:?}");
+    for verb in verbs.iter().filter(|verb| **verb != "help") {
+        let path = folder.path().join(format!("pages/rulerun-{verb}.1"));
+        let page = std::fs::read_to_string(&path).expect("a page");
+        assert!(page.contains(&format!(".TH rulerun-{verb} 1 ")), "{verb}: {page}");
+    }
+    for page in stdout(&written).lines() {
+        let shown = Command::new("man")
+            .args(["--warnings", "-l", page])
+            .current_dir(folder.path())
+            .env("MANPAGER", "cat")
+            .env("LC_ALL", "C.UTF-8")
+            .output();
+        let Ok(shown) = shown else { return skipped("man") };
+        assert_eq!(stderr(&shown), "", "{page}");
+        assert!(stdout(&shown).contains("SYNOPSIS"), "{page}: {}", stdout(&shown));
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
 use serde_json::json;
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::client::{Client, Remote};
 use super::outcome::{Exit, Failure, Outcome};
 use super::place::{self, Place};
-use super::{Format, Global, out};
+use super::{Format, Global, out, progress};
 use crate::store::{self, Contents, Unfit};
 
 const EXAMPLES: &str = "\
@@ -118,6 +119,10 @@ fn keep(source: &Source, path: &Path) -> Result<Contents, Failure> {
 }
 
 fn draw(source: &Source, to: &mut dyn Write) -> Result<Contents, Failure> {
+    progress::during("copying", |bytes| draw_to(source, &mut Counted { to, bytes }))
+}
+
+fn draw_to(source: &Source, to: &mut dyn Write) -> Result<Contents, Failure> {
     match source {
         Source::Folder(folder) => {
             store::back_up_folder(folder, place::now(), to).map_err(|error| place::failure(&error))
@@ -139,6 +144,24 @@ fn draw(source: &Source, to: &mut dyn Write) -> Result<Contents, Failure> {
                 }
             }
         }
+    }
+}
+
+/// Counts what is written.
+struct Counted<'t> {
+    to: &'t mut dyn Write,
+    bytes: &'t AtomicU64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let length = self.to.write(buffer)?;
+        self.bytes.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 

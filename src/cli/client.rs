@@ -28,7 +28,7 @@ const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 #[derive(Args, Debug)]
 pub(super) struct Remote {
     /// The server's address [default: `RULERUN_URL`, else where the rules listen].
-    #[arg(long, value_name = "URL", global = true)]
+    #[arg(long, value_name = "URL", global = true, value_hint = clap::ValueHint::Url)]
     server: Option<String>,
     /// How to print.
     #[arg(long, value_enum, default_value_t, global = true)]
@@ -136,6 +136,11 @@ impl Client {
         self.api("POST", path, Some(body.unwrap_or_default()))
     }
 
+    /// Writes through the API: `PUT` replaces, `PATCH` merges.
+    pub(super) fn write(&self, method: &str, path: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+        self.api(method, path, Some(body))
+    }
+
     /// Cancels through the API.
     pub(super) fn delete(&self, path: &str) -> Result<Answer, Failure> {
         self.api("DELETE", path, None)
@@ -143,8 +148,25 @@ impl Client {
 
     /// Has a file made and reads it as it comes.
     pub(super) fn download(&self, path: &str) -> Result<impl Read + use<>, Failure> {
+        self.stream("POST", path, Some(DOWNLOAD), "the server made no backup")
+    }
+
+    /// Reads what the server tells for as long as it tells it.
+    pub(super) fn follow(&self, path: &str) -> Result<impl Read + use<>, Failure> {
+        self.stream("GET", path, None, "the server cannot be followed")
+    }
+
+    /// Asks, and hands the answer over as it comes, within a deadline where there is one;
+    /// `otherwise` says what is missing when it is none.
+    fn stream(
+        &self,
+        method: &str,
+        path: &str,
+        deadline: Option<Duration>,
+        otherwise: &str,
+    ) -> Result<impl Read + use<>, Failure> {
         let url = format!("{}/api/v1{path}", self.base);
-        let mut request = ureq::http::Request::post(url);
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {}", token.expose()));
         }
@@ -152,7 +174,7 @@ impl Client {
         let request = self
             .agent
             .configure_request(request)
-            .timeout_global(Some(DOWNLOAD))
+            .timeout_global(deadline)
             .timeout_recv_response(Some(DEADLINE))
             .build();
         let mut answer = self.agent.run(request).map_err(|error| self.silent(&error))?;
@@ -161,7 +183,7 @@ impl Client {
         }
         let answer = self.read(&mut answer)?;
         answer.tell();
-        Err(Failure::new("the server made no backup"))
+        Err(Failure::new(otherwise))
     }
 
     fn api(&self, method: &str, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Failure> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::outcome::{Exit, Failure, Outcome};
 use super::place::{self, Place};
-use super::{Format, Global, out};
+use super::{Format, Global, out, progress};
 use crate::store::{self, CareError, Examined, Finding};
 
 const EXAMPLES: &str = "\
@@ -35,12 +35,14 @@ pub(super) struct DoctorArgs {
 
 pub(super) fn run(global: &Global, args: &DoctorArgs) -> Outcome {
     let (name, examined) = if let Some(file) = &args.file {
-        let examined = store::examine_backup(file, place::now());
+        let examine = |_: &_| store::examine_backup(file, place::now());
+        let examined = progress::during("looking at every row", examine);
         let (_, found) = examined.map_err(|error| place::failure(&error))?;
         (file.clone(), Examined { left: found.clone(), found })
     } else {
         let folder = args.place.store(global)?;
-        let examined = store::examine_folder(&folder, place::now(), args.mend);
+        let examine = |_: &_| store::examine_folder(&folder, place::now(), args.mend);
+        let examined = progress::during("looking at every row", examine);
         (folder, examined.map_err(|error| failure(&error))?)
     };
     let Examined { found, left } = &examined;

@@ -5,9 +5,10 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use super::outcome::{Exit, Failure, Outcome};
-use super::{Global, out};
+use super::{Format, Global, out};
 use crate::language::format::{FormatError, format};
 use crate::serve::sources;
 
@@ -30,6 +31,9 @@ pub(super) struct FmtArgs {
     /// Change nothing; end with 1 when a file is not formatted.
     #[arg(long)]
     check: bool,
+    /// How to print which files were (or would be) changed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// What became of a file.
@@ -46,18 +50,26 @@ pub(super) fn run(global: &Global, args: &FmtArgs) -> Outcome {
     let given = if args.paths.is_empty() { &global.rules } else { &args.paths };
     let files = rule_files(given)?;
     let (mut changed, mut refused) = (0, 0);
+    let (mut names, mut faults) = (Vec::new(), Vec::new());
     for path in &files {
         match one(path, args.check)? {
             Done::Fine => {}
             Done::Changed => {
                 changed += 1;
-                out::data(&format!("{}\n", path.display()))?;
+                match args.format {
+                    Format::Human => out::data(&format!("{}\n", path.display()))?,
+                    Format::Json => names.push(path),
+                }
             }
             Done::Refused(why) => {
                 refused += 1;
                 out::note(&format!("{}: {why}", path.display()));
+                faults.push(json!({ "file": path, "why": why.to_string() }));
             }
         }
+    }
+    if args.format == Format::Json {
+        out::json(&json!({ "files": files.len(), "changed": names, "unreadable": faults }))?;
     }
     let all = out::count(files.len(), "file");
     out::note(&match (changed, refused, args.check) {

@@ -24,7 +24,7 @@ const FILES: [(&str, &str); 8] = [
 #[derive(Args, Debug)]
 pub(super) struct InitArgs {
     /// The folder, which is made if it is not there.
-    #[arg(value_name = "DIR", default_value = ".")]
+    #[arg(value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
     folder: PathBuf,
 }
 

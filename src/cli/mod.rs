@@ -18,6 +18,8 @@ mod fmt;
 mod graph;
 mod init;
 mod list;
+mod man;
+mod n8n;
 mod openapi;
 mod out;
 mod outbox;
@@ -26,7 +28,9 @@ mod people;
 mod place;
 mod plan;
 mod preview;
+mod progress;
 mod queue;
+mod records;
 mod restore;
 mod rules;
 mod schedule;
@@ -35,9 +39,11 @@ mod secret;
 mod send;
 mod serve;
 mod sign;
+mod stats;
 mod summary;
 mod surroundings;
 mod table;
+mod tail;
 mod test;
 mod urls;
 mod validate;
@@ -56,7 +62,7 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 6] = ["backtest", "lsp", "n8n", "records", "stats", "tail"];
+const LATER: [&str; 2] = ["backtest", "lsp"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -136,6 +142,14 @@ enum Verb {
     Schedule(schedule::ScheduleArgs),
     /// Show what an edit changes, and whom it meets mid-way.
     Plan(plan::PlanArgs),
+    /// Show and change what the rules remember.
+    Records(records::RecordsArgs),
+    /// Count calls, deliveries and people.
+    Stats(stats::StatsArgs),
+    /// Follow what a running server does.
+    Tail(tail::TailArgs),
+    /// Make workflows for n8n.
+    N8n(n8n::N8nArgs),
     /// Copy everything into one file, also while the server runs.
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the store.
@@ -150,6 +164,8 @@ enum Verb {
     Verify(verify::VerifyArgs),
     /// Print the completions of a shell.
     Completions(completions::CompletionsArgs),
+    /// Print the manual pages.
+    Man(man::ManArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -192,6 +208,10 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Why(args) => why::run(global, args),
         Verb::Schedule(args) => schedule::run(global, args),
         Verb::Plan(args) => plan::run(global, args),
+        Verb::Records(args) => records::run(global, args),
+        Verb::Stats(args) => stats::run(global, args),
+        Verb::Tail(args) => tail::run(global, args),
+        Verb::N8n(args) => n8n::run(global, args),
         Verb::Backup(args) => backup::run(global, args),
         Verb::Restore(args) => restore::run(global, args),
         Verb::Doctor(args) => doctor::run(global, args),
@@ -199,6 +219,7 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Sign(args) => sign::run(args),
         Verb::Verify(args) => verify::run(args),
         Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
     }
 }
 

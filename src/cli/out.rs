@@ -13,12 +13,16 @@ const PAGE: usize = 100;
 
 /// Writes data.
 pub(super) fn data(text: &str) -> Result<(), Failure> {
+    more(text).map(|_| ())
+}
+
+/// Writes one piece of data of many; answers whether somebody still reads.
+pub(super) fn more(text: &str) -> Result<bool, Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the output: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(format!("cannot write the output: {error}"))),
     }
 }
 

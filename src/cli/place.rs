@@ -16,7 +16,7 @@ use crate::store::{CareError, Contents, OpenError};
 #[derive(Args, Debug)]
 pub(super) struct Place {
     /// The data folder [default: the one of the rules, else data].
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
     pub(super) data: Option<PathBuf>,
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::outcome::{Exit, Outcome};
 use super::place::{self, Place};
-use super::{Format, Global, out};
+use super::{Format, Global, out, progress};
 use crate::store::{self, Restored};
 
 const EXAMPLES: &str = "\
@@ -37,7 +37,9 @@ pub(super) struct RestoreArgs {
 
 pub(super) fn run(global: &Global, args: &RestoreArgs) -> Outcome {
     let folder = args.place.store(global)?;
-    let restored = store::restore(&args.file, &folder, place::now(), args.replace, args.paused);
+    let restored = progress::during("restoring", |_| {
+        store::restore(&args.file, &folder, place::now(), args.replace, args.paused)
+    });
     let Restored { contents, aside } = restored.map_err(|error| place::failure(&error))?;
     let (shown, moment) = (folder.display(), place::moment(contents.taken));
     match args.format {

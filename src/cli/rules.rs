@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Global;
 use super::out;
 use super::outcome::Failure;
+use super::progress;
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, Severity, SourceMap};
 use crate::model::rules::{Endpoint, RuleSet};
@@ -34,7 +35,7 @@ impl Loaded {
             });
             Failure::new(error.to_string()).maybe_help(help)
         })?;
-        let (rules, found) = review::read(&sources);
+        let (rules, found) = progress::during("reading the rules", |_| review::read(&sources));
         Ok(Self { sources, rules, found })
     }
 

@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use serde_json::json;
 
-use super::out;
 use super::outcome::{Exit, Failure, Outcome};
+use super::{Format, out};
 use crate::serve::clock;
 
 /// Bytes of a Standard Webhooks secret.
@@ -24,6 +25,9 @@ pub(super) struct SecretArgs {
     /// Make it in the form of Standard Webhooks.
     #[arg(long)]
     standard: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 pub(super) fn run(args: &SecretArgs) -> Outcome {
@@ -35,6 +39,9 @@ pub(super) fn run(args: &SecretArgs) -> Outcome {
     } else {
         digits
     };
-    out::data(&format!("{secret}\n"))?;
+    match args.format {
+        Format::Human => out::data(&format!("{secret}\n"))?,
+        Format::Json => out::json(&json!({ "secret": secret }))?,
+    }
     Ok(Exit::Fine)
 }

@@ -38,7 +38,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address_and_port)]
     pub(super) listen: Option<String>,
     /// Folder that keeps the state, instead of the rules' own.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
     pub(super) data: Option<String>,
     /// Make up missing secrets and keep them in the data folder, print ready curl lines, and
     /// capture e-mail instead of sending it.

@@ -29,7 +29,7 @@ pub(super) struct Body {
     #[arg(long, short, value_name = "TEXT")]
     data: Option<String>,
     /// The file that holds the body, or - for the pipe.
-    #[arg(value_name = "FILE|-")]
+    #[arg(value_name = "FILE|-", value_hint = clap::ValueHint::FilePath)]
     file: Option<String>,
 }
 

@@ -2,27 +2,35 @@
 //! a pipe nothing is cut off, so that a search finds it.
 
 use serde_json::Value;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 use super::out::{self, Ink};
 use crate::base::time;
 
 /// Narrowest column when a table is squeezed.
-const NARROW: usize = 8;
+const NARROW: usize = 12;
 const GAP: usize = 2;
 
 /// A table: the first row holds its headings.
 pub(super) fn draw(headings: &[&str], rows: &[Vec<String>]) -> String {
+    draw_in(out::terminal_width(), headings, rows)
+}
+
+/// The same for a terminal of so many columns. Long cells are shortened; where even that
+/// leaves nothing to read, each row becomes a list of its cells.
+fn draw_in(terminal: Option<usize>, headings: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| out::clean(cell)).collect()).collect();
-    let width = |text: &str| text.chars().count();
-    let mut widths: Vec<usize> = headings.iter().map(|heading| width(heading)).collect();
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.width()).collect();
     for row in &rows {
         for (most, cell) in widths.iter_mut().zip(row) {
-            *most = (*most).max(width(cell));
+            *most = (*most).max(cell.width());
         }
     }
-    if let Some(terminal) = out::terminal_width() {
-        squeeze(&mut widths, terminal);
+    if let Some(terminal) = terminal
+        && !squeeze(&mut widths, terminal)
+    {
+        return stacked(headings, &rows, terminal);
     }
     let ink = Ink::for_data();
     let mut text = line(headings.iter().copied(), &widths, |cell| ink.dim(cell));
@@ -32,15 +40,38 @@ pub(super) fn draw(headings: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Takes from the widest column until the table fits.
-fn squeeze(widths: &mut [usize], terminal: usize) {
+/// Takes from the widest column until the table fits; answers whether it does. The first
+/// column names the row, so that others give way before it.
+fn squeeze(widths: &mut [usize], terminal: usize) -> bool {
     let gaps = GAP * widths.len().saturating_sub(1);
     while widths.iter().sum::<usize>() + gaps > terminal {
-        match widths.iter_mut().max() {
-            Some(widest) if *widest > NARROW => *widest -= 1,
-            _ => return,
+        let widest = widths.iter_mut().skip(1).max().filter(|widest| **widest > NARROW);
+        match widest {
+            Some(widest) => *widest -= 1,
+            None => return false,
         }
     }
+    true
+}
+
+/// Each row as lines of a heading and a cell, with an empty line between rows.
+fn stacked(headings: &[&str], rows: &[Vec<String>], terminal: usize) -> String {
+    let title = headings.iter().map(|heading| heading.width()).max().unwrap_or_default();
+    let room = terminal.saturating_sub(title + GAP).max(NARROW);
+    let ink = Ink::for_data();
+    let block = |row: &Vec<String>| {
+        let cells = headings.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+        let lines = cells.map(|(heading, cell)| {
+            format!(
+                "{}{}{}\n",
+                ink.dim(&fit(heading, title)),
+                " ".repeat(GAP),
+                fit(cell, room).trim_end()
+            )
+        });
+        lines.collect::<String>()
+    };
+    rows.iter().map(block).collect::<Vec<_>>().join("\n")
 }
 
 fn line<'a>(
@@ -54,11 +85,20 @@ fn line<'a>(
 
 /// The text in exactly that many columns.
 fn fit(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return format!("{text:width$}");
+    let mut kept = text.to_owned();
+    if text.width() > width {
+        kept.clear();
+        let mut room = width.saturating_sub(1);
+        for c in text.chars() {
+            let Some(left) = room.checked_sub(c.width().unwrap_or(0)) else { break };
+            room = left;
+            kept.push(c);
+        }
+        kept.push('…');
     }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    format!("{kept}…")
+    let pad = width.saturating_sub(kept.width());
+    kept.push_str(&" ".repeat(pad));
+    kept
 }
 
 /// The fields of a JSON object, one a line with aligned values; what has fields of its own
@@ -140,9 +180,40 @@ mod tests {
     #[test]
     fn the_widest_column_gives_way_first() {
         let mut widths = [4, 40, 10];
-        squeeze(&mut widths, 40);
+        assert!(squeeze(&mut widths, 40));
         assert_eq!(widths, [4, 22, 10]);
         assert_eq!(fit("abcdef", 4), "abc…");
+    }
+
+    /// A queue as it comes: ids to copy, a subject with wide signs, a long reason.
+    fn queue() -> Vec<Vec<String>> {
+        let why = "retries used up: n8n answered 503, the service is not available at the moment";
+        let row = ["0351i8xVxfB9N1f0ytBSOO", "noshow-recovery/noshow-1", "🎄 お知らせ lead 123"];
+        let rest = ["failed", "3/3", "2026-11-22 00:14:36Z", why];
+        vec![row.into_iter().chain(rest).map(String::from).collect(); 2]
+    }
+
+    const QUEUE: [&str; 7] = ["ID", "EVENT", "ABOUT", "STATUS", "RETRIES", "NEXT ATTEMPT", "WHY"];
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_every_id_is_whole() {
+        for width in [40, 60, 80, 100, 120, 200] {
+            let text = draw_in(Some(width), &QUEUE, &queue());
+            let widest = text.lines().map(UnicodeWidthStr::width).max();
+            assert!(widest <= Some(width), "{width}: {text}");
+            assert_eq!(text.matches("0351i8xVxfB9N1f0ytBSOO").count(), 2, "{width}: {text}");
+        }
+        let whole = draw_in(None, &QUEUE, &queue());
+        assert!(whole.contains("at the moment") && !whole.contains('…'), "{whole}");
+    }
+
+    #[test]
+    fn a_terminal_that_is_too_narrow_for_columns_gets_lists() {
+        let text = draw_in(Some(40), &QUEUE, &queue());
+        let first: Vec<&str> = text.lines().take(4).collect();
+        assert_eq!(first[0], "ID            0351i8xVxfB9N1f0ytBSOO");
+        assert_eq!(first[3], "STATUS        failed");
+        assert!(text.contains("WHY           retries used up: n8n answ…\n"), "{text}");
     }
 
     #[test]

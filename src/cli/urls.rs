@@ -2,13 +2,14 @@
 //! for a document, or as `curl` lines to try.
 
 use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
 
 use super::environment::Environment;
 use super::outcome::{Exit, Outcome};
 use super::{Global, out, rules};
 use crate::base::Clock as _;
 use crate::model::Lookup;
-use crate::model::rules::RuleSet;
+use crate::model::rules::{Endpoint, RuleSet};
 use crate::serve::clock::SystemClock;
 use crate::serve::curl::{self, ReadyCall};
 
@@ -18,7 +19,7 @@ Examples:
   rulerun urls --format curl
   rulerun urls --format markdown
 
-env and curl show the keys, because they are part of the addresses: keep the output to
+env, curl and json show the keys, because they are part of the addresses: keep the output to
 yourself. markdown names them only.";
 
 /// What `urls` is told.
@@ -39,6 +40,8 @@ enum Shape {
     Markdown,
     /// A ready call of each endpoint, signed where it wants a signature.
     Curl,
+    /// For programs.
+    Json,
 }
 
 pub(super) fn run(global: &Global, args: &UrlsArgs) -> Outcome {
@@ -49,6 +52,7 @@ pub(super) fn run(global: &Global, args: &UrlsArgs) -> Outcome {
         Shape::Env => env(&rules, &base, &environment)?,
         Shape::Markdown => out::data(&markdown(&rules, &base))?,
         Shape::Curl => calls(&rules, &base, &environment)?,
+        Shape::Json => out::json(&as_json(&rules, &base, &environment))?,
     }
     Ok(Exit::Fine)
 }
@@ -103,6 +107,17 @@ fn calls(rules: &RuleSet, base: &str, lookup: &dyn Lookup) -> Result<(), super::
     out::data(&blocks.join("\n"))?;
     tell_missing(missing);
     Ok(())
+}
+
+fn as_json(rules: &RuleSet, base: &str, lookup: &dyn Lookup) -> Value {
+    let row = |endpoint: &Endpoint| {
+        let call = curl::ready(endpoint, base, lookup, Vec::new(), SystemClock.now());
+        json!({
+            "name": endpoint.full_name(), "env": endpoint.env, "method": call.method,
+            "url": call.url, "missing": call.missing,
+        })
+    };
+    rules.endpoints.iter().map(|endpoint| row(endpoint)).collect()
 }
 
 fn tell_missing(mut names: Vec<String>) {

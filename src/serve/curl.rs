@@ -138,7 +138,9 @@ pub fn source_name(setting: &Setting<Secret>) -> String {
     }
 }
 
-fn method(endpoint: &Endpoint) -> String {
+/// The method that an endpoint is called with: POST where it answers that.
+#[must_use]
+pub fn method(endpoint: &Endpoint) -> String {
     let methods = &endpoint.methods;
     let post = methods.is_empty() || methods.iter().any(|method| method == "POST");
     if post { String::from("POST") } else { methods[0].clone() }

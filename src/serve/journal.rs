@@ -1,13 +1,16 @@
 //! What happens, as it happens, for the person who watches: one calm line each on standard
 //! error. Texts from outside are stripped of control characters, so no payload can draw on
-//! the terminal or forge a line.
+//! the terminal or forge a line. Others may follow along (`GET /executions/follow`): each
+//! line is kept for them in a ring of bounded size, and whoever is too slow is told how many
+//! lines are gone.
 
 use std::io::Write as _;
 use std::sync::Arc;
 
 use jiff::Zoned;
+use tokio::sync::broadcast;
 
-use crate::base::{Clock, Zone, time};
+use crate::base::{Clock, Timestamp, Zone, time};
 use crate::model::queue::{Level, LogLine};
 
 /// What kind of line it is.
@@ -38,7 +41,30 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn word(self) -> &'static str {
+    /// Every kind.
+    const ALL: [Self; 11] = [
+        Self::Accepted,
+        Self::Repeated,
+        Self::Refused,
+        Self::Step,
+        Self::Sent,
+        Self::Captured,
+        Self::Retry,
+        Self::Skipped,
+        Self::Failed,
+        Self::Rules,
+        Self::Warning,
+    ];
+
+    /// The kind of that word, if there is one.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// How lines name it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Repeated => "repeated",
@@ -80,23 +106,58 @@ pub struct Voice {
     pub silent: bool,
 }
 
+/// Lines that are kept for followers who are slow.
+const KEPT: usize = 1024;
+
+/// What followers hear.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// A line: when, what kind, and its text, whose times are written in full.
+    Line(Timestamp, Kind, Arc<str>),
+    /// The server stops; nothing follows.
+    End,
+}
+
 /// Writes the lines.
 #[derive(Debug)]
 pub struct Journal {
     voice: Voice,
     clock: Arc<dyn Clock>,
+    followers: broadcast::Sender<Heard>,
 }
 
 impl Journal {
     /// A journal that speaks so.
     #[must_use]
     pub fn new(voice: Voice, clock: Arc<dyn Clock>) -> Self {
-        Self { voice, clock }
+        Self { voice, clock, followers: broadcast::Sender::new(KEPT) }
     }
 
-    /// Whether lines of this kind are written at all; ask before building a costly text.
+    /// Hears every line from now on, until [`Heard::End`].
+    #[must_use]
+    pub fn follow(&self) -> broadcast::Receiver<Heard> {
+        self.followers.subscribe()
+    }
+
+    /// How many follow at the moment.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        self.followers.receiver_count()
+    }
+
+    /// Tells the followers that nothing comes any more.
+    pub fn end(&self) {
+        // Nobody may be there to hear it.
+        let _ = self.followers.send(Heard::End);
+    }
+
+    /// Whether anybody reads lines of this kind; ask before building a costly text.
     #[must_use]
     pub fn hears(&self, kind: Kind) -> bool {
+        self.writes(kind) || self.followers() > 0
+    }
+
+    fn writes(&self, kind: Kind) -> bool {
         !self.voice.silent && (self.voice.every || kind.is_notable())
     }
 
@@ -105,16 +166,14 @@ impl Journal {
         if !self.hears(kind) {
             return;
         }
-        let now = self.clock.now().to_zoned(Zone::system());
-        let time = now.strftime("%H:%M:%S");
-        let text = local_times(&one_line(text), &now);
-        let line = if self.voice.colour {
-            format!("{time}  {}{:<9}\u{1b}[0m  {text}\n", kind.colour(), kind.word())
-        } else {
-            format!("{time}  {:<9}  {text}\n", kind.word())
-        };
-        // A closed terminal must not stop the work.
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        let (now, text) = (self.clock.now(), one_line(text));
+        if self.writes(kind) {
+            let line = line(now, kind, &text, self.voice.colour);
+            // A closed terminal must not stop the work.
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        }
+        // The last follower may have just gone.
+        let _ = self.followers.send(Heard::Line(now, kind, text.into()));
     }
 
     /// Writes what an accepted call set off, below the line that says that it was accepted.
@@ -131,6 +190,18 @@ impl Journal {
         if !self.voice.silent {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         }
+    }
+}
+
+/// A line as people here read it, with the newline at its end.
+#[must_use]
+pub fn line(at: Timestamp, kind: Kind, text: &str, colour: bool) -> String {
+    let now = at.to_zoned(Zone::system());
+    let (time, text) = (now.strftime("%H:%M:%S"), local_times(&one_line(text), &now));
+    if colour {
+        format!("{time}  {}{:<9}\u{1b}[0m  {text}\n", kind.colour(), kind.word())
+    } else {
+        format!("{time}  {:<9}  {text}\n", kind.word())
     }
 }
 
@@ -190,6 +261,20 @@ mod tests {
         let forged = "a\n12:00:00  accepted\r\u{1b}[2J\u{9b}x\u{2028}y\u{202e}z";
         assert_eq!(one_line(forged), "a 12:00:00  accepted  [2J x y z");
         assert_eq!(one_line(&"é".repeat(1000)).chars().count(), 500);
+    }
+
+    #[test]
+    fn whoever_follows_hears_what_a_quiet_server_does_not_write() {
+        let voice = Voice { silent: true, ..Voice::default() };
+        let journal = Journal::new(voice, Arc::new(crate::serve::clock::SystemClock));
+        assert!(!journal.hears(Kind::Failed), "nobody is there");
+        let mut follower = journal.follow();
+        journal.say(Kind::Accepted, "200 hello/signup\nforged");
+        journal.end();
+        let Ok(Heard::Line(_, kind, text)) = follower.try_recv() else { panic!("no line") };
+        assert_eq!((kind, &*text), (Kind::Accepted, "200 hello/signup forged"));
+        assert!(matches!(follower.try_recv(), Ok(Heard::End)));
+        assert!(Kind::ALL.into_iter().all(|kind| Kind::from_word(kind.word()) == Some(kind)));
     }
 
     #[test]

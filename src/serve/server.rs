@@ -212,6 +212,7 @@ impl Server {
     /// out. Takes at most ten seconds.
     pub async fn stop(mut self) {
         self.app.draining.store(true, Ordering::Relaxed);
+        self.app.journal.end();
         // Nobody listens any more only if every task has ended by itself.
         let _ = self.stop.send(true);
         let ended = async { while self.tasks.join_next().await.is_some() {} };

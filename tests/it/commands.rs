@@ -10,42 +10,42 @@ use crate::support::server::{KEYS, Make, TestServer, eventually, results};
 
 /// What a command came to.
 #[derive(Debug)]
-struct Done {
-    code: Option<i32>,
-    data: String,
-    notes: String,
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) data: String,
+    pub(crate) notes: String,
 }
 
 impl Done {
-    fn of(mut command: Command) -> Self {
+    pub(crate) fn of(mut command: Command) -> Self {
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code(), data: text(output.stdout), notes: text(output.stderr) }
     }
 
     #[track_caller]
-    fn fine(self) -> Self {
+    pub(crate) fn fine(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:?}");
         assert!(!self.notes.contains("panicked"), "{self:?}");
         self
     }
 
     #[track_caller]
-    fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         let done = self.fine();
         serde_json::from_str(&done.data).unwrap_or_else(|_| panic!("not JSON: {done:?}"))
     }
 }
 
 /// Runs a verb in the server's folder, with the server's keys.
-fn run(server: &TestServer, line: &str) -> Done {
+pub(crate) fn run(server: &TestServer, line: &str) -> Done {
     let mut command = rulerun();
     command.current_dir(server.folder.path()).envs(KEYS).env("RULERUN_URL", server.url(""));
     command.args(line.split_whitespace());
     Done::of(command)
 }
 
-fn json(server: &TestServer, line: &str) -> Value {
+pub(crate) fn json(server: &TestServer, line: &str) -> Value {
     run(server, &format!("{line} --format json")).json()
 }
 

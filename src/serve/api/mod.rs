@@ -14,6 +14,7 @@ mod credentials;
 mod events;
 mod executions;
 mod flows;
+mod follow;
 mod groups;
 mod health;
 pub mod openapi;

@@ -59,7 +59,7 @@ pub(super) const MAX_DAYS: usize = 3660;
 /// The one order of executions.
 pub(super) const NEWEST_FIRST: &str = "state.startDate:desc";
 /// Columns by which the queue is grouped.
-pub(super) const QUEUE_COLUMNS: &[&str] = &["status", "event_type", "url", "service"];
+pub(super) const QUEUE_COLUMNS: &[&str] = &["status", "event_type", "url", "service", "reason"];
 /// Columns by which calls and attempts are grouped.
 pub(super) const LOG_COLUMNS: &[&str] =
     &["direction", "event_type", "status", "response_status", "url"];

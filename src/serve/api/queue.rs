@@ -117,6 +117,7 @@ async fn grouped(store: &dyn Store, filter: JobFilter, columns: Vec<&'static str
                 "status" => job.state.word(),
                 "event_type" => &job.event_type,
                 "url" => &job.target,
+                "reason" => job.reason.as_deref().unwrap_or_default(),
                 _ => &job.lane,
             };
             let values = groups.columns().iter().map(column).map(Value::from).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, At, Caller, Fault, Sent, ok, reply};
 use super::parameters;
@@ -24,6 +24,20 @@ use crate::store::{Committed, StoreError};
 const MAX_ID: usize = 512;
 /// A record is deleted again so often at most when somebody writes it meanwhile.
 const MAX_TRIES: usize = 16;
+
+/// `GET /records`: the names that the rules know, with how many of each are remembered.
+pub(super) async fn names(State(app): State<Arc<App>>, asked: Asked) -> Answer {
+    asked.only(parameters::NONE)?;
+    let live = app.live.load_full();
+    let mut rows = Vec::new();
+    for (name, rules) in &live.rules.records {
+        let schema = rules.schema.as_ref().map(|schema| &schema.name);
+        let total = app.store.records(name, 0, 0).await?.total;
+        rows.push(json!({ "name": name, "schema": schema, "total": total }));
+    }
+    let total = rows.len();
+    ok(&shapes::page(rows, total))
+}
 
 /// `GET /records/{name}`, by id.
 pub(super) async fn list(

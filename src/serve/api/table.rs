@@ -8,8 +8,8 @@ use super::openapi::words::{
     any, count, fields, flag, id, list, named, object, or_null, page, text, time, word,
 };
 use super::{
-    backup, calendar, contacts, events, executions, flows, health, openapi, parameters, queue,
-    records, webhook_logs,
+    backup, calendar, contacts, events, executions, flows, follow, health, openapi, parameters,
+    queue, records, webhook_logs,
 };
 
 /// All of them.
@@ -38,6 +38,14 @@ fn of_executions() -> Vec<Call> {
             page("Execution"),
         )
         .query(parameters::EXECUTIONS),
+        Call::get(
+            "/api/v1/executions/follow",
+            follow::begin,
+            (GROUP, "What happens, as it happens: server-sent events until either side ends it."),
+            any(),
+        )
+        .answers(200, Holds::Media("text/event-stream"))
+        .also(&[(503, "The server is stopping, or too many others follow.")]),
         Call::get(
             "/api/v1/executions/{id}",
             executions::one,
@@ -245,6 +253,12 @@ fn of_records() -> Vec<Call> {
     let at = "/api/v1/records/{name}/{id}";
     let record = || (200, Holds::Json(named("Record")));
     vec![
+        Call::get(
+            "/api/v1/records",
+            records::names,
+            (GROUP, "The names under which the rules remember something, with how many of each."),
+            page("RecordName"),
+        ),
         Call::get(
             "/api/v1/records/{name}",
             records::list,

@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::line::{Calls, Line, PATIENCE};
+use super::line::{Answering, Calls, Line, PATIENCE};
 use super::{Ingress, rate};
 
 /// Connections at once, over all clients, where the machine lends enough file handles.
@@ -83,8 +83,7 @@ impl Ingress {
             calls.begin();
             async move {
                 let answer = ingress.request(request, peer).await;
-                calls.end();
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(answer.map(|body| Answering::new(body, calls)))
             }
         });
         let connection = http1::Builder::new()

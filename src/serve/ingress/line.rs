@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -46,8 +47,49 @@ impl Calls {
     }
 
     /// The call has its answer.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         self.answering.store(false, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer. Its call is being answered until hyper has done with it: an answer
+/// may be streamed for hours, and its caller is not idle meanwhile.
+#[derive(Debug)]
+pub(super) struct Answering<B> {
+    body: B,
+    calls: Arc<Calls>,
+}
+
+impl<B> Answering<B> {
+    /// The body that ends a call of this connection.
+    pub(super) fn new(body: B, calls: Arc<Calls>) -> Self {
+        Self { body, calls }
+    }
+}
+
+impl<B> Drop for Answering<B> {
+    fn drop(&mut self) {
+        self.calls.end();
+    }
+}
+
+impl<B: Body + Unpin> Body for Answering<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -217,10 +217,12 @@ fn people() -> Nouns {
         ("stop_when", or_null(text())),
         ("note", or_null(text())),
     ]);
+    let record_name = object([("name", text()), ("schema", or_null(text())), ("total", count())]);
     let file = object([("path", text()), ("text", text())]);
     let rules = object([("hash", text()), ("speed", count()), ("files", list(file))]);
     vec![
         ("Record", record),
+        ("RecordName", record_name),
         ("Enrolment", enrolment),
         ("Contact", contact),
         ("Moment", moment()),
