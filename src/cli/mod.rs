@@ -14,6 +14,7 @@ mod executions;
 mod fmt;
 mod init;
 mod list;
+mod lsp;
 mod out;
 mod outbox;
 mod outcome;
@@ -43,8 +44,8 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 16] = [
-    "backtest", "docs", "explain", "graph", "lsp", "n8n", "openapi", "plan", "preview", "records",
+const LATER: [&str; 15] = [
+    "backtest", "docs", "explain", "graph", "n8n", "openapi", "plan", "preview", "records",
     "schedule", "schema", "stats", "tail", "test", "why",
 ];
 
@@ -118,6 +119,8 @@ enum Verb {
     Sign(sign::SignArgs),
     /// Check a signature, and say why it does not match.
     Verify(verify::VerifyArgs),
+    /// Help an editor: mistakes while you type, completion, jumps, renaming.
+    Lsp(lsp::LspArgs),
     /// Print the completions of a shell.
     Completions(completions::CompletionsArgs),
 }
@@ -158,6 +161,7 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Secret(args) => secret::run(args),
         Verb::Sign(args) => sign::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Lsp(args) => lsp::run(global, args),
         Verb::Completions(args) => completions::run(args),
     }
 }

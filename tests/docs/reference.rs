@@ -143,7 +143,7 @@ fn block(children: Children) -> Option<String> {
 }
 
 fn kind(kind: Type) -> String {
-    let plain = match kind {
+    let plain = match kind.form() {
         Type::Whole(min, max) => return format!("a whole number from {min} to {max}"),
         Type::Choice(now, later) => {
             let words: Vec<String> = now.iter().map(|word| format!("`{word}`")).collect();
