@@ -113,11 +113,8 @@ impl Cursor {
     #[must_use]
     pub fn children(&self) -> Children {
         self.blocks[1..].iter().fold(Children::Words(Place::File), |outer, block| match outer {
-            Children::Words(place) => {
-                vocabulary::find(&block.line.word.text, place).map_or(Children::Anything, |word| {
-                    word.children
-                })
-            }
+            Children::Words(place) => vocabulary::find(&block.line.word.text, place)
+                .map_or(Children::Anything, |word| word.children),
             Children::Fields => Children::Fields,
             Children::Values => Children::Values,
             Children::None | Children::Anything => Children::Anything,
@@ -140,9 +137,9 @@ impl Cursor {
         match (&self.at, self.word()) {
             (At::Entry(number) | At::Argument(number), Some(word)) => {
                 let argument = word.arguments.get(*number).or_else(|| {
-                    word.arguments.last().filter(|last| {
-                        last.count == vocabulary::Count::Some || last.setting
-                    })
+                    word.arguments
+                        .last()
+                        .filter(|last| last.count == vocabulary::Count::Some || last.setting)
                 });
                 argument.map(|argument| argument.kind)
             }
@@ -218,7 +215,9 @@ impl Reader<'_> {
         match &token.kind {
             Kind::Word if range.start <= offset && offset <= range.end => {
                 let equals = next.filter(|next| {
-                    next.kind == Kind::Equals && next.range.start == range.end && self.line.is_some()
+                    next.kind == Kind::Equals
+                        && next.range.start == range.end
+                        && self.line.is_some()
                 });
                 let at = match equals {
                     Some(_) => At::Key(part.text.clone()),

@@ -67,9 +67,14 @@ impl Study {
     pub fn names(&self) -> Vec<Name> {
         let mut names = Vec::new();
         for (_, nodes) in &self.files {
-            walk(nodes, Children::Words(Place::File), &mut Vec::new(), &mut |node, word, within| {
-                gather(node, word, within, &mut names);
-            });
+            walk(
+                nodes,
+                Children::Words(Place::File),
+                &mut Vec::new(),
+                &mut |node, word, within| {
+                    gather(node, word, within, &mut names);
+                },
+            );
         }
         self.schemas_of_events(&mut names);
         names
@@ -140,7 +145,9 @@ impl Study {
             return self.field(schema, path);
         }
         let saved = |node: &Node| {
-            node.name == "save" && node.title() == Some(record) && field(node.nodes(), path).is_some()
+            node.name == "save"
+                && node.title() == Some(record)
+                && field(node.nodes(), path).is_some()
         };
         field(self.node(saved)?.nodes(), path)
     }
@@ -148,9 +155,11 @@ impl Study {
     /// The first node, at any depth, of which something is so.
     fn node(&self, is: impl Fn(&Node) -> bool) -> Option<&Node> {
         fn within<'n>(nodes: &'n [Node], is: &dyn Fn(&Node) -> bool) -> Option<&'n Node> {
-            nodes.iter().find_map(|node| {
-                if is(node) { Some(node) } else { within(node.nodes(), is) }
-            })
+            nodes.iter().find_map(
+                |node| {
+                    if is(node) { Some(node) } else { within(node.nodes(), is) }
+                },
+            )
         }
         self.files.iter().find_map(|(_, nodes)| within(nodes, &is))
     }

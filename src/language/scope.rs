@@ -59,9 +59,7 @@ impl Study {
                     let group = outer.and_then(Line::title).unwrap_or_default();
                     self.bring(InScope::of(self.payload(block, group, title)), block)
                 }
-                "event" => {
-                    self.bring(InScope::of(self.rules.schemas.get(title).cloned()), block)
-                }
+                "event" => self.bring(InScope::of(self.rules.schemas.get(title).cloned()), block),
                 "events" => names_of_event(),
                 word @ ("on-create" | "on-change") => {
                     let record = outer.and_then(Line::title).unwrap_or_default();
@@ -155,11 +153,7 @@ impl Study {
 /// What a record is, where rules know it.
 fn shape_of(study: &Study, record: &str) -> Option<Shape> {
     let scope = &study.rules.records.get(record)?.scope;
-    Some(Shape::required(if scope.open {
-        Kind::Any
-    } else {
-        Kind::Object(scope.names.clone())
-    }))
+    Some(Shape::required(if scope.open { Kind::Any } else { Kind::Object(scope.names.clone()) }))
 }
 
 /// The path of an event knows the event's own name and nothing else.

@@ -155,7 +155,7 @@ fn kind(kind: Type) -> String {
             return text;
         }
         Type::Text => "a text",
-        Type::Name => "a name",
+        Type::Name | Type::Declares(_) | Type::Refers(_) => "a name",
         Type::Identifier => "a name of letters, digits and `_`",
         Type::Boolean => "`#true` or `#false`",
         Type::Number => "a number",

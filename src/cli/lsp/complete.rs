@@ -161,7 +161,7 @@ fn value(ask: &Ask<'_>, cursor: &Cursor, kind: Option<Type>) -> Vec<Item> {
     let Some(kind) = kind else { return Vec::new() };
     if let Type::Refers(thing) | Type::Declares(thing) = kind {
         let declares = matches!(kind, Type::Declares(_));
-        return names::things(ask, thing, declares, &mark);
+        return names::things(ask, thing, declares, &cursor.part.text, &mark);
     }
     if matches!(kind, Type::Variable) {
         return names::variables(ask, &mark);

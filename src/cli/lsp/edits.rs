@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::mistakes;
 use super::position::Lines;
 use super::server::Ask;
-use super::uri;
 use super::wire::Fault;
 use crate::base::diagnostic::Fix;
 use crate::language::format::format as formatted;
@@ -42,7 +41,7 @@ pub(super) fn fixes(ask: &Ask<'_>, params: &Value) -> Result<Value, Fault> {
     });
     let actions = touched.filter_map(|found| {
         let fix = found.fix.as_ref().filter(|fix| Some(fix.span.file) == file)?;
-        let address = uri::of(&ask.project.path(&ask.path));
+        let address = ask.address(&ask.path);
         let edit = json!({"range": lines.range(fix.span.range()), "newText": fix.text});
         Some(json!({
             "title": title(fix),

@@ -23,6 +23,11 @@ pub(super) fn hover(ask: &Ask<'_>, _: &Value) -> Result<Value, Fault> {
         Some(Pointed::Name { thing, text, range, group }) => {
             named(ask, thing, &text, group.as_deref()).map(|told| (told, range))
         }
+        Some(Pointed::Path { parts, range, scope })
+            if let Some(record) = Ask::record_of(&parts, &scope) =>
+        {
+            named(ask, Thing::Record, &record, None).map(|told| (told, range))
+        }
         Some(Pointed::Path { parts, range, scope }) => {
             let path: Vec<&str> = parts.iter().map(String::as_str).collect();
             let shape = scope.scope.resolve(&path).ok();

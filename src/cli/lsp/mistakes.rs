@@ -2,13 +2,11 @@
 //! other places that matter and with its advice.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::position::{Lines, Units};
-use super::uri;
-use super::workspace::{Document, Known, Project, Workspace};
+use super::workspace::{Document, Known, Project, Workspace, address};
 use crate::base::{Diagnostic, FileId, Severity, Span};
 
 /// What `publishDiagnostics` says about each file, by address, and what is wrong with files
@@ -58,12 +56,7 @@ struct Drawing<'a> {
 }
 
 impl<'a> Drawing<'a> {
-    fn new(
-        workspace: &'a Workspace,
-        project: &Project,
-        known: &'a Known,
-        units: Units,
-    ) -> Self {
+    fn new(workspace: &'a Workspace, project: &Project, known: &'a Known, units: Units) -> Self {
         let found = &known.study.found;
         let places = found.iter().flat_map(|found| {
             std::iter::once(found.span).chain(found.related.iter().map(|(span, _)| *span))
@@ -74,7 +67,7 @@ impl<'a> Drawing<'a> {
                 let file = known.sources.file(id);
                 let path = project.path(&file.path);
                 let document = workspace.documents.get(&path);
-                (address(document, &path), document, Lines::new(&file.text, units))
+                (address(&workspace.documents, &path), document, Lines::new(&file.text, units))
             });
         }
         Self { lines }
@@ -86,7 +79,9 @@ impl<'a> Drawing<'a> {
         let related: Vec<Value> = found
             .related
             .iter()
-            .filter_map(|(span, text)| Some(json!({"location": self.place(*span)?, "message": text})))
+            .filter_map(|(span, text)| {
+                Some(json!({"location": self.place(*span)?, "message": text}))
+            })
             .collect();
         if !related.is_empty() {
             one["relatedInformation"] = related.into();
@@ -107,9 +102,4 @@ impl<'a> Drawing<'a> {
         let (uri, _, lines) = self.lines.get(&span.file)?;
         Some(json!({"uri": uri, "range": lines.range(span.range())}))
     }
-}
-
-/// The address of a file: as the editor writes it, where it is open.
-fn address(document: Option<&Document>, path: &Path) -> String {
-    document.map_or_else(|| uri::of(path), |document| document.uri.clone())
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::position::Lines;
 use super::server::Ask;
-use super::uri;
 use super::wire::Fault;
+use super::workspace::address;
 use crate::base::Span;
 use crate::language::cursor::{At, Cursor};
 use crate::language::index::{Field, Name};
@@ -40,11 +40,16 @@ impl Ask<'_> {
         Lines::new(self.text, self.client.units).range(range)
     }
 
+    /// The address of a file of the rule set.
+    pub(super) fn address(&self, path: &str) -> String {
+        address(self.documents, &self.project.path(path))
+    }
+
     /// A place of the rule set, for the editor.
     pub(super) fn location(&self, span: Span) -> Value {
         let file = self.known.sources.file(span.file);
         let lines = Lines::new(&file.text, self.client.units);
-        json!({"uri": uri::of(&self.project.path(&file.path)), "range": lines.range(span.range())})
+        json!({"uri": self.address(&file.path), "range": lines.range(span.range())})
     }
 
     /// What stands at the place, if it is a name of any kind.
@@ -94,7 +99,10 @@ impl Ask<'_> {
         let Some((first, rest)) = path.split_first() else { return Vec::new() };
         if *first == "before" {
             let record = scope.records.first();
-            return record.and_then(|record| study.record_field(record, rest)).into_iter().collect();
+            return record
+                .and_then(|record| study.record_field(record, rest))
+                .into_iter()
+                .collect();
         }
         if !rest.is_empty() && scope.records.iter().any(|record| record == first) {
             return study.record_field(first, rest).into_iter().collect();
@@ -188,11 +196,12 @@ fn text_of(ask: &Ask<'_>, thing: Thing, name: &str) -> Vec<Value> {
     let other = line.properties.iter().find(|(key, _)| key.text == "template");
     let other = other.and_then(|(_, value)| Some(value.as_ref()?.text.as_str()));
     let name = if thing == Thing::Email { other.unwrap_or(name) } else { name };
-    let folder = ask.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let folder =
+        ask.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let path = format!("{folder}emails/{name}.md");
     let found = ask.known.sources.find(&path).map(|_| {
         json!({
-            "uri": uri::of(&ask.project.path(&path)),
+            "uri": ask.address(&path),
             "range": {"start": start, "end": start},
         })
     });

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::navigate::Pointed;
 use super::position::Lines;
 use super::server::Ask;
-use super::uri;
 use super::wire::Fault;
 use crate::base::{Diagnostic, FileId, Severity, SourceMap, Span};
 use crate::language::vocabulary::Thing;
@@ -61,9 +60,9 @@ pub(super) fn rename(ask: &Ask<'_>, params: &Value) -> Result<Value, Fault> {
 /// The thing at the cursor, if it can be renamed.
 fn pointed(ask: &Ask<'_>) -> Result<Renamed, Fault> {
     let unread = ask.project.present().and_then(|now| now.as_ref().ok()).is_none_or(|now| {
-        now.sources.iter().any(|(id, file)| {
-            language::is_rule_file(&file.path) && !now.study.has_read(id)
-        })
+        now.sources
+            .iter()
+            .any(|(id, file)| language::is_rule_file(&file.path) && !now.study.has_read(id))
     });
     if unread {
         let why = "a rule file cannot be read at this moment, so names in it would be missed; mend it first";
@@ -82,12 +81,9 @@ fn pointed(ask: &Ask<'_>) -> Result<Renamed, Fault> {
             Ok(Renamed { thing, text, group, range: ask.range(range) })
         }
         Some(Pointed::Path { parts, range, scope }) => match Ask::record_of(&parts, &scope) {
-            Some(text) => Ok(Renamed {
-                thing: Thing::Record,
-                text,
-                group: None,
-                range: ask.range(range),
-            }),
+            Some(text) => {
+                Ok(Renamed { thing: Thing::Record, text, group: None, range: ask.range(range) })
+            }
             None => Err(Fault::failed(
                 "a field is named by whoever sends it, so it is not renamed here; change the schema, and the mistakes show the rest",
             )),
@@ -135,9 +131,8 @@ fn still_sound(ask: &Ask<'_>, edits: &[(Span, String)]) -> Result<(), Fault> {
     if errors(&found) <= errors(&ask.known.study.found) {
         return Ok(());
     }
-    let known = |one: &Diagnostic| {
-        ask.known.study.found.iter().any(|old| old.message == one.message)
-    };
+    let known =
+        |one: &Diagnostic| ask.known.study.found.iter().any(|old| old.message == one.message);
     let new = found.iter().find(|one| one.severity == Severity::Error && !known(one));
     Err(Fault::failed(new.map_or_else(
         || String::from("the rules would have more mistakes than before"),
@@ -155,10 +150,7 @@ fn workspace_edit(ask: &Ask<'_>, edits: &[(Span, String)]) -> Value {
     }
     let changes: serde_json::Map<String, Value> = files
         .into_iter()
-        .map(|(id, edits)| {
-            let path = ask.project.path(&ask.known.sources.file(id).path);
-            (uri::of(&path), edits.into())
-        })
+        .map(|(id, edits)| (ask.address(&ask.known.sources.file(id).path), edits.into()))
         .collect();
     json!({"changes": changes})
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::position::{Lines, Units};
 use super::wire::{self, Fault, Incoming};
-use super::workspace::{Document, Known, Project, Workspace};
+use super::workspace::{Document, Documents, Known, Project, Workspace};
 use super::{complete, edits, hover, mistakes, navigate, rename, symbols, uri};
 use crate::cli::outcome::{Exit, Outcome};
 
@@ -40,6 +40,8 @@ pub(super) struct Client {
 pub(super) struct Ask<'a> {
     pub(super) client: Client,
     pub(super) project: &'a Project,
+    /// What is open.
+    pub(super) documents: &'a Documents,
     pub(super) known: &'a Known,
     /// The file's path in the project.
     pub(super) path: String,
@@ -246,28 +248,27 @@ impl<W: Write> Server<W> {
             return Err(Fault::new(Fault::PARAMS, "the address of a file is missing"));
         };
         let client = self.client;
-        let Some((project, document)) = self.workspace.of(&path) else {
-            return Err(Fault::new(Fault::PARAMS, "this file is not open"));
-        };
+        let not_open = || Fault::new(Fault::PARAMS, "this file is not open, or no part of rules");
+        let (project, documents) = self.workspace.of(&path).ok_or_else(not_open)?;
+        let document = documents.get(&path).ok_or_else(not_open)?;
         let text = document.text.as_str();
         let offset = match params.get("position") {
             Some(position) => Lines::new(text, client.units).offset(position),
             None => Some(0),
         };
         let offset = offset.ok_or_else(|| Fault::new(Fault::PARAMS, "this is no position"))?;
-        let shown = path.strip_prefix(&project.base).unwrap_or(&path).to_string_lossy().into_owned();
+        let shown =
+            path.strip_prefix(&project.base).unwrap_or(&path).to_string_lossy().into_owned();
         // Edits need the texts as they are; the rest is answered from what was readable last.
         project.remember();
         let project = &*project;
         let known = project.known().ok_or_else(|| Fault::failed("the rules cannot be read"))?;
-        handler(&Ask { client, project, known, path: shown, text, offset }, params)
+        handler(&Ask { client, project, documents, known, path: shown, text, offset }, params)
     }
 
     fn initialize(&mut self, params: &Value) -> Value {
         self.stage = Stage::Open;
-        let can = |pointer: &str| {
-            params.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)
-        };
+        let can = |pointer: &str| params.pointer(pointer).and_then(Value::as_bool).unwrap_or(false);
         let encodings = params.pointer("/capabilities/general/positionEncodings");
         let bytes = encodings
             .and_then(Value::as_array)

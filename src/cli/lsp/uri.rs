@@ -50,7 +50,9 @@ mod tests {
         let odd = Path::new("/home/Jo Ann/räuber & co/100%.kdl");
         assert_eq!(path(&of(odd)).as_deref(), Some(odd));
         assert_eq!(path("file:///c%3A/x.kdl"), Some(PathBuf::from("/c:/x.kdl")));
-        for foreign in ["untitled:Untitled-1", "file://host/x", "http://example.com/x", "file:///%zz"] {
+        for foreign in
+            ["untitled:Untitled-1", "file://host/x", "http://example.com/x", "file:///%zz"]
+        {
             assert_eq!(path(foreign), None, "{foreign}");
         }
     }

@@ -5,14 +5,11 @@ use crate::model::{Kind, Shape};
 
 /// Values that people write for a type, for completion; texts without quotation marks.
 pub(super) fn offered(kind: Type) -> Vec<(String, &'static str)> {
-    let all = |values: &[&str], about| {
-        values.iter().map(|value| ((*value).to_owned(), about)).collect()
-    };
+    let all =
+        |values: &[&str], about| values.iter().map(|value| ((*value).to_owned(), about)).collect();
     match kind {
         Type::Choice(values, _) => all(values, ""),
-        Type::Duration => {
-            all(&["30s", "5min", "1h", "12h", "1d", "3d", "7d", "30d"], "a wait")
-        }
+        Type::Duration => all(&["30s", "5min", "1h", "12h", "1d", "3d", "7d", "30d"], "a wait"),
         Type::Rate => all(&["3/s", "14/s", "60/min", "1000/h"], "so many in a time"),
         Type::Methods => all(&["GET", "POST", "PUT", "PATCH", "DELETE"], "a method"),
         Type::Listen => all(&["127.0.0.1:8080", "0.0.0.0:8080"], "address and port"),
@@ -41,9 +38,7 @@ pub(super) fn help(kind: Type) -> Option<String> {
         Type::Guard => String::from(
             "A guard: a question about fields that is answered with yes or no, such as `\"score >= 0.7\"`. Texts in it stand in quotation marks, so write the whole between `#\"` and `\"#`.",
         ),
-        Type::Template => {
-            String::from("A text; `{{field}}` is replaced by what the field holds.")
-        }
+        Type::Template => String::from("A text; `{{field}}` is replaced by what the field holds."),
         Type::Whole(least, most) => format!("A whole number from {least} to {most}."),
         Type::Choice(now, _) => format!("One of {}.", quoted(now)),
         Type::Boolean => String::from("`#true` or `#false`."),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::uri;
 use crate::base::{Diagnostic, FileId, SourceMap};
 use crate::language::{self, Study, index};
 use crate::serve::sources::{self, DEFAULT_PATHS, Open};
@@ -18,6 +19,9 @@ pub(super) struct Document {
     /// Its whole text.
     pub(super) text: String,
 }
+
+/// Files that are open, by path.
+pub(super) type Documents = BTreeMap<PathBuf, Document>;
 
 /// A rule set, and its texts at one moment.
 #[derive(Debug)]
@@ -34,7 +38,9 @@ pub(super) struct Project {
     /// The folder from which its paths are told.
     pub(super) base: PathBuf,
     /// What its files are read from, absolute.
-    pub(super) roots: Vec<PathBuf>,
+    roots: Vec<PathBuf>,
+    /// Whether it stays when none of its files is open.
+    kept: bool,
     /// What is known; none when something has changed since.
     now: Option<Result<Known, String>>,
     /// The last text of each file that could be read, by its path in the project.
@@ -83,12 +89,13 @@ impl Project {
     fn holds(&self, path: &Path) -> bool {
         // A rule file that is a rule set by itself has its e-mails beside it.
         let beside = |root: &Path| {
-            root.is_file() && root.parent().is_some_and(|folder| path.starts_with(folder.join("emails")))
+            root.is_file()
+                && root.parent().is_some_and(|folder| path.starts_with(folder.join("emails")))
         };
         self.roots.iter().any(|root| path.starts_with(root) || beside(root))
     }
 
-    fn study(&mut self, documents: &BTreeMap<PathBuf, Document>) {
+    fn study(&mut self, documents: &Documents) {
         if self.now.is_some() {
             return;
         }
@@ -110,6 +117,11 @@ impl Project {
     }
 }
 
+/// The address of a file: as the editor writes it, where it is open.
+pub(super) fn address(documents: &Documents, path: &Path) -> String {
+    documents.get(path).map_or_else(|| uri::of(path), |document| document.uri.clone())
+}
+
 /// What is wrong with the files of tests, as far as it can be told here.
 fn slips(sources: &SourceMap) -> Vec<Diagnostic> {
     let tests = sources.iter().filter(|(_, file)| file.path.ends_with(".test.kdl"));
@@ -124,7 +136,7 @@ pub(super) struct Workspace {
     /// The folder that the server runs in.
     here: PathBuf,
     /// Files that are open, by path.
-    pub(super) documents: BTreeMap<PathBuf, Document>,
+    pub(super) documents: Documents,
     /// Rule sets by their roots.
     pub(super) projects: BTreeMap<Vec<PathBuf>, Project>,
 }
@@ -142,15 +154,16 @@ impl Workspace {
         let roots = if roots.is_empty() { default_roots(folder) } else { roots };
         if !roots.is_empty() {
             let base = if self.given.is_empty() { folder } else { &self.here.clone() };
-            self.project(base.to_owned(), roots);
+            self.project(base.to_owned(), roots).kept = true;
         }
     }
 
     /// A file is open, or has another text.
     pub(super) fn open(&mut self, path: &Path, document: Document) {
         self.documents.insert(path.to_owned(), document);
-        let (base, roots) = self.home(path);
-        self.project(base, roots);
+        if let Some((base, roots)) = self.home(path) {
+            self.project(base, roots);
+        }
         self.changed(path);
     }
 
@@ -158,6 +171,9 @@ impl Workspace {
     pub(super) fn close(&mut self, path: &Path) {
         self.documents.remove(path);
         self.changed(path);
+        let open = &self.documents;
+        self.projects
+            .retain(|_, project| project.kept || open.keys().any(|path| project.holds(path)));
     }
 
     /// A file has changed: what is known about its rule sets is old.
@@ -181,46 +197,54 @@ impl Workspace {
         }
     }
 
-    /// The rule set of an open file, studied, and the file's text.
-    pub(super) fn of(&mut self, path: &Path) -> Option<(&mut Project, &Document)> {
-        let document = self.documents.get(path)?;
+    /// The rule set of an open file, studied, and what is open.
+    pub(super) fn of(&mut self, path: &Path) -> Option<(&mut Project, &Documents)> {
         let project = self.projects.values_mut().find(|project| project.holds(path))?;
         project.study(&self.documents);
-        Some((project, document))
+        Some((project, &self.documents))
     }
 
-    fn project(&mut self, base: PathBuf, roots: Vec<PathBuf>) {
+    fn project(&mut self, base: PathBuf, roots: Vec<PathBuf>) -> &mut Project {
         self.projects.entry(roots.clone()).or_insert(Project {
             base,
             roots,
+            kept: false,
             now: None,
             readable: BTreeMap::new(),
             before: None,
-        });
+        })
     }
 
-    /// Where the rule set of a file stands: its folder and its roots.
-    fn home(&self, path: &Path) -> (PathBuf, Vec<PathBuf>) {
+    /// Where the rule set of a file stands: its folder and its roots. A text that belongs to
+    /// no rules has none.
+    fn home(&self, path: &Path) -> Option<(PathBuf, Vec<PathBuf>)> {
         if !self.given.is_empty() {
-            return (self.here.clone(), self.given.clone());
+            return Some((self.here.clone(), self.given.clone()));
         }
         if let Some(project) = self.projects.values().find(|project| project.holds(path)) {
-            return (project.base.clone(), project.roots.clone());
+            return Some((project.base.clone(), project.roots.clone()));
         }
         for folder in path.ancestors().skip(1) {
             let roots = default_roots(folder);
             if roots.iter().any(|root| path.starts_with(root)) {
-                return (folder.to_owned(), roots);
+                return Some((folder.to_owned(), roots));
             }
         }
-        let folder = path.parent().unwrap_or(path);
-        if path.extension().is_some_and(|ending| ending == "kdl") {
-            return (folder.to_owned(), vec![path.to_owned()]);
+        let folder = path.parent()?;
+        if is_rules(path) {
+            return Some((folder.to_owned(), vec![path.to_owned()]));
         }
         // The text of an e-mail belongs to the rule files beside its folder.
-        let folder = folder.parent().filter(|_| folder.ends_with("emails")).unwrap_or(folder);
-        (folder.to_owned(), vec![folder.to_owned()])
+        let folder = folder.parent().filter(|_| folder.ends_with("emails"))?;
+        let files = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+        let mut rules: Vec<PathBuf> = files.filter(|path| is_rules(path)).collect();
+        rules.sort();
+        (!rules.is_empty()).then(|| (folder.to_owned(), rules))
     }
+}
+
+fn is_rules(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "kdl")
 }
 
 /// The folders of rules that a project has.

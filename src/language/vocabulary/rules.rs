@@ -1,7 +1,8 @@
 //! The words of rules and schemas: what marketers write.
 
 use super::{
-    Children, Place, Property, Thing, Type, Word, arg, maybe, must, prop, prop_later, prop_set, set, some,
+    Children, Place, Property, Thing, Type, Word, arg, maybe, must, prop, prop_later, prop_set,
+    set, some,
 };
 
 /// The schemes of signatures.

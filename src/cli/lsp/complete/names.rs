@@ -13,17 +13,18 @@ use crate::language::vocabulary::Thing;
 use crate::model::{Kind, Shape};
 use crate::template;
 
-/// Things that may be named here. `mark` puts what quotation marks are missing.
+/// Things that may be named here. `typed` is what stands there by now, which a rule set takes
+/// for a name as well; `mark` puts what quotation marks are missing.
 pub(super) fn things(
     ask: &Ask<'_>,
     thing: Thing,
     declares: bool,
+    typed: &str,
     mark: &dyn Fn(&str) -> String,
 ) -> Vec<Item> {
     let names = ask.known.study.names();
-    let declared = |thing: Thing| {
-        names.iter().filter(move |name| name.declares && name.thing == thing)
-    };
+    let declared =
+        |thing: Thing| names.iter().filter(move |name| name.declares && name.thing == thing);
     let mut found: Vec<(String, String)> = match (thing, declares) {
         (Thing::Text | Thing::Email, _) => texts(ask),
         // An event has the schema of its name, so one without an event may be meant.
@@ -47,6 +48,11 @@ pub(super) fn things(
             })
             .collect(),
     };
+    let own = |name: &str| {
+        let same = names.iter().filter(|known| known.thing == thing && known.text == name);
+        name == typed && same.count() == 1
+    };
+    found.retain(|(name, _)| !name.is_empty() && !own(name));
     found.sort();
     found.dedup_by(|one, other| one.0 == other.0);
     found
@@ -78,7 +84,8 @@ fn about(ask: &Ask<'_>, thing: Thing, name: &str) -> Option<String> {
 
 /// The texts in the folder emails beside the file; those without an e-mail first.
 fn texts(ask: &Ask<'_>) -> Vec<(String, String)> {
-    let folder = ask.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let folder =
+        ask.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let folder = format!("{folder}emails/");
     let files = ask.known.sources.iter();
     files
@@ -93,6 +100,7 @@ fn texts(ask: &Ask<'_>) -> Vec<(String, String)> {
 pub(super) fn variables(ask: &Ask<'_>, mark: &dyn Fn(&str) -> String) -> Vec<Item> {
     let mut names: Vec<&str> =
         ask.known.study.rules.environment.iter().map(|known| known.name.as_str()).collect();
+    names.retain(|name| !name.is_empty());
     names.sort_unstable();
     let item = |name: &&str| {
         Item::new(*name, Picture::Variable, "read from the environment").text(mark(name))
@@ -149,9 +157,11 @@ pub(super) fn typed(
 
 /// Whole tags, where none is open.
 pub(super) fn tags(scope: &InScope) -> Vec<Item> {
-    let simple = scope.scope.names.iter().filter(|(_, shape)| {
-        !matches!(shape.kind, Kind::Object(_) | Kind::List(_))
-    });
+    let simple = scope
+        .scope
+        .names
+        .iter()
+        .filter(|(_, shape)| !matches!(shape.kind, Kind::Object(_) | Kind::List(_)));
     simple
         .map(|(name, shape)| {
             Item::new(format!("{{{{{name}}}}}"), Picture::Field, values::kind_of(shape))

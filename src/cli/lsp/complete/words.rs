@@ -85,9 +85,7 @@ pub(super) fn may_be_looked_up(cursor: &Cursor) -> bool {
             let argument = word.arguments.get(*number).or(word.arguments.last());
             argument.is_some_and(|argument| argument.setting)
         }
-        At::Value(key) => {
-            word.properties.iter().any(|known| known.name == key && known.setting)
-        }
+        At::Value(key) => word.properties.iter().any(|known| known.name == key && known.setting),
         _ => false,
     }
 }
