@@ -59,7 +59,7 @@ pub struct Block {
 }
 
 /// What stands at the cursor, or could.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum At {
     /// The word that opens a line.
     Word,
@@ -73,7 +73,8 @@ pub enum At {
     Value(String),
     /// `(env)` or `(file)`.
     Annotation,
-    /// A comment.
+    /// A comment, or nothing.
+    #[default]
     Comment,
 }
 
@@ -156,12 +157,6 @@ impl Cursor {
 
 type Found = (At, Part, Option<String>);
 
-impl Default for At {
-    fn default() -> Self {
-        Self::Comment
-    }
-}
-
 /// Reads tokens up to the end of the line that the cursor stands in.
 #[derive(Default)]
 struct Reader<'t> {
@@ -187,6 +182,11 @@ impl Reader<'_> {
             self.find(self.gap(None), Part::at(self.offset));
         }
         let part = self.part(token);
+        if next.is_some_and(|next| next.kind == Kind::Equals) {
+            // `key= other=`: the first has no value yet.
+            let key = self.key.take().map(|key| (key, None));
+            self.line.iter_mut().for_each(|line| line.properties.extend(key.clone()));
+        }
         if self.found.is_none() {
             self.look(token, next, &part);
         }
@@ -312,5 +312,63 @@ impl Reader<'_> {
 impl Part {
     fn at(offset: usize) -> Self {
         Self { range: offset..offset, whole: offset..offset, closed: true, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cursor at the `|` of a text.
+    fn at(text: &str) -> Cursor {
+        let place = text.find('|').expect("a cursor");
+        Cursor::new(&text.replacen('|', "", 1), place)
+    }
+
+    #[test]
+    fn a_place_is_known_in_lines_that_are_not_finished() {
+        for (text, wanted) in [
+            ("|", At::Word),
+            ("end|", At::Word),
+            ("a {\n    |\n}", At::Word),
+            ("a |", At::Entry(0)),
+            ("a \"|", At::Argument(0)),
+            ("a \"x\" |", At::Entry(1)),
+            ("a \"x\" k|", At::Entry(1)),
+            ("a k|=\"v\"", At::Key(String::from("k"))),
+            ("a k=|", At::Value(String::from("k"))),
+            ("a k=\"v|\" {", At::Value(String::from("k"))),
+            ("a k=(env)\"|\"", At::Value(String::from("k"))),
+            ("a (|", At::Annotation),
+            ("a // \"|\"", At::Comment),
+            ("a \"\"\"\n  b|", At::Argument(0)),
+        ] {
+            assert_eq!(at(text).at, wanted, "{text}");
+        }
+        let cursor =
+            at("b { c }\nwebhooks \"w\" {\n  /-path \"/p\"\n  endpoint \"e\" key=| env=\"E\"");
+        let words: Vec<&str> =
+            cursor.blocks.iter().map(|block| block.line.word.text.as_str()).collect();
+        assert_eq!(words, ["", "webhooks"]);
+        assert!(cursor.blocks[1].above[0].off);
+        assert_eq!(cursor.line.title(), Some("e"));
+        assert_eq!(cursor.line.properties.len(), 2, "what follows the cursor counts too");
+        assert!(matches!(cursor.kind(), Some(Type::Secret)));
+    }
+
+    #[test]
+    fn no_place_in_no_text_is_too_odd() {
+        let odd = [
+            "}}}{{{ = == \"\"\"\n\"#\"##\"é\\",
+            "a=(\"b)=c {\n/* /* */ d /-{ \\\n ;;; #\"x\"#\"y",
+            "\u{feff}é\"{{ü|\"=ß(\r\n}\u{2028}\\ z",
+        ];
+        for text in odd {
+            for (offset, _) in text.char_indices() {
+                let cursor = Cursor::new(text, offset);
+                assert!(text.get(cursor.part.whole.clone()).is_some());
+                let _ = (cursor.kind(), cursor.children());
+            }
+        }
     }
 }

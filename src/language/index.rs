@@ -76,22 +76,8 @@ impl Study {
                 },
             );
         }
-        self.schemas_of_events(&mut names);
+        schemas_of_events(&mut names);
         names
-    }
-
-    /// An event uses the schema that has its name.
-    fn schemas_of_events(&self, names: &mut Vec<Name>) {
-        let used: Vec<Name> = names
-            .iter()
-            .filter(|name| name.thing == Thing::Event && name.declares)
-            .filter(|name| {
-                let same = |other: &&Name| other.thing == Thing::Schema && other.declares;
-                names.iter().filter(same).any(|schema| schema.text == name.text)
-            })
-            .map(|name| Name { thing: Thing::Schema, declares: false, ..name.clone() })
-            .collect();
-        names.extend(used);
     }
 
     /// Every name in guards and tags, those in the texts of e-mails included.
@@ -181,6 +167,20 @@ impl Study {
         }
         texts
     }
+}
+
+/// An event uses the schema that has its name.
+fn schemas_of_events(names: &mut Vec<Name>) {
+    let used: Vec<Name> = names
+        .iter()
+        .filter(|name| name.thing == Thing::Event && name.declares)
+        .filter(|name| {
+            let same = |other: &&Name| other.thing == Thing::Schema && other.declares;
+            names.iter().filter(same).any(|schema| schema.text == name.text)
+        })
+        .map(|name| Name { thing: Thing::Schema, declares: false, ..name.clone() })
+        .collect();
+    names.extend(used);
 }
 
 /// What is wrong with a name that somebody wants to give to a thing.

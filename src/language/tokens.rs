@@ -98,16 +98,12 @@ fn quoted(text: &str, at: usize, hashes: usize) -> (Option<Kind>, usize) {
     let block = text[body..].starts_with("\"\"\"");
     let quotes = if block { 3 } else { 1 };
     let from = body + quotes;
-    match string_end(text, from, hashes, block) {
-        Some(end) => {
-            let inner = from..end - quotes - hashes;
-            (Some(Kind::Text { inner, closed: true }), end)
-        }
-        None => {
-            let end = if block { text.len() } else { from + line_end(&text[from..]) };
-            (Some(Kind::Text { inner: from..end, closed: false }), end)
-        }
+    if let Some(end) = string_end(text, from, hashes, block) {
+        let inner = from..end - quotes - hashes;
+        return (Some(Kind::Text { inner, closed: true }), end);
     }
+    let end = if block { text.len() } else { from + line_end(&text[from..]) };
+    (Some(Kind::Text { inner: from..end, closed: false }), end)
 }
 
 fn line_end(rest: &str) -> usize {

@@ -5,6 +5,7 @@
     clippy::expect_used,
     reason = "a test may stop at the first surprise"
 )]
+#![allow(clippy::needless_pass_by_value, reason = "a `json!` reads best where it is meant")]
 
 mod client;
 mod complete;

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::position::Lines;
 use super::server::Ask;
 use super::values;
-use super::wire::Fault;
 use crate::language::cursor::{At, Cursor};
 use crate::language::paths::Within;
 use crate::language::vocabulary::{Children, Type};
@@ -70,7 +69,7 @@ impl Item {
 }
 
 /// `textDocument/completion`.
-pub(super) fn complete(ask: &Ask<'_>, _: &Value) -> Result<Value, Fault> {
+pub(super) fn complete(ask: &Ask<'_>) -> Value {
     let (items, range) = if ask.is_text() {
         let scope = ask.known.study.scope_of_text(&ask.known.sources, &ask.path);
         names::typed(ask, 0..ask.text.len(), Within::Tags, &scope).unwrap_or_default()
@@ -86,7 +85,7 @@ pub(super) fn complete(ask: &Ask<'_>, _: &Value) -> Result<Value, Fault> {
         .enumerate()
         .map(|(number, item)| shown(ask, item, number, &range))
         .collect();
-    Ok(json!({"isIncomplete": !whole, "items": items}))
+    json!({"isIncomplete": !whole, "items": items})
 }
 
 fn shown(ask: &Ask<'_>, item: Item, number: usize, range: &Value) -> Value {

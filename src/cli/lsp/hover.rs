@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::navigate::Pointed;
 use super::server::Ask;
 use super::values;
-use super::wire::Fault;
 use crate::base::Span;
 use crate::guard;
 use crate::language::cursor::{At, Cursor};
@@ -18,7 +17,7 @@ use crate::language::vocabulary::{Children, Count, Thing, Type, Word};
 const SHOWN: usize = 12;
 
 /// `textDocument/hover`.
-pub(super) fn hover(ask: &Ask<'_>, _: &Value) -> Result<Value, Fault> {
+pub(super) fn hover(ask: &Ask<'_>) -> Value {
     let told = match ask.pointed() {
         Some(Pointed::Name { thing, text, range, group }) => {
             named(ask, thing, &text, group.as_deref()).map(|told| (told, range))
@@ -42,12 +41,12 @@ pub(super) fn hover(ask: &Ask<'_>, _: &Value) -> Result<Value, Fault> {
         None if ask.is_text() => None,
         None => plain(ask, &ask.cursor()),
     };
-    Ok(told.map_or(Value::Null, |(told, range)| {
+    told.map_or(Value::Null, |(told, range)| {
         json!({
             "contents": {"kind": "markdown", "value": told.trim_end()},
             "range": ask.range(range),
         })
-    }))
+    })
 }
 
 /// A word, a property, or a value of the language itself.

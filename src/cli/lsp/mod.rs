@@ -59,5 +59,5 @@ pub(super) fn run(global: &Global, args: &LspArgs) -> Outcome {
             }
         }
     });
-    Server::new(&global.rules, here, inbox, std::io::stdout().lock()).run()
+    Ok(Server::new(&global.rules, here, inbox, std::io::stdout().lock()).run())
 }

@@ -1,13 +1,13 @@
 //! What stands at a place, where it is declared, and where else it is named.
 
 use std::ops::Range;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::position::Lines;
 use super::server::Ask;
-use super::wire::Fault;
-use super::workspace::address;
+use super::workspace::{address, is_rules};
 use crate::base::Span;
 use crate::language::cursor::{At, Cursor};
 use crate::language::index::{Field, Name};
@@ -27,7 +27,7 @@ pub(super) enum Pointed {
 impl Ask<'_> {
     /// Whether the file is the text of an e-mail.
     pub(super) fn is_text(&self) -> bool {
-        !self.path.ends_with(".kdl")
+        !is_rules(Path::new(&self.path))
     }
 
     /// The place in the rule file.
@@ -84,12 +84,11 @@ impl Ask<'_> {
     fn path_at(&self, within: Range<usize>, kind: Within, scope: InScope) -> Option<Pointed> {
         let text = self.text.get(within.clone())?;
         let at = self.offset.checked_sub(within.start)?;
-        paths::names(text, kind).iter().find_map(|path| {
-            let (parts, range) = path.up_to(text, at)?;
-            let range = within.start + range.start..within.start + range.end;
-            let parts = parts.into_iter().map(str::to_owned).collect();
-            Some(Pointed::Path { parts, range, scope: scope.clone() })
-        })
+        let names = paths::names(text, kind);
+        let (parts, range) = names.iter().find_map(|path| path.up_to(text, at))?;
+        let range = within.start + range.start..within.start + range.end;
+        let parts = parts.into_iter().map(str::to_owned).collect();
+        Some(Pointed::Path { parts, range, scope })
     }
 
     /// Where a field in a guard or tag is written.
@@ -133,7 +132,7 @@ impl Ask<'_> {
             .map(|mention| mention.span)
             .filter(|span| {
                 let file = known.sources.file(span.file);
-                if !file.path.ends_with(".kdl") {
+                if !is_rules(Path::new(&file.path)) {
                     return false;
                 }
                 let cursor = Cursor::new(&file.text, span.start as usize);
@@ -153,16 +152,17 @@ impl Ask<'_> {
 }
 
 /// `textDocument/definition`.
-pub(super) fn definition(ask: &Ask<'_>, _: &Value) -> Result<Value, Fault> {
+pub(super) fn definition(ask: &Ask<'_>) -> Value {
     let places: Vec<Value> = match ask.pointed() {
         None => Vec::new(),
-        Some(Pointed::Path { parts, scope, .. }) => match Ask::record_of(&parts, &scope) {
-            Some(record) => declarations(ask, Thing::Record, &record, None),
-            None => {
+        Some(Pointed::Path { parts, scope, .. }) => {
+            if let Some(record) = Ask::record_of(&parts, &scope) {
+                declarations(ask, Thing::Record, &record, None)
+            } else {
                 let fields = ask.fields(&parts, &scope);
                 fields.iter().map(|field| ask.location(field.name)).collect()
             }
-        },
+        }
         Some(Pointed::Name { thing: thing @ (Thing::Email | Thing::Text), text, .. }) => {
             text_of(ask, thing, &text)
         }
@@ -175,7 +175,7 @@ pub(super) fn definition(ask: &Ask<'_>, _: &Value) -> Result<Value, Fault> {
             if thing == Thing::Event && here && !schema.is_empty() { schema } else { places }
         }
     };
-    Ok(places.into())
+    places.into()
 }
 
 /// Where a thing is declared. A record that no `record` declares is, by the first step that
@@ -209,15 +209,15 @@ fn text_of(ask: &Ask<'_>, thing: Thing, name: &str) -> Vec<Value> {
 }
 
 /// `textDocument/references`.
-pub(super) fn references(ask: &Ask<'_>, params: &Value) -> Result<Value, Fault> {
+pub(super) fn references(ask: &Ask<'_>, params: &Value) -> Value {
     let declared = params.pointer("/context/includeDeclaration").and_then(Value::as_bool);
     let (thing, text, group) = match ask.pointed() {
         Some(Pointed::Name { thing, text, group, .. }) => (thing, text, group),
         Some(Pointed::Path { parts, scope, .. }) => match Ask::record_of(&parts, &scope) {
             Some(record) => (Thing::Record, record, None),
-            None => return Ok(Value::Array(Vec::new())),
+            None => return json!([]),
         },
-        None => return Ok(Value::Array(Vec::new())),
+        None => return json!([]),
     };
     let names = ask.named(thing, &text, group.as_deref());
     let wanted = names.iter().filter(|name| declared != Some(false) || !name.declares);
@@ -226,5 +226,5 @@ pub(super) fn references(ask: &Ask<'_>, params: &Value) -> Result<Value, Fault> 
         spans.extend(ask.mentioned(&text));
     }
     spans.sort();
-    Ok(spans.into_iter().map(|span| ask.location(span)).collect())
+    spans.into_iter().map(|span| ask.location(span)).collect()
 }

@@ -22,7 +22,7 @@ struct Renamed {
 }
 
 /// `textDocument/prepareRename`.
-pub(super) fn prepare(ask: &Ask<'_>, _: &Value) -> Result<Value, Fault> {
+pub(super) fn prepare(ask: &Ask<'_>) -> Result<Value, Fault> {
     let renamed = pointed(ask)?;
     Ok(json!({"range": renamed.range, "placeholder": renamed.text}))
 }

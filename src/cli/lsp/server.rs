@@ -12,7 +12,7 @@ use super::position::{Lines, Units};
 use super::wire::{self, Fault, Incoming};
 use super::workspace::{Document, Documents, Known, Project, Workspace};
 use super::{complete, edits, hover, mistakes, navigate, rename, symbols, uri};
-use crate::cli::outcome::{Exit, Outcome};
+use crate::cli::outcome::Exit;
 
 /// Where the conversation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl<W: Write> Server<W> {
     }
 
     /// Talks until the editor leaves. It ends well only when the editor has said so before.
-    pub(super) fn run(mut self) -> Outcome {
+    pub(super) fn run(mut self) -> Exit {
         while let Some(incoming) = self.next() {
             let goes_on = match incoming {
                 Incoming::Message(message) => self.message(&message),
@@ -103,7 +103,7 @@ impl<W: Write> Server<W> {
                 break;
             }
         }
-        Ok(Exit::problems_if(self.stage != Stage::Closing))
+        Exit::problems_if(self.stage != Stage::Closing)
     }
 
     /// The next message. Before it waits for one, it publishes what has changed.
@@ -127,7 +127,7 @@ impl<W: Write> Server<W> {
         let _ = wire::write(&mut self.output, message);
     }
 
-    fn notify(&mut self, method: &str, params: Value) {
+    fn notify(&mut self, method: &str, params: &Value) {
         self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
     }
 
@@ -229,15 +229,15 @@ impl<W: Write> Server<W> {
     /// Answers a request about an open file.
     fn ask(&mut self, method: &str, params: &Value) -> Result<Value, Fault> {
         let handler: fn(&Ask<'_>, &Value) -> Result<Value, Fault> = match method {
-            "textDocument/completion" => complete::complete,
-            "textDocument/hover" => hover::hover,
-            "textDocument/definition" => navigate::definition,
-            "textDocument/references" => navigate::references,
-            "textDocument/prepareRename" => rename::prepare,
+            "textDocument/completion" => |ask, _| Ok(complete::complete(ask)),
+            "textDocument/hover" => |ask, _| Ok(hover::hover(ask)),
+            "textDocument/definition" => |ask, _| Ok(navigate::definition(ask)),
+            "textDocument/references" => |ask, params| Ok(navigate::references(ask, params)),
+            "textDocument/prepareRename" => |ask, _| rename::prepare(ask),
             "textDocument/rename" => rename::rename,
-            "textDocument/formatting" => edits::format,
+            "textDocument/formatting" => |ask, _| Ok(edits::format(ask)),
             "textDocument/codeAction" => edits::fixes,
-            "textDocument/documentSymbol" => symbols::symbols,
+            "textDocument/documentSymbol" => |ask, _| Ok(symbols::symbols(ask)),
             other => {
                 let why = format!("there is no method {}", crate::cli::out::clean(other));
                 return Err(Fault::new(Fault::UNKNOWN, why));
@@ -309,18 +309,18 @@ impl<W: Write> Server<W> {
             self.published.keys().filter(|uri| !files.contains_key(*uri)).cloned().collect();
         for uri in gone {
             self.published.remove(&uri);
-            self.notify("textDocument/publishDiagnostics", json!({"uri": uri, "diagnostics": []}));
+            self.notify("textDocument/publishDiagnostics", &json!({"uri": uri, "diagnostics": []}));
         }
         for (uri, params) in files {
             if self.published.get(&uri) != Some(&params) {
                 self.published.insert(uri, params.clone());
-                self.notify("textDocument/publishDiagnostics", params);
+                self.notify("textDocument/publishDiagnostics", &params);
             }
         }
         if trouble != self.told {
             self.told.clone_from(&trouble);
             if !trouble.is_empty() {
-                self.notify("window/showMessage", json!({"type": 1, "message": trouble}));
+                self.notify("window/showMessage", &json!({"type": 1, "message": trouble}));
             }
         }
     }

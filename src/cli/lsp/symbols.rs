@@ -4,15 +4,14 @@ use serde_json::{Value, json};
 
 use super::position::Lines;
 use super::server::Ask;
-use super::wire::Fault;
 use crate::language::index::Outline;
 
 /// `textDocument/documentSymbol`.
-pub(super) fn symbols(ask: &Ask<'_>, _: &Value) -> Result<Value, Fault> {
-    let Some(file) = ask.known.sources.find(&ask.path) else { return Ok(json!([])) };
+pub(super) fn symbols(ask: &Ask<'_>) -> Value {
+    let Some(file) = ask.known.sources.find(&ask.path) else { return json!([]) };
     let lines = Lines::new(&ask.known.sources.file(file).text, ask.client.units);
     let outline = ask.known.study.outline(file);
-    Ok(outline.iter().map(|line| symbol(line, &lines)).collect())
+    outline.iter().map(|line| symbol(line, &lines)).collect()
 }
 
 fn symbol(line: &Outline, lines: &Lines<'_>) -> Value {

@@ -243,7 +243,8 @@ impl Workspace {
     }
 }
 
-fn is_rules(path: &Path) -> bool {
+/// Whether a file holds rules, and not the text of an e-mail.
+pub(super) fn is_rules(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "kdl")
 }
 
