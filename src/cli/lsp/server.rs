@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::position::{Lines, Units};
 use super::wire::{self, Fault, Incoming};
 use super::workspace::{Document, Documents, Known, Project, Workspace};
-use super::{complete, edits, hover, mistakes, navigate, rename, symbols, uri};
+use super::{READ_AHEAD, complete, edits, hover, mistakes, navigate, rename, symbols, uri};
 use crate::cli::outcome::Exit;
 
 /// Where the conversation stands.
@@ -108,10 +108,10 @@ impl<W: Write> Server<W> {
 
     /// The next message. Before it waits for one, it publishes what has changed.
     fn next(&mut self) -> Option<Incoming> {
-        self.waiting.extend(self.inbox.try_iter());
+        self.read_ahead();
         while self.waiting.is_empty() && std::mem::take(&mut self.changed) {
             self.workspace.study();
-            self.waiting.extend(self.inbox.try_iter());
+            self.read_ahead();
             if self.waiting.iter().any(changes) {
                 // The result is old already; what comes next is published instead.
                 self.changed = true;
@@ -120,6 +120,12 @@ impl<W: Write> Server<W> {
             }
         }
         self.waiting.pop_front().or_else(|| self.inbox.recv().ok())
+    }
+
+    /// Takes what has arrived, up to a bound: a client that floods is read as it is answered.
+    fn read_ahead(&mut self) {
+        let room = READ_AHEAD.saturating_sub(self.waiting.len());
+        self.waiting.extend(self.inbox.try_iter().take(room));
     }
 
     fn send(&mut self, message: &Value) {
@@ -165,7 +171,7 @@ impl<W: Write> Server<W> {
 
     /// Whether a request was taken back before it was answered.
     fn is_cancelled(&mut self, id: &Value) -> bool {
-        self.waiting.extend(self.inbox.try_iter());
+        self.read_ahead();
         self.waiting.iter().any(|incoming| match incoming {
             Incoming::Message(message) => {
                 message.get("method").is_some_and(|method| method == "$/cancelRequest")
