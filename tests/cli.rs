@@ -65,7 +65,7 @@ fn help_is_data_and_wrong_usage_is_two() {
 
 #[test]
 fn what_comes_later_says_so() {
-    for verb in ["lsp", "backtest"] {
+    for verb in ["backtest"] {
         let output = here(&[verb, "--some", "argument"]);
         assert_eq!(code(&output), 2, "{verb}");
         assert!(stderr(&output).contains(&format!("`rulerun {verb}` comes later")), "{verb}");

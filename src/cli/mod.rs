@@ -18,6 +18,7 @@ mod fmt;
 mod graph;
 mod init;
 mod list;
+mod lsp;
 mod man;
 mod n8n;
 mod openapi;
@@ -62,7 +63,7 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 2] = ["backtest", "lsp"];
+const LATER: [&str; 1] = ["backtest"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -162,6 +163,8 @@ enum Verb {
     Sign(sign::SignArgs),
     /// Check a signature, and say why it does not match.
     Verify(verify::VerifyArgs),
+    /// Help an editor: mistakes while you type, completion, jumps, renaming.
+    Lsp(lsp::LspArgs),
     /// Print the completions of a shell.
     Completions(completions::CompletionsArgs),
     /// Print the manual pages.
@@ -218,6 +221,7 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Secret(args) => secret::run(args),
         Verb::Sign(args) => sign::run(args),
         Verb::Verify(args) => verify::run(args),
+        Verb::Lsp(args) => lsp::run(global, args),
         Verb::Completions(args) => completions::run(args),
         Verb::Man(args) => man::run(args),
     }

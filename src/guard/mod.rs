@@ -23,6 +23,9 @@ use serde_json::Value;
 
 use crate::model::{Context, Scope};
 
+/// Every function that a guard may call: its name and how it is called.
+pub const FUNCTIONS: &[(&str, &str)] = functions::FUNCTIONS;
+
 /// A mistake in a guard, with the bytes of the guard's own text that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuardFault {

@@ -224,7 +224,7 @@ fn moved(text: &str, indent: &str) -> String {
 }
 
 /// How long a comment is, those within it included.
-fn comment_length(text: &str) -> usize {
+pub(super) fn comment_length(text: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while at < text.len() {
         if text[at..].starts_with("/*") {

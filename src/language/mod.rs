@@ -10,10 +10,12 @@
 mod access;
 mod addresses;
 pub mod codes;
+pub mod cursor;
 mod email;
 mod fields;
 pub mod format;
 mod hints;
+pub mod index;
 mod json_schema;
 mod letters;
 mod lex;
@@ -22,8 +24,10 @@ mod mends;
 pub mod mistakes;
 mod names;
 mod outgoing;
+pub mod paths;
 mod reading;
 mod schema;
+pub mod scope;
 mod sequence;
 mod service;
 mod settings;
@@ -32,6 +36,7 @@ mod situation;
 mod steps;
 mod syntax;
 mod testing;
+mod tokens;
 mod tree;
 mod values;
 pub mod vocabulary;
@@ -42,34 +47,82 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::base::{Diagnostic, Sink, SourceMap};
+use crate::base::{Diagnostic, FileId, Severity, Sink, SourceMap};
 use crate::model::rules::RecordRules;
 use crate::model::{Kind, RuleSet, Scope, Shape};
 use names::Thing;
 use reading::Reading;
+use situation::Situation;
 use tree::Node;
 use vocabulary::Place;
 
 pub use testing::tests;
 
+/// Everything that is found out about a rule set, good or not: what an editor asks about
+/// while somebody types.
+#[derive(Debug)]
+pub struct Study {
+    /// What could be read of the rules.
+    pub rules: RuleSet,
+    /// Every mistake.
+    pub found: Vec<Diagnostic>,
+    /// What each sequence is started with, by every step that starts it.
+    pub(crate) starts: BTreeMap<String, Vec<Start>>,
+    /// The files that could be read.
+    files: Vec<(FileId, Vec<Node>)>,
+}
+
+/// One way in which a sequence is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    /// Who starts it: `christmas/signup-handler`.
+    pub(crate) owner: String,
+    /// The names that it is started with.
+    pub(crate) scope: Scope,
+}
+
+impl Study {
+    /// Whether a file could be read, if only as if its slips were mended.
+    #[must_use]
+    pub fn has_read(&self, file: FileId) -> bool {
+        self.files.iter().any(|(id, _)| *id == file)
+    }
+}
+
 /// Reads every file of a rule set: `.kdl` files are rules and schemas, `.md` files texts of
 /// e-mails, `.json` files JSON Schemas. The rule set is there unless there is an error.
 #[must_use]
 pub fn analyze(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
+    let study = study(sources);
+    let complete = study.found.iter().all(|found| found.severity != Severity::Error);
+    (complete.then_some(study.rules), study.found)
+}
+
+/// Reads every file of a rule set and keeps what was understood beside the mistakes.
+#[must_use]
+pub fn study(sources: &SourceMap) -> Study {
     let mut reading = Reading::new(sources);
     let files = parse(&mut reading);
-    for nodes in &files {
+    for (_, nodes) in &files {
         shape::check(nodes, Place::File, &mut reading.sink);
         reading.names.gather(nodes, &mut reading.sink);
     }
-    for nodes in &files {
+    for (_, nodes) in &files {
         reading.names.gather_saved(nodes);
     }
-    let top: Vec<&Node> = files.iter().flatten().collect();
+    let top: Vec<&Node> = files.iter().flat_map(|(_, nodes)| nodes).collect();
     let rules = decode(&mut reading, &top);
     note_unread(&mut reading);
-    let complete = !reading.sink.has_errors();
-    (complete.then_some(rules), reading.sink.finish())
+    let started = |situation: &Situation| Start {
+        owner: situation.label.clone(),
+        scope: situation.scope.clone(),
+    };
+    let starts = std::mem::take(&mut reading.starts)
+        .into_iter()
+        .map(|(name, starts)| (name, starts.iter().map(started).collect()))
+        .collect();
+    let found = reading.sink.finish();
+    Study { rules, found, starts, files }
 }
 
 /// Whether a path names a rule file; `.test.kdl` files are for tests of rules.
@@ -91,7 +144,7 @@ fn has_ending(path: &str, ending: &str) -> bool {
 
 /// Parses every rule file; the ones that cannot be read, even with their slips mended, are
 /// left out.
-fn parse(reading: &mut Reading<'_>) -> Vec<Vec<Node>> {
+fn parse(reading: &mut Reading<'_>) -> Vec<(FileId, Vec<Node>)> {
     let mut files = Vec::new();
     for (id, file) in reading.sources.iter() {
         if !is_rule_file(&file.path) {
@@ -110,7 +163,7 @@ fn parse(reading: &mut Reading<'_>) -> Vec<Vec<Node>> {
         for found in slips {
             reading.push(found);
         }
-        files.extend(nodes);
+        files.extend(nodes.map(|nodes| (id, nodes)));
     }
     files
 }

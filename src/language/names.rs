@@ -5,32 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::tree::{Node, Value};
+pub(super) use super::vocabulary::Thing;
 use crate::base::{Diagnostic, Sink, Span};
 
-/// Kinds of things that are referred to by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Thing {
-    Schema,
-    Record,
-    Service,
-    Webhooks,
-    Event,
-    Sequence,
-}
-
 impl Thing {
-    /// The word that declares it.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Schema => "schema",
-            Self::Record => "record",
-            Self::Service => "service",
-            Self::Webhooks => "webhooks",
-            Self::Event => "event",
-            Self::Sequence => "sequence",
-        }
-    }
-
     /// The code for a name that nobody declares.
     pub(super) fn unknown(self) -> &'static str {
         match self {
@@ -39,7 +17,8 @@ impl Thing {
             Self::Service => codes::UNKNOWN_SERVICE,
             Self::Event => codes::UNKNOWN_EVENT,
             Self::Sequence => codes::UNKNOWN_SEQUENCE,
-            Self::Webhooks => codes::MISSING,
+            Self::Text => codes::UNKNOWN_FILE,
+            Self::Webhooks | Self::Endpoint | Self::Email => codes::MISSING,
         }
     }
 }
@@ -47,12 +26,7 @@ impl Thing {
 /// Every declared name with its place.
 #[derive(Default)]
 pub(super) struct Names<'a> {
-    schemas: BTreeMap<&'a str, Span>,
-    records: BTreeMap<&'a str, Span>,
-    services: BTreeMap<&'a str, Span>,
-    webhooks: BTreeMap<&'a str, Span>,
-    events: BTreeMap<&'a str, Span>,
-    sequences: BTreeMap<&'a str, Span>,
+    things: BTreeMap<Thing, BTreeMap<&'a str, Span>>,
     /// The texts that e-mails name.
     texts: BTreeSet<&'a str>,
     /// Words that stand once in the whole rule set: `server`, `store`, `queue`, `sender`.
@@ -62,30 +36,13 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     /// The names of one kind.
     pub(super) fn of(&self, thing: Thing) -> &BTreeMap<&'a str, Span> {
-        match thing {
-            Thing::Schema => &self.schemas,
-            Thing::Record => &self.records,
-            Thing::Service => &self.services,
-            Thing::Webhooks => &self.webhooks,
-            Thing::Event => &self.events,
-            Thing::Sequence => &self.sequences,
-        }
+        const NONE: &BTreeMap<&str, Span> = &BTreeMap::new();
+        self.things.get(&thing).unwrap_or(NONE)
     }
 
     /// Whether an e-mail has the text of this name.
     pub(super) fn uses_text(&self, name: &str) -> bool {
         self.texts.contains(name)
-    }
-
-    fn of_mut(&mut self, thing: Thing) -> &mut BTreeMap<&'a str, Span> {
-        match thing {
-            Thing::Schema => &mut self.schemas,
-            Thing::Record => &mut self.records,
-            Thing::Service => &mut self.services,
-            Thing::Webhooks => &mut self.webhooks,
-            Thing::Event => &mut self.events,
-            Thing::Sequence => &mut self.sequences,
-        }
     }
 
     /// Gathers the names of a file.
@@ -117,7 +74,8 @@ impl<'a> Names<'a> {
         for node in nodes {
             if node.name == "save" {
                 if let Some(name) = node.title() {
-                    self.records.entry(name).or_insert(node.title_span());
+                    let records = self.things.entry(Thing::Record).or_default();
+                    records.entry(name).or_insert(node.title_span());
                 }
             } else if !matches!(node.name.as_str(), "schema" | "payload" | "reply" | "send") {
                 self.gather_saved(node.nodes());
@@ -128,7 +86,7 @@ impl<'a> Names<'a> {
     fn declare(&mut self, thing: Thing, node: &'a Node, sink: &mut Sink) {
         let Some(name) = node.first().and_then(Value::text) else { return };
         let span = node.title_span();
-        let first = *self.of_mut(thing).entry(name).or_insert(span);
+        let first = *self.things.entry(thing).or_default().entry(name).or_insert(span);
         if first != span {
             sink.push(
                 Diagnostic::error(

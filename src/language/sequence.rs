@@ -22,6 +22,9 @@ use crate::template::Template;
 /// What is later than that is skipped, when a step does not say it.
 const MAX_LATE: Delay = Delay { days: 1, millis: 0 };
 
+/// What guards of a sequence always know about the contact.
+pub(super) const CONTACT_FLAGS: [&str; 2] = ["unsubscribed", "bounced"];
+
 /// Decodes a `sequence` node. Everything that starts it must have been read before.
 pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Sequence>> {
     let name = node.title()?;
@@ -95,7 +98,7 @@ fn add_contact(reading: &Reading<'_>, situation: Situation) -> Situation {
     let record = reading.records.get("contact").cloned().unwrap_or_default();
     let mut example = example_of_fields(&record.names);
     let mut fields = all_optional(&record.names);
-    for flag in ["unsubscribed", "bounced"] {
+    for flag in CONTACT_FLAGS {
         fields.insert(String::from(flag), Shape::required(Kind::Boolean));
         example.insert(String::from(flag), json!(false));
     }

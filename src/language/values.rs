@@ -167,10 +167,15 @@ pub(super) const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// Code, message and help of what is wrong with a text.
 pub(super) type Fault = Option<(&'static str, String, String)>;
 
+/// What is wrong with a name, and how to mend it.
+pub(super) fn name_fault(text: &str, kind: Type) -> Option<String> {
+    fault(text, kind).map(|(_, message, help)| format!("{message}; {help}"))
+}
+
 /// What is wrong with a text of a kind: code, message and help.
 pub(super) fn fault(text: &str, kind: Type) -> Fault {
     let why = |code, message: &str, help: &str| Some((code, message.to_owned(), help.to_owned()));
-    match kind {
+    match kind.form() {
         Type::Name if text.trim().is_empty() => {
             why(codes::BAD_NAME, "this text is empty", "write something into it")
         }

@@ -1,7 +1,7 @@
 //! Finding and reading the files of a rule set: every `*.kdl` under the given paths, with
 //! the e-mail texts and JSON Schemas that lie beside them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -74,6 +74,38 @@ pub fn load(given: &[PathBuf]) -> Result<SourceMap, SourceError> {
     if !sources.iter().any(|(_, file)| language::is_rule_file(&file.path)) {
         let names: Vec<String> = named.iter().map(|path| shown(path)).collect();
         return Err(SourceError::Empty(names.join(" or ")));
+    }
+    Ok(sources)
+}
+
+/// Files as an editor has them, which may not be saved yet.
+#[derive(Debug)]
+pub struct Open<'a> {
+    /// The project's folder; paths are told from here.
+    pub base: &'a Path,
+    /// The texts by absolute path.
+    pub texts: BTreeMap<&'a Path, &'a str>,
+}
+
+/// Reads every file of a rule set, in a stable order, with what is open in the place of what
+/// is saved. The paths are absolute; one that does not exist holds nothing.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn load_open(roots: &[PathBuf], open: &Open<'_>) -> Result<SourceMap, SourceError> {
+    let there: Vec<PathBuf> = roots.iter().filter(|root| root.exists()).cloned().collect();
+    let mut found = files(&there)?;
+    let within = |path: &Path| roots.iter().any(|root| path.starts_with(root));
+    found.extend(open.texts.keys().filter(|path| within(path) && is_read(path)).map(PathBuf::from));
+    found.sort();
+    found.dedup();
+    let mut sources = SourceMap::new();
+    for file in found {
+        let path = shown(file.strip_prefix(open.base).unwrap_or(&file));
+        match open.texts.get(file.as_path()) {
+            Some(text) => sources.add(path, *text),
+            None => sources.add(path, read(&file)?),
+        };
     }
     Ok(sources)
 }

@@ -22,6 +22,9 @@ use serde_json::Value;
 
 use crate::model::{Context, Scope};
 
+/// The filters that may follow `|` in a tag, our own first.
+pub const FILTERS: &[&str] = names::FILTERS;
+
 /// What a template becomes, which decides how values are escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

@@ -11,6 +11,7 @@
 //!   `[..]` stands for any text of a line, a line of `...` for any lines; ids, keys, dates
 //!   and times may differ. JSON may be broken into lines as it reads best.
 //! - A `python file=NAME` block is a script that later commands of the page call.
+//! - `json` and `toml` blocks are read by a parser of each.
 //! - Links within the project must lead somewhere, headings included.
 
 #![allow(
@@ -120,6 +121,24 @@ fn every_command_on_a_page_answers_as_shown() {
         plays.into_iter().flat_map(|play| play.join().unwrap()).collect()
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_configuration_on_a_page_is_readable() {
+    let mut wrong = Vec::new();
+    for page in pages::all() {
+        for block in page.blocks.iter().filter(|block| block.is("json") || block.is("toml")) {
+            let fault = if block.is("json") {
+                serde_json::from_str::<serde_json::Value>(&block.text)
+                    .err()
+                    .map(|why| why.to_string())
+            } else {
+                terminal::toml_fault(&block.text)
+            };
+            wrong.extend(fault.map(|why| format!("{}:{}: {why}", page.name, block.line)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

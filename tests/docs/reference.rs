@@ -145,7 +145,7 @@ fn block(children: Children) -> Option<String> {
 }
 
 fn kind(kind: Type) -> String {
-    let plain = match kind {
+    let plain = match kind.form() {
         Type::Whole(min, max) => return format!("a whole number from {min} to {max}"),
         Type::Choice(now, later) => {
             let words: Vec<String> = now.iter().map(|word| format!("`{word}`")).collect();
@@ -157,7 +157,7 @@ fn kind(kind: Type) -> String {
             return text;
         }
         Type::Text => "a text",
-        Type::Name => "a name",
+        Type::Name | Type::Declares(_) | Type::Refers(_) => "a name",
         Type::Identifier => "a name of letters, digits and `_`",
         Type::Boolean => "`#true` or `#false`",
         Type::Number => "a number",

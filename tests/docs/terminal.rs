@@ -198,3 +198,16 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// What is wrong with a text that should be TOML, in the words of another program's parser.
+pub(crate) fn toml_fault(text: &str) -> Option<String> {
+    let mut python = Command::new("python3")
+        .args(["-c", "import sys, tomllib; tomllib.loads(sys.stdin.read())"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python3 runs");
+    python.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let said = python.wait_with_output().unwrap();
+    (!said.status.success()).then(|| String::from_utf8_lossy(&said.stderr).into_owned())
+}

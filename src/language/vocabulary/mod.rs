@@ -77,6 +77,47 @@ impl Place {
     }
 }
 
+/// Kinds of things that have names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Thing {
+    /// The shape of a payload.
+    Schema,
+    /// Remembered data.
+    Record,
+    /// A system that is called.
+    Service,
+    /// A group of endpoints.
+    Webhooks,
+    /// An incoming address of a group.
+    Endpoint,
+    /// An outgoing message.
+    Event,
+    /// Timed e-mails.
+    Sequence,
+    /// An e-mail of a sequence.
+    Email,
+    /// The text of an e-mail: emails/NAME.md beside the rule file.
+    Text,
+}
+
+impl Thing {
+    /// What people call it: the word that declares it, if a word does.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Schema => "schema",
+            Self::Record => "record",
+            Self::Service => "service",
+            Self::Webhooks => "webhooks",
+            Self::Endpoint => "endpoint",
+            Self::Event => "event",
+            Self::Sequence => "sequence",
+            Self::Email => "email",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// What a value must be.
 #[derive(Clone, Copy, Debug)]
 pub enum Type {
@@ -86,6 +127,10 @@ pub enum Type {
     Name,
     /// A name that guards can use: letters, digits and `_`.
     Identifier,
+    /// The name under which a thing is declared here.
+    Declares(Thing),
+    /// The name of a thing that is declared elsewhere.
+    Refers(Thing),
     /// `#true` or `#false`.
     Boolean,
     /// A whole number in a range.
@@ -132,6 +177,19 @@ pub enum Type {
     Secret,
     /// A secret, or a plain value for a header that holds none.
     HeaderValue,
+}
+
+impl Type {
+    /// What its text must look like: names of things are names, or identifiers where guards
+    /// use them.
+    #[must_use]
+    pub fn form(self) -> Self {
+        match self {
+            Self::Declares(Thing::Record) | Self::Refers(Thing::Record) => Self::Identifier,
+            Self::Declares(_) | Self::Refers(_) => Self::Name,
+            other => other,
+        }
+    }
 }
 
 /// How many values an argument takes.

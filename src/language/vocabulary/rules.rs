@@ -1,7 +1,8 @@
 //! The words of rules and schemas: what marketers write.
 
 use super::{
-    Children, Place, Property, Type, Word, arg, maybe, must, prop, prop_later, prop_set, set, some,
+    Children, Place, Property, Thing, Type, Word, arg, maybe, must, prop, prop_later, prop_set,
+    set, some,
 };
 
 /// The schemes of signatures.
@@ -44,15 +45,15 @@ pub(super) const FIELD: Word = Word::new("field", &[], "A field of a payload.", 
 
 pub(super) const WORDS: &[Word] = &[
     Word::new("schema", &[Place::File], "The shape of a payload, one line per field.", "schema \"signup\" {\n    email email example=\"sarah@example.com\"\n}")
-        .args(&[arg("name", Type::Name)])
+        .args(&[arg("name", Type::Declares(Thing::Schema))])
         .props(&[
             prop("file", Type::Text, "A JSON Schema file instead of fields."),
             prop("closed", Type::Boolean, "Whether fields that are not listed are refused."),
         ])
         .block(Children::Fields),
     Word::new("record", &[Place::File], "What happens when remembered data changes.", "record \"lead\" schema=\"lead\" {\n    on-create {\n        send \"lead_scraped\"\n    }\n}")
-        .args(&[arg("name", Type::Identifier)])
-        .props(&[prop("schema", Type::Name, "The types of its fields.")])
+        .args(&[arg("name", Type::Declares(Thing::Record))])
+        .props(&[prop("schema", Type::Refers(Thing::Schema), "The types of its fields.")])
         .block(Children::Words(Place::Record)),
     Word::new("on-create", &[Place::Record], "Steps when a record appears.", "on-create {\n    send \"lead_scraped\"\n}")
         .block(Children::Words(Place::Reaction))
@@ -61,12 +62,12 @@ pub(super) const WORDS: &[Word] = &[
         .props(&[WHEN])
         .block(Children::Words(Place::Reaction)),
     Word::new("webhooks", &[Place::File], "A group of incoming addresses; its name is the namespace.", "webhooks \"hello\" {\n    path \"/hello\"\n}")
-        .args(&[arg("name", Type::Name)])
+        .args(&[arg("name", Type::Declares(Thing::Webhooks))])
         .block(Children::Words(Place::Webhooks)),
     Word::new("path", &[Place::Webhooks], "Where the group's endpoints are reached: PATH/ENDPOINT.", "path \"/api/v1/webhooks/n8n\"")
         .args(&[some("path", Type::Path)]),
     Word::new("endpoint", &[Place::Webhooks], "One incoming address, and what a call to it means.", "endpoint \"signup\" {\n    payload \"signup\"\n}")
-        .args(&[arg("name", Type::Name)])
+        .args(&[arg("name", Type::Declares(Thing::Endpoint))])
         .props(&[
             prop_set("key", Type::Secret, "The secret last part of its address."),
             prop("env", Type::Variable, "The variable under which `rulerun urls` prints it."),
@@ -78,7 +79,7 @@ pub(super) const WORDS: &[Word] = &[
     Word::new("key", &[Place::Endpoint], "A further key, so that keys can rotate.", "key (env)\"SIGNUP_WEBHOOK_KEY_OLD\"")
         .args(&[set("key", Type::Secret)]),
     Word::new("payload", &[Place::Endpoint], "Checks the body against a schema.", "payload \"signup\"")
-        .args(&[maybe("schema", Type::Name)])
+        .args(&[maybe("schema", Type::Refers(Thing::Schema))])
         .props(&[prop("closed", Type::Boolean, "Whether fields that are not listed are refused.")])
         .block(Children::Fields)
         .once(),
@@ -90,24 +91,24 @@ pub(super) const WORDS: &[Word] = &[
             WHEN,
         ]),
     Word::new("find", STEPS, "Looks a record up; refuses with 404 when it is not there.", "find \"demo\" id=\"{{demo_id}}\" else=\"Demo not found\"")
-        .args(&[arg("record", Type::Identifier)])
+        .args(&[arg("record", Type::Refers(Thing::Record))])
         .props(&[must("id", Type::Template, "Which one."), prop("else", Type::Text, "What the 404 says."), WHEN]),
     Word::new("save", STEPS, "Remembers fields of a record, and mirrors it to a service.", "save \"contact\" id=\"{{email}}\" {\n    email \"{{email}}\"\n}")
-        .args(&[arg("record", Type::Identifier)])
+        .args(&[arg("record", Type::Refers(Thing::Record))])
         .props(&[
             must("id", Type::Template, "Which one."),
-            prop("also-in", Type::Name, "The service that mirrors it."),
+            prop("also-in", Type::Refers(Thing::Service), "The service that mirrors it."),
             WHEN,
         ])
         .block(Children::Values),
     Word::new("start", STEPS, "Begins a sequence for this person.", "start \"welcome\"")
-        .args(&[arg("sequence", Type::Name)])
+        .args(&[arg("sequence", Type::Refers(Thing::Sequence))])
         .props(&[WHEN]),
     Word::new("stop", STEPS, "Ends sequences of a person.", "stop \"welcome\" \"noshow-recovery\" for=\"{{email}}\"")
-        .args(&[some("sequence", Type::Name)])
+        .args(&[some("sequence", Type::Refers(Thing::Sequence))])
         .props(&[must("for", Type::Template, "The person's e-mail address."), WHEN]),
     Word::new("send", STEPS, "Queues an outgoing event; without a block it sends the payload.", "send \"lead_scraped\"")
-        .args(&[arg("event", Type::Name)])
+        .args(&[arg("event", Type::Refers(Thing::Event))])
         .props(&[WHEN])
         .block(Children::Values),
     Word::new("reply", &[Place::Endpoint], "The answer; the first whose `when` holds.", "reply 202 {\n    status \"accepted\"\n}")
@@ -116,14 +117,14 @@ pub(super) const WORDS: &[Word] = &[
         .block(Children::Values),
     Word::new("events", &[Place::File], "Outgoing messages to one service.", "events to=\"n8n\" path=\"/webhook/{{event.slug}}\" {\n    event \"lead_scraped\"\n}")
         .props(&[
-            must("to", Type::Name, "The service."),
+            must("to", Type::Refers(Thing::Service), "The service."),
             prop("path", Type::Path, "The path on that service."),
             ENVELOPE,
             ORDERED_BY,
         ])
         .block(Children::Words(Place::Events)),
     Word::new("event", &[Place::Events], "An outgoing message; its schema has the same name.", "event \"lead_scraped\" entity=\"lead\" id=\"{{lead_id}}\"")
-        .args(&[arg("name", Type::Name)])
+        .args(&[arg("name", Type::Declares(Thing::Event))])
         .props(&[
             prop("entity", Type::Name, "What it is about."),
             prop("id", Type::Template, "Which one it is about."),
@@ -135,7 +136,7 @@ pub(super) const WORDS: &[Word] = &[
         ])
         .block(Children::Words(Place::Event)),
     Word::new("sequence", &[Place::File], "Timed e-mails for one person.", "sequence \"welcome\" to=\"{{email}}\" {\n    email \"welcome-1\" after=\"5min\" subject=\"Welcome!\"\n}")
-        .args(&[arg("name", Type::Name)])
+        .args(&[arg("name", Type::Declares(Thing::Sequence))])
         .props(&[
             must("to", Type::Template, "The person's e-mail address."),
             prop("zone", Type::Template, "The person's time zone."),
@@ -161,19 +162,19 @@ pub(super) const WORDS: &[Word] = &[
     Word::new("variant", &[Place::Email], "Another text for some people.", "variant \"b\" weight=50 subject=\"Another subject\"")
         .later("use two e-mails with `when` until then"),
     Word::new("email", &[Place::Sequence], "One e-mail; its text stands in emails/NAME.md beside the rule file.", "email \"welcome-1\" after=\"5min\" subject=\"Welcome!\"")
-        .args(&[arg("name", Type::Name)])
+        .args(&[arg("name", Type::Declares(Thing::Email))])
         .props(&[
             AFTER,
             COUNTS_FROM,
             must("subject", Type::Template, "Its subject."),
             WHEN,
             MAX_LATE,
-            prop("via", Type::Name, "The service that sends it."),
-            prop("template", Type::Name, "The text's name, when it is not the e-mail's."),
+            prop("via", Type::Refers(Thing::Service), "The service that sends it."),
+            prop("template", Type::Refers(Thing::Text), "The text's name, when it is not the e-mail's."),
         ])
         .block(Children::Words(Place::Email)),
     Word::new("send", &[Place::Sequence], "An outgoing event as a timed step.", "send \"lead_scraped\" after=\"1d\"")
-        .args(&[arg("event", Type::Name)])
+        .args(&[arg("event", Type::Refers(Thing::Event))])
         .props(&[AFTER, COUNTS_FROM, WHEN, MAX_LATE])
         .block(Children::Values),
 ];

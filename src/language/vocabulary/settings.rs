@@ -1,7 +1,7 @@
 //! The words of `settings.kdl`: where rulerun listens, what it keeps, whom it calls.
 
 use super::{
-    Children, Place, Type, Word, arg, must, prop, prop_later, prop_set, set, set_some, some,
+    Children, Place, Thing, Type, Word, arg, must, prop, prop_later, prop_set, set, set_some, some,
 };
 
 const SERVICE: &[Place] = &[Place::Service];
@@ -126,7 +126,7 @@ pub(super) const WORDS: &[Word] = &[
         "A system that rulerun calls.",
         "service \"n8n\" {\n    url \"http://localhost:5678\"\n}",
     )
-    .args(&[arg("name", Type::Name)])
+    .args(&[arg("name", Type::Declares(Thing::Service))])
     .props(&[prop(
         "type",
         Type::Choice(&["n8n", "http", "notion", "smtp"], &["resend", "postmark"]),
