@@ -17,7 +17,7 @@ const FILES: [(&str, &str); 8] = [
     ("rules/emails/welcome-1.md", include_str!("init/welcome-1.md")),
     ("rules/emails/welcome-2.md", include_str!("init/welcome-2.md")),
     ("schemas/hello.kdl", include_str!("init/schemas.kdl")),
-    ("tests/hello.test.kdl", include_str!("init/hello.test.kdl")),
+    ("tests/hello.test.kdl", include_str!("init/tests.kdl")),
 ];
 
 /// What `init` is told.
