@@ -86,7 +86,8 @@ fn list() -> String {
         }
         lines.push(String::new());
     }
-    lines.push(String::from("`rulerun explain CODE` shows one with a wrong and a right example."));
+    let more = "`rulerun explain CODE` shows one with a wrong and a right example.";
+    lines.extend(table::paragraph(more, out::page_width()));
     lines.join("\n") + "\n"
 }
 
