@@ -110,6 +110,7 @@ webhooks "shop-{number}" {{
 }}
 sequence "welcome-{number}" to="{{{{email}}}}" {{
     once-per "{{{{email}}}}"
+    stop-when "contact.unsubscribed"
     email "first" after="5min" subject="Welcome, {{{{first_name}}}}" template="hello"
     email "second" after="1d" subject="Your first day" template="hello"
     email "third" after="3d" subject="Are you there, {{{{first_name}}}}?" template="hello"
