@@ -232,8 +232,7 @@ fn names(text: &str, range: Range<usize>) -> Vec<(Range<usize>, Option<char>, Op
         let start = at;
         at += letter.len_utf8();
         match (quote, letter) {
-            (Some(open), _) if letter == open => quote = None,
-            (Some(_), _) => {}
+            (Some(open), _) => quote = Some(open).filter(|open| *open != letter),
             (None, '"' | '\'' | '`') => quote = Some(letter),
             (None, _) if letter.is_ascii_alphabetic() || letter == '_' => {
                 let rest = &text[start..range.end];
