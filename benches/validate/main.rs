@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rulerun::base::SourceMap;
-use rulerun::language::analyze;
+use rulerun::language::{analyze, is_rule_file};
 
 /// The size that `validate` has to look over in a second.
 const ENDPOINTS: usize = 1_000;
@@ -42,7 +42,7 @@ fn main() {
 /// How long `analyze` and `validate` take over so many endpoints.
 fn measured(endpoints: usize) -> (Duration, Duration) {
     let files = rules::files(endpoints);
-    let lines = files.iter().filter(|(path, _)| path.ends_with(".kdl"));
+    let lines = files.iter().filter(|(path, _)| is_rule_file(path));
     let lines: usize = lines.map(|(_, text)| text.lines().count()).sum();
     let analyzed = (0..RUNS).map(|_| analyzed(&files)).min().unwrap_or_default();
     let folder = tempfile::tempdir().expect("a folder");

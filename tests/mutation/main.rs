@@ -3,7 +3,8 @@
 //! also works while serving, and who misspelt a word is told the word that was meant.
 //!
 //! `MUTATIONS=1000 cargo test --test mutation` breaks each file in a thousand ways; `SEED=7`
-//! begins with another seed, which every complaint names.
+//! begins with another seed, which every complaint names; `MISSED=20` shows so many slips that
+//! were not answered with the right word.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
 mod damage;
@@ -28,7 +29,7 @@ use words::Kind;
 /// Ways in which each file is broken in a usual run.
 const MUTATIONS: u64 = 6;
 /// So long may one way take until it counts as a hang, with the serving of what is accepted.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// So many complaints are shown.
 const SHOWN: usize = 20;
 
@@ -41,7 +42,7 @@ fn number(name: &str) -> Option<u64> {
 #[derive(Debug, Default)]
 struct Tally {
     broken: u64,
-    accepted: u64,
+    /// Those that were accepted, and so served for a trial.
     served: u64,
     complaints: Vec<String>,
     /// For each kind of word: how many were misspelt and noticed, and how many of those were
@@ -72,9 +73,8 @@ fn a_broken_file_is_refused_or_works_and_a_slip_is_answered_with_the_word_that_w
     let files = work.len();
     let tally = run(work, count, seed);
     eprintln!(
-        "mutation: seed={seed} files={files} broken={} accepted={} served={} complaints={}",
+        "mutation: seed={seed} files={files} broken={} served={} complaints={}",
         tally.broken,
-        tally.accepted,
         tally.served,
         tally.complaints.len()
     );
@@ -88,7 +88,8 @@ fn a_broken_file_is_refused_or_works_and_a_slip_is_answered_with_the_word_that_w
         "all",
         percent(answered, noticed)
     );
-    for missed in tally.missed.iter().take(number("MISSED").unwrap_or(0) as usize) {
+    let asked = number("MISSED").and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+    for missed in tally.missed.iter().take(asked) {
         eprintln!("  missed: {missed}");
     }
     let shown: Vec<&String> = tally.complaints.iter().take(SHOWN).collect();
@@ -144,7 +145,6 @@ fn file(work: &Work, count: u64, seed: u64, tally: &Mutex<Tally>, beat: &mpsc::S
         tally.broken += 1;
         match looked {
             Ok((found, served)) => {
-                tally.accepted += u64::from(served.is_some());
                 tally.served += u64::from(served.is_some());
                 tally
                     .complaints

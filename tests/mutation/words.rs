@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use kdl::{KdlDocument, KdlEntry, KdlNode};
+use rulerun::language::is_rule_file;
 use rulerun::language::vocabulary::{self, Argument, Children, Place, Type};
 
 /// What a word is.
@@ -35,7 +36,7 @@ pub(crate) enum Kind {
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Word => "word of the language",
             Self::Property => "property",
             Self::Choice => "one of a few values",
@@ -60,13 +61,13 @@ pub(crate) struct Word {
 /// The words of a file; those of an e-mail's text are in its tags.
 pub(crate) fn of(path: &str, text: &str) -> Vec<Word> {
     let mut words = Words { text, found: Vec::new() };
-    if path.ends_with(".md") {
-        words.tags(0..text.len());
-    } else {
+    if is_rule_file(path) {
         let document = KdlDocument::parse_v2(text).unwrap();
         for node in document.nodes() {
             words.node(node, Place::File);
         }
+    } else {
+        words.tags(0..text.len());
     }
     words.found
 }
@@ -90,7 +91,7 @@ impl Words<'_> {
         let mut arguments = node.entries().iter().filter(|entry| entry.name().is_none());
         for (index, entry) in arguments.by_ref().enumerate() {
             let argument = word.arguments.get(index).or(word.arguments.last()).unwrap();
-            self.argument(name, place, argument, entry);
+            self.argument(name, argument, entry);
         }
         for entry in node.entries() {
             let Some(key) = entry.name() else { continue };
@@ -114,14 +115,13 @@ impl Words<'_> {
         }
     }
 
-    fn argument(&mut self, word: &str, place: Place, argument: &Argument, entry: &KdlEntry) {
+    fn argument(&mut self, word: &str, argument: &Argument, entry: &KdlEntry) {
         if entry.ty().is_some() {
             return;
         }
-        let kind = match (word, place) {
-            ("payload" | "find" | "start" | "stop" | "email", _) => Kind::Name,
-            ("send", _) => Kind::Name,
-            ("schema" | "service" | "event" | "sequence", _) => Kind::Declaration,
+        let kind = match word {
+            "payload" | "find" | "start" | "stop" | "email" | "send" => Kind::Name,
+            "schema" | "service" | "event" | "sequence" => Kind::Declaration,
             _ => return self.typed(entry, argument.kind),
         };
         self.add(kind, self.value(entry));
@@ -141,7 +141,9 @@ impl Words<'_> {
             }
         }
         let children = node.children().map(KdlDocument::nodes).unwrap_or_default();
-        children.iter().for_each(|child| self.field(child));
+        for child in children {
+            self.field(child);
+        }
     }
 
     /// A line of a reply, record or event.
@@ -150,7 +152,9 @@ impl Words<'_> {
             self.typed(entry, Type::Template);
         }
         let children = node.children().map(KdlDocument::nodes).unwrap_or_default();
-        children.iter().for_each(|child| self.filled(child));
+        for child in children {
+            self.filled(child);
+        }
     }
 
     fn typed(&mut self, entry: &KdlEntry, kind: Type) {
@@ -177,13 +181,12 @@ impl Words<'_> {
     }
 
     fn guard(&mut self, range: Range<usize>) {
-        for (name, before, after) in names(self.text, range) {
+        for (name, _, after) in names(self.text, range) {
             let kind = match &self.text[name.clone()] {
                 "true" | "false" => continue,
                 _ if after == Some('(') => Kind::Function,
                 _ => Kind::GuardField,
             };
-            let _ = before;
             self.add(kind, name);
         }
     }
@@ -229,11 +232,7 @@ fn names(text: &str, range: Range<usize>) -> Vec<(Range<usize>, Option<char>, Op
         let start = at;
         at += letter.len_utf8();
         match (quote, letter) {
-            (Some(open), _) => {
-                if letter == open {
-                    quote = None;
-                }
-            }
+            (Some(open), _) => quote = Some(open).filter(|open| *open != letter),
             (None, '"' | '\'' | '`') => quote = Some(letter),
             (None, _) if letter.is_ascii_alphabetic() || letter == '_' => {
                 let rest = &text[start..range.end];
