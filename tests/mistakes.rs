@@ -13,6 +13,7 @@ use rulerun::base::{Diagnostic, SourceMap};
 use rulerun::language::mistakes::{self, Around, Mistake};
 use rulerun::language::{analyze, codes};
 use rulerun::model::Lookup;
+use rulerun::review;
 use rulerun::serve::settings;
 
 const PLAIN: Style = Style { colour: false, width: 100 };
@@ -23,7 +24,7 @@ fn all() -> impl Iterator<Item = &'static Mistake> {
 
 /// The codes of what is wrong, and how it is told.
 fn wrong_with(sources: &SourceMap) -> (BTreeSet<&'static str>, String) {
-    let (_, found) = analyze(sources);
+    let found = review::study(sources).found;
     (found.iter().map(|found| found.code).collect(), human(sources, &found, PLAIN))
 }
 
@@ -58,8 +59,9 @@ fn every_wrong_example_has_exactly_its_mistake_and_every_right_one_has_none() {
     assert!(untrue.is_empty(), "{}", untrue.join("\n"));
 }
 
-/// Rules that name a key.
-const RULES: &str = "webhooks \"hello\" {\n    path \"/hello\"\n    \
+/// Rules that name a key and a mail service.
+const RULES: &str = "service \"smtp\" {\n    url (env)\"SMTP_URL\" optional=#true\n}\n\
+                     sender \"The Shop <hello@shop.internal>\"\nwebhooks \"hello\" {\n    path \"/hello\"\n    \
                      endpoint \"signup\" key=(env)\"SIGNUP_KEY\"\n}\n";
 
 /// The environment that these lines of a `.env` file make.
@@ -115,7 +117,7 @@ fn the_examples_of_the_environment_are_as_they_say() {
         assert_eq!(says(mistake.wrong), Some(mistake.code));
         assert_eq!(says(mistake.right), None, "{}", mistake.code);
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 4);
 }
 
 #[test]

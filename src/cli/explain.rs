@@ -7,8 +7,9 @@ use super::out::{self, Ink};
 use super::outcome::{Exit, Failure, Outcome};
 use super::{Format, table};
 use crate::base::diagnostic::closest;
+use crate::language::codes;
 use crate::language::mistakes::{self, Mistake};
-use crate::language::{self, codes};
+use crate::review;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -118,7 +119,7 @@ fn page(mistake: &Mistake) -> String {
 /// What rulerun says about the wrong example: the message and how to mend it.
 fn said(mistake: &Mistake) -> String {
     let Some(sources) = mistake.around.sources(mistake.wrong) else { return String::new() };
-    let (_, found) = language::analyze(&sources);
+    let found = review::study(&sources).found;
     let Some(found) = found.into_iter().find(|found| found.code == mistake.code) else {
         return String::new();
     };

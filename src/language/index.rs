@@ -8,7 +8,7 @@ use super::paths::{self, Within};
 use super::tree::{Node, Value};
 use super::vocabulary::{self, Argument, Children, Place, Thing, Type, Word};
 use super::{Study, syntax, tokens, values};
-use crate::base::{FileId, Sink, SourceMap, Span};
+use crate::base::{Diagnostic, FileId, Sink, SourceMap, Span};
 use crate::model::rules::Schema;
 
 /// A name at a place.
@@ -203,11 +203,13 @@ pub fn quoted(name: &str, bare: bool) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The mistakes of a file that is not part of the rules, such as one of tests.
+/// What is wrong with the files of tests by themselves, whatever the rules say.
 #[must_use]
-pub fn slips(file: FileId, text: &str) -> Vec<crate::base::Diagnostic> {
+pub fn test_slips(sources: &SourceMap) -> Vec<Diagnostic> {
     let mut sink = Sink::new();
-    syntax::parse(file, text, &mut sink);
+    for (id, file) in sources.iter().filter(|(_, file)| super::is_test_file(&file.path)) {
+        syntax::parse(id, &file.text, &mut sink);
+    }
     sink.finish()
 }
 

@@ -17,25 +17,50 @@ pub use letter::{Draft, Letter, Scene};
 pub use starts::{Start, starts};
 
 use crate::base::{Diagnostic, Severity, SourceMap};
-use crate::language::{self, codes};
+use crate::language::{self, Study, codes, index};
 use crate::model::RuleSet;
 
 /// Reads the files of a rule set as [`language::analyze`] does, and then every e-mail in it.
 /// The rule set is there unless there is an error.
 #[must_use]
 pub fn read(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
-    let (rules, mut found) = language::analyze(sources);
-    let Some(rules) = rules else { return (None, found) };
-    let more = lint::lint(&rules);
+    let study = with_emails(sources);
+    (is_sound(&study.found).then_some(study.rules), study.found)
+}
+
+/// Everything that is found out about the files of a rule set: in the rules, in the e-mails
+/// and in the tests. While the rules have errors, tests are only read as far as they stand
+/// for themselves.
+#[must_use]
+pub fn study(sources: &SourceMap) -> Study {
+    let mut study = with_emails(sources);
+    let tests = if is_sound(&study.found) {
+        language::tests(sources, &study.rules).1
+    } else {
+        index::test_slips(sources)
+    };
+    add(&mut study.found, tests);
+    study
+}
+
+fn with_emails(sources: &SourceMap) -> Study {
+    let mut study = language::study(sources);
+    if !is_sound(&study.found) {
+        return study;
+    }
+    let more = lint::lint(&study.rules);
     // The language tries examples too; what is told here says more.
     let told = |one: &Diagnostic| {
         let same = |other: &Diagnostic| (other.code, other.span) == (codes::EMAIL_FAILS, one.span);
         one.code == codes::EXAMPLE_FAILS && more.iter().any(same)
     };
-    found.retain(|one| !told(one));
-    add(&mut found, more);
-    let sound = found.iter().all(|one| one.severity != Severity::Error);
-    (sound.then_some(rules), found)
+    study.found.retain(|one| !told(one));
+    add(&mut study.found, more);
+    study
+}
+
+fn is_sound(found: &[Diagnostic]) -> bool {
+    found.iter().all(|one| one.severity != Severity::Error)
 }
 
 /// Adds findings to others, in the order of the files. What is an error now is no longer

@@ -206,7 +206,7 @@ fn a_rename_to_what_is_no_name_or_taken_is_refused_with_a_reason() {
     assert!(refused(&mut editor, &at("\"welcome-1\""), "x").contains("emails/welcome-1.md"));
     assert!(refused(&mut editor, &at("endpoint"), "x").contains("no name"));
     // While a file cannot be read, names in it would be missed.
-    let broken = format!("{signup}webhooks {{");
+    let broken = format!("{signup}/* a remark that never ends");
     assert!(refused(&mut editor, &broken, "x").contains("cannot be read at this moment"));
     let answer = editor.at("prepareRename", SHOP, &signup, Value::Null);
     assert_eq!(answer["result"]["placeholder"], "signup");

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::uri;
-use crate::base::{Diagnostic, FileId, SourceMap};
-use crate::language::{self, Study, index};
+use crate::base::{FileId, SourceMap};
+use crate::language::{self, Study};
+use crate::review;
 use crate::serve::sources::{self, DEFAULT_PATHS, Open};
 
 /// A file that is open.
@@ -104,8 +105,7 @@ impl Project {
         self.before = None;
         self.now = Some(sources::load_open(&self.roots, &open).map_err(|why| why.to_string()).map(
             |sources| {
-                let mut study = language::study(&sources);
-                study.found.extend(slips(&sources));
+                let study = review::study(&sources);
                 Known { sources, study }
             },
         ));
@@ -120,12 +120,6 @@ impl Project {
 /// The address of a file: as the editor writes it, where it is open.
 pub(super) fn address(documents: &Documents, path: &Path) -> String {
     documents.get(path).map_or_else(|| uri::of(path), |document| document.uri.clone())
-}
-
-/// What is wrong with the files of tests, as far as it can be told here.
-fn slips(sources: &SourceMap) -> Vec<Diagnostic> {
-    let tests = sources.iter().filter(|(_, file)| file.path.ends_with(".test.kdl"));
-    tests.flat_map(|(id, file)| index::slips(id, &file.text)).collect()
 }
 
 /// Everything that is open.

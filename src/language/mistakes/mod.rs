@@ -5,8 +5,10 @@
 mod guards;
 mod mail;
 mod names;
+mod readers;
 mod safety;
 mod surroundings;
+mod testing;
 mod values;
 mod words;
 mod writing;
@@ -52,6 +54,8 @@ pub enum Around {
     Email,
     /// A file of JSON Schema.
     JsonSchema,
+    /// The block of a `test`, beside the rules of a shop with one e-mail.
+    Test,
     /// The variables of the environment.
     Environment,
 }
@@ -71,6 +75,7 @@ impl Around {
             Self::Sequence => "in the block of a sequence",
             Self::Email => "in the text of an e-mail",
             Self::JsonSchema => "in a JSON Schema file",
+            Self::Test => "in the block of a test",
             Self::Environment => "in the environment",
         }
     }
@@ -101,7 +106,7 @@ impl Around {
             Self::Endpoint => surroundings::with_schemas(&filled(surroundings::ENDPOINT, lines)),
             Self::Service => filled(surroundings::SERVICE, lines),
             Self::Sequence => surroundings::with_schemas(&filled(surroundings::SEQUENCE, lines)),
-            Self::Email => {
+            Self::Email | Self::Test => {
                 surroundings::with_schemas(&filled(surroundings::SEQUENCE, surroundings::STEP))
             }
             Self::JsonSchema => surroundings::JSON_SCHEMA.to_owned(),
@@ -114,8 +119,11 @@ impl Around {
         if self == Self::JsonSchema {
             sources.add("rules/order.json", format!("{lines}\n"));
         }
-        let text = if self == Self::Email { lines } else { "Welcome!" };
-        sources.add("rules/emails/welcome-1.md", format!("{text}\n"));
+        if self == Self::Test {
+            sources.add("rules/shop.test.kdl", filled(surroundings::TEST, lines));
+        }
+        let text = if self == Self::Email { repeated(lines) } else { String::from("Welcome!\n") };
+        sources.add("rules/emails/welcome-1.md", text);
         sources.add("rules/emails/welcome-2.md", "One more tip.\n");
         Some(sources)
     }
@@ -129,6 +137,22 @@ fn filled(around: &str, lines: &str) -> String {
             Some(blanks) => lines.lines().for_each(|line| text.extend([blanks, line, "\n"])),
             None => text.extend([line, "\n"]),
         }
+    }
+    text
+}
+
+/// The text of an e-mail, in which `(and so on, 30 lines)` stands for so many more lines like
+/// the one above it.
+fn repeated(lines: &str) -> String {
+    let mut text = String::new();
+    let mut above = "";
+    for line in lines.lines() {
+        let more = line.strip_prefix("(and so on, ").and_then(|rest| rest.strip_suffix(" lines)"));
+        match more.and_then(|more| more.parse::<usize>().ok()) {
+            Some(more) => (0..more).for_each(|_| text.extend([above, "\n"])),
+            None => text.extend([line, "\n"]),
+        }
+        above = line;
     }
     text
 }
@@ -153,5 +177,7 @@ const GROUPS: &[(&str, &[Mistake])] = &[
     ("Guards", guards::MISTAKES),
     ("Tags in texts", mail::TAGS),
     ("Steps and sequences", mail::MISTAKES),
+    ("E-mails as readers and mail providers see them", readers::MISTAKES),
+    ("Tests", testing::MISTAKES),
     ("Secrets and the environment", safety::MISTAKES),
 ];

@@ -51,6 +51,11 @@ webhooks "shop" {
 /// The one step of a sequence whose e-mail is the example.
 pub(super) const STEP: &str = r#"email "welcome-1" after="1d" subject="Welcome""#;
 
+pub(super) const TEST: &str = r#"test "an example" {
+    @
+}
+"#;
+
 pub(super) const JSON_SCHEMA: &str = "schema \"order\" file=\"order.json\"\n";
 
 /// The rules with the schemas of orders and sign-ups.

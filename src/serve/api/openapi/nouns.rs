@@ -146,6 +146,7 @@ fn counts() -> Value {
         ("event_type?", column()),
         ("url?", column()),
         ("service?", column()),
+        ("reason?", column()),
         ("direction?", column()),
         ("response_status?", column()),
         ("count", count()),

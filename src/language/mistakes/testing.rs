@@ -1,0 +1,49 @@
+//! Mistakes of tests, which say in `*.test.kdl` files what rules should do.
+
+use super::Around::Test;
+use super::Mistake;
+use crate::language::codes;
+
+/// Tests of rules.
+pub(super) const MISTAKES: &[Mistake] = &[
+    Mistake {
+        code: codes::BAD_TIME,
+        why: "A test begins at an exact moment, and without an offset nobody knows in which \
+              time zone that is.",
+        around: Test,
+        wrong: r#"at "1 December 2025"
+post "shop/signup" example="signup"
+expect email="welcome-1""#,
+        right: r#"at "2025-12-01T10:30:00Z"
+post "shop/signup" example="signup"
+expect email="welcome-1""#,
+    },
+    Mistake {
+        code: codes::UNKNOWN_ENDPOINT,
+        why: "The test calls an address that the rules do not have, so it would say nothing \
+              about them.",
+        around: Test,
+        wrong: r#"post "shop/singup" example="signup"
+expect email="welcome-1""#,
+        right: r#"post "shop/signup" example="signup"
+expect email="welcome-1""#,
+    },
+    Mistake {
+        code: codes::UNKNOWN_EMAIL,
+        why: "No sequence sends this e-mail, so the test would wait for it in vain.",
+        around: Test,
+        wrong: r#"post "shop/signup" example="signup"
+expect email="wellcome-1""#,
+        right: r#"post "shop/signup" example="signup"
+expect email="welcome-1""#,
+    },
+    Mistake {
+        code: codes::NO_EXPECTATION,
+        why: "A test that expects nothing looks green and proves nothing. Say what should \
+              happen, or that nothing should.",
+        around: Test,
+        wrong: r#"post "shop/signup" example="signup""#,
+        right: r#"post "shop/signup" example="signup"
+expect email="welcome-1""#,
+    },
+];
