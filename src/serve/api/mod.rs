@@ -80,6 +80,7 @@ fn reading() -> Router<Arc<App>> {
         .route("/api/v1/sequences/{name}/active", get(calendar::active))
         .route("/api/v1/schedule", get(calendar::schedule))
         .route("/api/v1/rules", get(flows::rules))
+        .route("/api/v1/calls", get(executions::calls))
 }
 
 /// Addresses that do something.

@@ -266,7 +266,7 @@ impl Deliver {
     ) -> Before {
         let now = self.app.now();
         let call = Call {
-            id: leased.job.id.derive("event"),
+            id: engine::timed_event(leased.job.id),
             at: now,
             origin: Origin::Event { event: Arc::clone(&event), test: false },
             payload,
