@@ -24,17 +24,21 @@ pub(super) struct Data {
 impl Data {
     /// The bytes that were given; none means the example.
     pub(super) fn given(&self) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(data) = &self.data else { return Ok(None) };
-        let body = match data.strip_prefix('@') {
-            _ if data == "-" => pipe()?,
-            Some(path) => file(path)?,
-            None => data.clone().into_bytes(),
-        };
-        if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
-            return Err(Failure::new(format!("the payload is not JSON: {error}")));
-        }
-        Ok(Some(body))
+        self.data.as_deref().map(written).transpose()
     }
+}
+
+/// The payload that an option names: JSON, @FILE, or - for the pipe.
+pub(super) fn written(data: &str) -> Result<Vec<u8>, Failure> {
+    let body = match data.strip_prefix('@') {
+        _ if data == "-" => pipe()?,
+        Some(path) => file(path)?,
+        None => data.as_bytes().to_vec(),
+    };
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
+        return Err(Failure::new(format!("the payload is not JSON: {error}")));
+    }
+    Ok(body)
 }
 
 /// The bytes of a file.

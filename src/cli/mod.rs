@@ -3,6 +3,7 @@
 //! A command ends with 0 when all is fine, 1 when it found problems, and 2 when it was
 //! used wrongly or could not read or write.
 
+mod backtest;
 mod backup;
 mod call;
 mod client;
@@ -52,8 +53,8 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 10] = [
-    "backtest", "docs", "graph", "lsp", "n8n", "openapi", "records", "schema", "stats", "tail",
+const LATER: [&str; 9] = [
+    "docs", "graph", "lsp", "n8n", "openapi", "records", "schema", "stats", "tail",
 ];
 
 const EXAMPLES: &str = "\
@@ -126,6 +127,8 @@ enum Verb {
     Schedule(schedule::ScheduleArgs),
     /// Show what an edit changes, and whom it meets mid-way.
     Plan(plan::PlanArgs),
+    /// Try an edit on the calls of the last weeks, and show what would have been different.
+    Backtest(backtest::BacktestArgs),
     /// Copy everything into one file, also while the server runs.
     Backup(backup::BackupArgs),
     /// Put a backup in the place of the store.
@@ -178,6 +181,7 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Why(args) => why::run(global, args),
         Verb::Schedule(args) => schedule::run(global, args),
         Verb::Plan(args) => plan::run(global, args),
+        Verb::Backtest(args) => backtest::run(global, args),
         Verb::Backup(args) => backup::run(global, args),
         Verb::Restore(args) => restore::run(global, args),
         Verb::Doctor(args) => doctor::run(global, args),

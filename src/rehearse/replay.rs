@@ -190,9 +190,29 @@ impl Done {
     }
 }
 
+/// How deep fields within fields are told apart.
+const DEPTH: usize = 4;
+
+/// Every field, those within others as `data.name`.
 fn marks(fields: Option<&Map<String, Value>>) -> BTreeMap<String, u64> {
-    let fields = fields.into_iter().flatten();
-    fields.map(|(name, value)| (name.clone(), mark(&value.to_string()))).collect()
+    let mut marks = BTreeMap::new();
+    for (name, value) in fields.into_iter().flatten() {
+        mark_all(&mut marks, name.clone(), value, DEPTH);
+    }
+    marks
+}
+
+fn mark_all(marks: &mut BTreeMap<String, u64>, name: String, value: &Value, depth: usize) {
+    match value {
+        Value::Object(fields) if depth > 0 && !fields.is_empty() => {
+            for (within, value) in fields {
+                mark_all(marks, format!("{name}.{within}"), value, depth - 1);
+            }
+        }
+        value => {
+            marks.insert(name, mark(&value.to_string()));
+        }
+    }
 }
 
 /// Stands for a text: equal for equal ones.
