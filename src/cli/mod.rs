@@ -53,9 +53,8 @@ pub use outcome::{Exit, Failure, Outcome};
 
 /// Verbs that are promised and not there yet. They are known, so that whoever types one is
 /// told so instead of being offered another word.
-const LATER: [&str; 9] = [
-    "docs", "graph", "lsp", "n8n", "openapi", "records", "schema", "stats", "tail",
-];
+const LATER: [&str; 9] =
+    ["docs", "graph", "lsp", "n8n", "openapi", "records", "schema", "stats", "tail"];
 
 const EXAMPLES: &str = "\
 Examples:

@@ -336,7 +336,10 @@ impl Rehearsal {
             if let Some((name, id)) = engine::remembered(&line) {
                 let record = self.runtime.block_on(self.app.store.record(name, id))?;
                 let fields = record.map(|record| object(&record.fields)).unwrap_or_default();
-                self.note(call.id, What::Saved { record: name.to_owned(), id: id.to_owned(), fields });
+                self.note(
+                    call.id,
+                    What::Saved { record: name.to_owned(), id: id.to_owned(), fields },
+                );
             } else if let (Level::Warn, Some(sequence)) = (line.level, &line.task) {
                 let name = sequence.clone();
                 self.note(call.id, What::Skipped { name, to: None, why: line.message });

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::base::{Zone, time};
 use crate::engine::Reply;
 use crate::rehearse::{Came, Done, Kind, Outcome, gap};
+use crate::serve::people::Recorded;
 
 /// Of an answer's text so many characters are told.
 const SHOWN: usize = 120;
@@ -41,14 +42,16 @@ pub(super) struct Difference {
 /// Every difference between what became of a call before and what becomes of it after the
 /// edit. What is planned for later than `upto` is not compared.
 pub(super) fn differences(
+    call: &Recorded,
     before: &Outcome,
     after: &Outcome,
     upto: i64,
     zone: &Zone,
 ) -> Vec<Difference> {
-    let mut found: Vec<Difference> = answer(&before.came, &after.came).into_iter().collect();
+    let mut found: Vec<Difference> = answer(call, &before.came, &after.came).into_iter().collect();
     // Of what was only written down, nothing but e-mails is known.
-    let compared = |done: &&Done| done.planned <= upto && (upto == i64::MAX || done.kind == Kind::Email);
+    let compared =
+        |done: &&Done| done.planned <= upto && (upto == i64::MAX || done.kind == Kind::Email);
     let mut rest: Vec<&Done> = after.done.iter().filter(compared).collect();
     for old in before.done.iter().filter(compared) {
         let same = |new: &&Done| (new.kind, &new.name, &new.to) == (old.kind, &old.name, &old.to);
@@ -57,15 +60,17 @@ pub(super) fn differences(
             None => found.push(gone(old, after)),
         }
     }
-    found.extend(rest.into_iter().map(|new| added(new, before, zone)));
+    found.extend(rest.into_iter().map(|new| added(call, new, before, zone)));
     found
 }
 
-fn answer(before: &Came, after: &Came) -> Option<Difference> {
+fn answer(call: &Recorded, before: &Came, after: &Came) -> Option<Difference> {
     let what = match (before, after) {
         (before, after) if before == after => return None,
-        (Came::Answered(_), Came::Nowhere) => String::from("the rules no longer have what is called"),
-        (Came::Nowhere, _) => String::from("the rules now have what is called"),
+        (Came::Answered(_), Came::Nowhere) => {
+            format!("{} is gone: the rules no longer have it", call.name())
+        }
+        (Came::Nowhere, _) => format!("{} is there again", call.name()),
         (Came::Answered(before), Came::Answered(after)) => {
             let (old, new) = (shown(before), shown(after));
             if old == new {
@@ -152,15 +157,16 @@ fn gone(old: &Done, after: &Outcome) -> Difference {
     }
 }
 
-fn added(new: &Done, before: &Outcome, zone: &Zone) -> Difference {
+fn added(call: &Recorded, new: &Done, before: &Outcome, zone: &Zone) -> Difference {
     let done = if matches!(new.kind, Kind::Email | Kind::Event) { "sent" } else { "written" };
     let mut note = match new.kind {
         Kind::Email => format!("{} \"{}\"", moment(new.planned, zone), new.subject),
-        Kind::Event => moment(new.planned, zone),
-        Kind::Record | Kind::Copy => String::new(),
+        Kind::Event if new.planned != call.at => moment(new.planned, zone),
+        Kind::Event | Kind::Record | Kind::Copy => String::new(),
     };
     if let Some(why) = left(before, &new.name) {
-        note = format!("{note}; before: {why}");
+        let gap = if note.is_empty() { "" } else { "; " };
+        note = format!("{note}{gap}before: {why}");
     }
     Difference {
         change: Change::More(new.kind),

@@ -19,6 +19,7 @@ use super::{Format, Global, out, place};
 use crate::base::{Clock as _, Delay, Zone, time};
 use crate::rehearse::{self, Came, Outcome as Became, RehearsalError};
 use crate::serve::clock::SystemClock;
+use crate::serve::people::Recorded;
 use crate::serve::settings::Live;
 
 const EXAMPLES: &str = "\
@@ -90,7 +91,7 @@ pub(super) fn run(global: &Global, args: &BacktestArgs) -> Outcome {
     let (before, after) = both(old.as_ref(), &new, &tape)?;
     let zone = local.zone();
     let upto = if old.is_some() { i64::MAX } else { place::now() };
-    let differences = compared(&before, &after, upto, zone);
+    let differences = compared(&tape.calls, &before, &after, upto, zone);
     let otherwise = before.iter().zip(&tape.calls).filter(|(one, call)| match &one.came {
         Came::Answered(reply) => reply.status != call.status,
         Came::Nowhere => true,
@@ -168,14 +169,15 @@ fn both(
 
 /// Every difference of every call. `upto`: what comes later is not compared.
 fn compared(
+    calls: &[Recorded],
     before: &[Became],
     after: &[Became],
     upto: i64,
     zone: &Zone,
 ) -> Vec<(usize, Difference)> {
     let mut all = Vec::new();
-    for (place, (before, after)) in before.iter().zip(after).enumerate() {
-        let found = compare::differences(before, after, upto, zone);
+    for (place, ((call, before), after)) in calls.iter().zip(before).zip(after).enumerate() {
+        let found = compare::differences(call, before, after, upto, zone);
         all.extend(found.into_iter().map(|difference| (place, difference)));
     }
     all

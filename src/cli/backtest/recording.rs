@@ -43,7 +43,8 @@ impl Tape {
         limit: usize,
         records: &BTreeSet<String>,
     ) -> Result<Self, Failure> {
-        let mut tape = Self { calls: Vec::new(), known: Vec::new(), since, left_out: 0, more: false };
+        let mut tape =
+            Self { calls: Vec::new(), known: Vec::new(), since, left_out: 0, more: false };
         let mut next = Some(Cursor { since, until: i64::MAX, skip: 0 });
         let mut bytes = 0;
         while let Some(from) = next {

@@ -149,9 +149,11 @@ pub(super) fn notes(tested: &Tested) -> Vec<String> {
              written down; --against PATH compares with other rules",
         ));
     } else if tested.otherwise > 0 {
+        let one = tested.otherwise == 1;
+        let it = if one { "it" } else { "they" };
         notes.push(format!(
-            "{} got another answer when it came than from the old rules here: other rules ran \
-             then, or it looked up what has changed since",
+            "{} got another answer when {it} came than from the old rules here: other rules \
+             ran then, or {it} looked up what has changed since",
             out::count(tested.otherwise, "call")
         ));
     }

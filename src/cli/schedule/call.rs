@@ -8,7 +8,7 @@ use super::{As, ScheduleArgs, draw, ics};
 use crate::base::{Timestamp, time};
 use crate::cli::outcome::{Exit, Failure, Outcome};
 use crate::cli::people::Local;
-use crate::cli::{Global, data, out, place, rules, table};
+use crate::cli::{Global, data, out, place, rules};
 use crate::model::rules::RuleSet;
 use crate::payload;
 use crate::rehearse::{Happened, Rehearsal, What, gap, line};
@@ -66,7 +66,13 @@ pub(super) fn run(global: &Global, args: &ScheduleArgs) -> Outcome {
     let reply = reply.map_err(fault)?;
     stage.run_out().map_err(fault)?;
     let entries = entries(stage.happened(), &live.rules, time::millis(at), &stage.zone());
-    let answer = stage.happened().first().map(|first| line(&first.what)).unwrap_or_default();
+    let answer = match (stage.happened().first(), reply.body["message"].as_str()) {
+        (Some(Happened { what: What::Reply { call, .. }, .. }), Some(message)) => {
+            format!("{call} → {} {message}", reply.status)
+        }
+        (Some(first), _) => line(&first.what),
+        (None, _) => reply.status.to_string(),
+    };
     let body = json!({
         "call": called.endpoint.as_deref().or(called.event),
         "at": time::format_time(at),
@@ -77,7 +83,12 @@ pub(super) fn run(global: &Global, args: &ScheduleArgs) -> Outcome {
     });
     match args.format {
         As::Json => out::json(&body)?,
-        As::Ics => out::data(&ics::calendar(&entries, place::now()))?,
+        As::Ics => {
+            // What is left out has no place in a calendar.
+            let sent: Vec<Value> =
+                entries.iter().filter(|entry| entry["skipped"] != true).cloned().collect();
+            out::data(&ics::calendar(&sent, place::now()))?;
+        }
         As::Table => {
             let gap = if entries.is_empty() { "" } else { "\n" };
             let when = local.moment(at);
@@ -98,11 +109,7 @@ fn moment(args: &CallArgs, local: &Local) -> Result<Timestamp, Failure> {
     })
 }
 
-fn called<'a>(
-    args: &CallArgs,
-    rules: &'a RuleSet,
-    at: Timestamp,
-) -> Result<Called<'a>, Failure> {
+fn called<'a>(args: &CallArgs, rules: &'a RuleSet, at: Timestamp) -> Result<Called<'a>, Failure> {
     if let Some(name) = &args.call {
         let endpoint = rules::endpoint(rules, name)?;
         let example = curl::example(rules, endpoint, at);
@@ -124,8 +131,9 @@ fn called<'a>(
 fn payload_of(args: &ScheduleArgs, called: &Called<'_>) -> Result<Map<String, Value>, Failure> {
     let given = args.place.data.as_ref().map(|data| data.to_string_lossy().into_owned());
     let value = match given {
-        Some(given) => payload::parse(&data::written(&given)?)
-            .map_err(|fault| Failure::new(format!("the payload cannot be used: {}", fault.message)))?,
+        Some(given) => payload::parse(&data::written(&given)?).map_err(|fault| {
+            Failure::new(format!("the payload cannot be used: {}", fault.message))
+        })?,
         None if args.call.example => called.example.clone().ok_or_else(|| {
             Failure::new("there is no schema to make an example of")
                 .help("give the payload with --data")
@@ -137,7 +145,9 @@ fn payload_of(args: &ScheduleArgs, called: &Called<'_>) -> Result<Map<String, Va
     };
     match value {
         Value::Object(payload) => Ok(payload),
-        _ => Err(Failure::new("the payload must be a JSON object, such as {\"email\": \"sarah@example.com\"}")),
+        _ => Err(Failure::new(
+            "the payload must be a JSON object, such as {\"email\": \"sarah@example.com\"}",
+        )),
     }
 }
 
@@ -152,7 +162,7 @@ fn entries(
     for one in happened {
         let Some(mut entry) = entry(&one.what, rules) else { continue };
         let after = gap(called, one.at, zone);
-        entry["id"] = format!("{}-{}", entries.len(), table::cell(&entry["event_type"])).into();
+        entry["id"] = format!("{}-{}", one.call, entries.len()).into();
         entry["due"] = time::format_time(time::from_millis(one.at)).into();
         entry["after"] = if after == "0s" { "at once".into() } else { after.into() };
         entries.push(entry);

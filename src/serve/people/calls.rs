@@ -172,7 +172,8 @@ impl Recording {
     /// Reads [`shape`](Self::shape) back; none when it is none.
     #[must_use]
     pub fn read(shape: &Value) -> Option<Self> {
-        let calls = shape["results"].as_array()?.iter().map(Recorded::read).collect::<Option<_>>()?;
+        let calls =
+            shape["results"].as_array()?.iter().map(Recorded::read).collect::<Option<_>>()?;
         let next = match &shape["next"] {
             Value::Null => None,
             next => Some(Cursor {
