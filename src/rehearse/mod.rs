@@ -110,6 +110,10 @@ impl Rehearsal {
         at: Timestamp,
         watch: Option<Arc<dyn Watch>>,
     ) -> Result<Self, RehearsalError> {
+        Self::with(live, at, Options { jitter: false, watch, ..Options::default() })
+    }
+
+    fn with(live: &Arc<Live>, at: Timestamp, options: Options) -> Result<Self, RehearsalError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -133,7 +137,7 @@ impl Rehearsal {
             rules_state: ArcSwap::from_pointee(RulesState::default()),
             clock: Arc::<HandClock>::clone(&clock),
             ids: Ids::of([0; 16]),
-            options: Options { jitter: false, watch, ..Options::default() },
+            options,
             draining: AtomicBool::new(false),
             gates: Gates::default(),
             unsubscribe_key: tokio::sync::OnceCell::new_with(Some(key)),

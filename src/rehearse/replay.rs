@@ -13,6 +13,7 @@ use crate::base::time;
 use crate::engine::Reply;
 use crate::model::Record;
 use crate::model::commit::{Commit, Write};
+use crate::serve::app::Options;
 use crate::serve::people::{Recorded, Remembered};
 use crate::serve::settings::Live;
 
@@ -83,7 +84,8 @@ pub fn replay(
     known: &[(String, Remembered)],
 ) -> Result<Vec<Outcome>, RehearsalError> {
     let Some(first) = calls.first() else { return Ok(Vec::new()) };
-    let mut stage = Rehearsal::new(live, time::from_millis(first.at), None)?;
+    let options = Options { jitter: false, plain: true, ..Options::default() };
+    let mut stage = Rehearsal::with(live, time::from_millis(first.at), options)?;
     for (name, record) in known {
         stage.remember(name, record)?;
     }

@@ -107,7 +107,9 @@ pub(super) fn run(global: &Global, args: &BacktestArgs) -> Outcome {
     match args.format {
         Format::Human => {
             out::data(&report::human(&tested, args.examples))?;
-            report::notes(&tested).iter().for_each(|note| out::note(note));
+            for note in report::notes(&tested) {
+                out::note(&note);
+            }
         }
         Format::Json => out::json(&report::json(&tested))?,
     }

@@ -95,10 +95,11 @@ pub(super) fn run(global: &Global, args: &ScheduleArgs) -> Outcome {
             out::data(&format!("{when}  {}\n{gap}{}", out::clean(&answer), draw(&body)))?;
         }
     }
-    if entries.is_empty() {
+    let is_good = (200..300).contains(&reply.status);
+    if entries.is_empty() && is_good {
         out::note("nothing would be sent");
     }
-    Ok(Exit::problems_if(!(200..300).contains(&reply.status)))
+    Ok(Exit::problems_if(!is_good))
 }
 
 fn moment(args: &CallArgs, local: &Local) -> Result<Timestamp, Failure> {

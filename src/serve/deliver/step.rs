@@ -238,7 +238,8 @@ impl Deliver {
                 Some(unsubscribe::link(&live.public_url, &key, &scene.enrolment.person))
             }
         };
-        mail::render(&MailRequest {
+        let make = if self.app.options.plain { mail::render_plain } else { mail::render };
+        make(&MailRequest {
             sequence: &scene.enrolment.sequence,
             name: &scene.step,
             kind,

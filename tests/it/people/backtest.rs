@@ -280,6 +280,46 @@ async fn without_the_old_rules_what_was_written_down_is_compared() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sequence_sends_belongs_to_the_call_that_began_it() {
+    let timed = "    send \"joined\" after=\"2h\"\n}\nrecord \"lead\" {\n    on-create {\n        \
+                 send \"ordered\"\n    }\n}\n";
+    let rules = format!("{}{timed}", RULES.trim_end().strip_suffix('}').unwrap());
+    let clock = TestClock::at(AT);
+    let server = make(&rules).on_disk().clock(&clock).start().await;
+    let sarah = json!({ "email": "sarah@example.com", "first_name": "Sarah" });
+    post(&server, "/shop/signup", sarah, 200).await;
+    post(&server, "/api/v1/events/ordered", json!({ "total": 7 }), 202).await;
+    let lead = [("content-type", "application/json")];
+    let put = server.send("PUT", "/api/v1/records/lead/7", &lead, "{\"total\": 7}").await;
+    assert_eq!(put.status, 200, "{put:?}");
+    clock.pass(Duration::from_hours(2));
+    eventually("the sequence has sent its event", || async {
+        server.app().store.bell().notify_one();
+        executions(&server).await == 4
+    })
+    .await;
+
+    // What the sequence has sent is no call of its own.
+    let line = "--since 2025-11-01 --examples 1";
+    let same = ask(&server, &format!("backtest {line}"));
+    assert_eq!(same.notes, "", "{same:?}");
+    assert!(same.data.starts_with("3 calls since Sat 1 Nov 2025: all alike\n"), "{same:?}");
+    let later = rules.replace("after=\"2h\"", "after=\"3h\"").replace("on-create", "on-change");
+    let told = run(draft(&later).path(), Some(&server.url("")), &format!("backtest rules {line}"));
+    assert_eq!(
+        differs(&told),
+        "3 calls since Sat 1 Nov 2025: 1 alike, 1 event fewer, 1 event at another time\n\n\
+         event ordered to n8n is not sent any more (1 call)\n  \
+         CALL                    ENDPOINT      PERSON  WHEN (Europe/Berlin)\n  \
+         ID  records/lead          Mon 1 Dec 2025 11:30\n\n\
+         event joined to n8n comes 1h later (1 call)\n  \
+         CALL                    ENDPOINT     PERSON             WHEN (Europe/Berlin)  NOTE\n  \
+         ID  shop/signup  sarah@example.com  Mon 1 Dec 2025 11:30  \
+         Mon 1 Dec 2025 13:30 → Mon 1 Dec 2025 14:30\n\nTook [..].\n"
+    );
+}
+
 const ONE_CALL: &str = "\
 Tue 23 Dec 2025 18:00  post shop/signup → 200
 
