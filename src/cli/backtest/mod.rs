@@ -5,6 +5,7 @@ mod compare;
 mod recording;
 mod report;
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ Examples:
 
 Both rule sets get the recorded calls at the moments at which they came, on one clock; every
 service answers 200. Ends with 0 when nothing is different and 1 when something is.";
+
+/// With more calls than this somebody at a terminal is told that it takes a moment.
+const LONG: usize = 1_000;
 
 /// What `backtest` is told.
 #[derive(Args, Debug)]
@@ -88,6 +92,9 @@ pub(super) fn run(global: &Global, args: &BacktestArgs) -> Outcome {
     let names = recording::records_of(old.as_deref(), &new);
     let tape = Tape::read(&source, &new, since, args.limit as usize, &names)?;
     drop(source);
+    if tape.calls.len() > LONG && std::io::stderr().is_terminal() {
+        out::note(&format!("trying {} on both rule sets …", out::count(tape.calls.len(), "call")));
+    }
     let (before, after) = both(old.as_ref(), &new, &tape)?;
     let zone = local.zone();
     let upto = if old.is_some() { i64::MAX } else { place::now() };
