@@ -3,6 +3,7 @@
 //! A command ends with 0 when all is fine, 1 when it found problems, and 2 when it was
 //! used wrongly or could not read or write.
 
+mod backtest;
 mod backup;
 mod call;
 mod client;
@@ -60,10 +61,6 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 
 pub use environment::Environment;
 pub use outcome::{Exit, Failure, Outcome};
-
-/// Verbs that are promised and not there yet. They are known, so that whoever types one is
-/// told so instead of being offered another word.
-const LATER: [&str; 1] = ["backtest"];
 
 const EXAMPLES: &str = "\
 Examples:
@@ -143,6 +140,8 @@ enum Verb {
     Schedule(schedule::ScheduleArgs),
     /// Show what an edit changes, and whom it meets mid-way.
     Plan(plan::PlanArgs),
+    /// Try an edit on the calls of the last weeks, and show what would have been different.
+    Backtest(backtest::BacktestArgs),
     /// Show and change what the rules remember.
     Records(records::RecordsArgs),
     /// Count calls, deliveries and people.
@@ -174,13 +173,10 @@ enum Verb {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = match with_later(Cli::command()).try_get_matches() {
+    let matches = match Cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
     };
-    if let Some(name) = matches.subcommand_name().filter(|name| LATER.contains(name)) {
-        return Failure::later(&format!("`rulerun {name}`")).report();
-    }
     match Cli::from_arg_matches(&matches) {
         Ok(cli) => run(&cli).map_or_else(|failure| failure.report(), Exit::code),
         Err(error) => usage(&error),
@@ -211,6 +207,7 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Why(args) => why::run(global, args),
         Verb::Schedule(args) => schedule::run(global, args),
         Verb::Plan(args) => plan::run(global, args),
+        Verb::Backtest(args) => backtest::run(global, args),
         Verb::Records(args) => records::run(global, args),
         Verb::Stats(args) => stats::run(global, args),
         Verb::Tail(args) => tail::run(global, args),
@@ -225,18 +222,6 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Completions(args) => completions::run(args),
         Verb::Man(args) => man::run(args),
     }
-}
-
-/// The command with the verbs that come later, hidden from the help.
-fn with_later(command: clap::Command) -> clap::Command {
-    LATER.into_iter().fold(command, |command, name| {
-        let rest = clap::Arg::new("rest")
-            .num_args(0..)
-            .trailing_var_arg(true)
-            .allow_hyphen_values(true)
-            .value_parser(clap::value_parser!(std::ffi::OsString));
-        command.subcommand(clap::Command::new(name).hide(true).disable_help_flag(true).arg(rest))
-    })
 }
 
 /// Shows what clap has to say: help and version as data, everything else as a mistake.

@@ -68,13 +68,6 @@ impl Failure {
         }
     }
 
-    /// A word that is promised and not there yet.
-    #[must_use]
-    pub fn later(what: &str) -> Self {
-        Self::new(format!("{what} comes later"))
-            .help("`rulerun --help` lists what is there already")
-    }
-
     /// Tells it to the person, and gives the process's exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {

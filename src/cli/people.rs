@@ -12,11 +12,17 @@ use super::{Format, Global, place};
 use crate::base::{Timestamp, Zone, time};
 use crate::model::RuleSet;
 use crate::serve::curl::escape;
-use crate::serve::people::{Folder, Midway, Version, Wanted, nobody};
+use crate::serve::people::{
+    Cursor, Folder, Midway, Recording, Remembered, Version, Wanted, nobody,
+};
 use crate::store::{CareError, StoreError};
 
 /// People of a sequence that are asked for at a time.
 const PART: usize = 500;
+/// Recorded calls that are asked for at a time.
+const CALLS: usize = 1000;
+/// Records that are asked for at a time.
+const RECORDS: usize = 200;
 
 /// Where to look.
 #[derive(Args, Clone, Debug)]
@@ -26,7 +32,7 @@ pub(super) struct Where {
     server: Option<String>,
     /// The data folder of a server that does not run.
     #[arg(long, value_name = "FOLDER", conflicts_with = "server")]
-    data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
 }
 
 /// Who answers.
@@ -146,6 +152,45 @@ impl Source {
         }
         Ok(())
     }
+
+    /// Recorded calls from there on, a part of all of them.
+    pub(super) fn calls(&self, from: Cursor) -> Result<Recording, Failure> {
+        match self {
+            Self::Server(client) => {
+                let moment = |millis: i64| time::format_time(time::from_millis(millis));
+                let query = client::query([
+                    ("since", Some(moment(from.since))),
+                    ("until", (from.until < i64::MAX).then(|| moment(from.until))),
+                    ("skip", Some(from.skip.to_string())),
+                    ("size", Some(CALLS.to_string())),
+                ]);
+                let answer = client.get(&format!("/calls{query}"))?;
+                let told = Recording::read(&answer.body).filter(|_| answer.is_good());
+                told.ok_or_else(|| {
+                    Failure::new(format!("{} does not tell its calls", client.base))
+                        .help("it may be an older version of rulerun, or want its api-token")
+                })
+            }
+            Self::Folder(folder) => folder.calls(from, CALLS).map_err(|error| unread(&error)),
+        }
+    }
+
+    /// The records of a name, the given number of parts behind the first; none behind the last.
+    pub(super) fn records(&self, name: &str, part: usize) -> Result<Vec<Remembered>, Failure> {
+        match self {
+            Self::Server(client) => {
+                let page = part.saturating_add(1);
+                let path = format!("/records/{}?page={page}&size={RECORDS}", escape(name));
+                let answer = client.get(&path)?;
+                // A name that the rules do not have is one without records.
+                let rows = if answer.is_good() { client::results(&answer.body) } else { &[] };
+                Ok(rows.iter().filter_map(Remembered::read).collect())
+            }
+            Self::Folder(folder) => folder
+                .records(name, part.saturating_mul(RECORDS), RECORDS)
+                .map_err(|error| unread(&error)),
+        }
+    }
 }
 
 /// Writes times as the people see them who read the rules.
@@ -165,6 +210,11 @@ impl Local {
     /// The zone of that name.
     pub(super) fn named(name: &str) -> Self {
         Self { zone: Zone::get(name).unwrap_or(Zone::UTC), name: name.to_owned() }
+    }
+
+    /// The zone.
+    pub(super) fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     /// "Mon 1 Dec 2025".

@@ -1,6 +1,7 @@
 //! Reading the rule set for a verb that needs one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Global;
 use super::out;
@@ -10,7 +11,9 @@ use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, Severity, SourceMap};
 use crate::model::rules::{Endpoint, RuleSet};
 use crate::model::{FromText, Lookup, Setting};
+use crate::rehearse;
 use crate::review;
+use crate::serve::settings::Live;
 use crate::serve::sources::{self, SourceError};
 
 /// A rule set that was read, good or not.
@@ -62,6 +65,25 @@ pub(super) fn sound(global: &Global) -> Result<RuleSet, Failure> {
         return Err(Failure::Rules);
     }
     loaded.rules.ok_or(Failure::Rules)
+}
+
+/// The rules below the paths (below the default ones when there are none) with
+/// made-up settings, ready to be rehearsed.
+pub(super) fn prepared(paths: &[PathBuf]) -> Result<Arc<Live>, Failure> {
+    let mut loaded = Loaded::read(paths)?;
+    let (Some(rules), 0) = (loaded.rules.take(), loaded.counts().0) else {
+        loaded.show();
+        return Err(Failure::Rules);
+    };
+    prepare(rules, loaded.sources)
+}
+
+/// The same of rules that were read already.
+pub(super) fn prepare(rules: RuleSet, sources: SourceMap) -> Result<Arc<Live>, Failure> {
+    rehearse::prepare(Arc::new(rules)).map_err(|found| {
+        Loaded { sources, rules: None, found }.show();
+        Failure::Rules
+    })
 }
 
 /// The rules, if they are here and good; says nothing when they are not.

@@ -19,5 +19,5 @@ pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;
 pub use replan::{Change, Replan, Started, replan};
 pub use run::remembered;
-pub use step::{Due, StepDecision, draft, step};
+pub use step::{Due, StepDecision, draft, step, timed_event};
 pub use world::{Need, OUTBOX, Outlet, Seen, View, Watch, Way, World};

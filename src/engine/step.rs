@@ -8,10 +8,16 @@ use serde_json::{Map, Value};
 use super::fill::fill_all;
 use super::refusal::Halt;
 use super::world::{Way, World};
-use crate::base::{Timestamp, Zone, time};
+use crate::base::{Id, Timestamp, Zone, time};
 use crate::guard::Guard;
 use crate::model::rules::{Event, MailKind, Sequence, SequenceAction, SequenceStep};
 use crate::model::{Context, Enrolment};
+
+/// The id of the call by which a timed step sends its event.
+#[must_use]
+pub fn timed_event(step: Id) -> Id {
+    step.derive("event")
+}
 
 /// A step whose time has come.
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,8 @@ mod text;
 
 pub use contents::{Contents, Target, contents};
 
+use pulldown_cmark::Event;
+
 use crate::base::time::Timestamp;
 use crate::model::queue::Email;
 use crate::model::rules::{MailKind, Sender};
@@ -118,7 +120,14 @@ pub fn sender(sender: &Sender) -> Result<(), MailError> {
 /// An empty or overlong subject.
 pub fn draw(request: &MailRequest<'_>) -> Result<Drawn, MailError> {
     let subject = subject(&request.subject)?;
-    let body = markdown::events(&request.markdown);
+    let (body, footer) = parts(request);
+    let html = layout::page(&subject, &body, &footer)?;
+    let text = text::plain(body.into_iter().chain(footer));
+    Ok(Drawn { subject, text, html })
+}
+
+/// The body and what stands below it.
+fn parts(request: &MailRequest<'_>) -> (Vec<Event<'static>>, Vec<Event<'static>>) {
     let footer = match request.kind {
         MailKind::Marketing => markdown::footer(
             request.sender.postal_address.as_deref(),
@@ -126,9 +135,19 @@ pub fn draw(request: &MailRequest<'_>) -> Result<Drawn, MailError> {
         ),
         MailKind::Transactional => Vec::new(),
     };
-    let html = layout::page(&subject, &body, &footer)?;
+    (markdown::events(&request.markdown), footer)
+}
+
+/// The same message without its HTML, which takes most of the work: for rehearsals of very
+/// many calls, where nobody looks at it.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_plain(request: &MailRequest<'_>) -> Result<Email, MailError> {
+    let subject = subject(&request.subject)?;
+    let (body, footer) = parts(request);
     let text = text::plain(body.into_iter().chain(footer));
-    Ok(Drawn { subject, text, html })
+    pack(request, Drawn { subject, text, html: String::new() })
 }
 
 /// Makes the message.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::base::Id;
 use crate::engine::Reply;
 use crate::model::queue::CAPTURED;
 use crate::model::{Job, JobState, Task};
@@ -11,6 +12,10 @@ use crate::model::{Job, JobState, Task};
 pub struct Happened {
     /// When, in milliseconds since 1970.
     pub at: i64,
+    /// When it was to happen: the same, unless a rate or a retry put it off.
+    pub planned: i64,
+    /// The call that set it off.
+    pub call: Id,
     /// What.
     pub what: What,
 }

@@ -7,8 +7,9 @@ mod coverage;
 mod happened;
 mod judge;
 mod made_up;
+mod replay;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,11 +18,11 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
 
-use crate::base::{Clock, Delay, Diagnostic, Secret, Timestamp, Zone, time};
+use crate::base::{Clock, Delay, Diagnostic, Id, Secret, Timestamp, Zone, time};
 use crate::engine::{self, Reply, Watch};
 use crate::model::queue::Level;
 use crate::model::rules::RuleSet;
-use crate::model::{Call, Job, Origin};
+use crate::model::{Call, Job, JobState, Origin, Task};
 use crate::payload::Problem;
 use crate::serve::app::{Accepted, App, Options, RulesState, object};
 use crate::serve::clock::Ids;
@@ -35,6 +36,7 @@ use crate::store::{MemoryStore, StoreError};
 pub use coverage::{Coverage, Missed, Reached};
 pub use happened::{Happened, What};
 pub use judge::{Fault, Verdict, clock, gap, judge, line};
+pub use replay::{Came, Done, Kind, Outcome, replay};
 
 /// Rules that need more jobs than this for every call (and once more) set each other off
 /// without end.
@@ -92,6 +94,8 @@ pub struct Rehearsal {
     clock: Arc<HandClock>,
     answers: Answers,
     happened: Vec<Happened>,
+    /// Events that a sequence has sent, by their own ids, with the calls that began it.
+    timed: HashMap<Id, Id>,
     calls: usize,
     jobs: usize,
 }
@@ -106,6 +110,10 @@ impl Rehearsal {
         at: Timestamp,
         watch: Option<Arc<dyn Watch>>,
     ) -> Result<Self, RehearsalError> {
+        Self::with(live, at, Options { jitter: false, watch, ..Options::default() })
+    }
+
+    fn with(live: &Arc<Live>, at: Timestamp, options: Options) -> Result<Self, RehearsalError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
@@ -129,7 +137,7 @@ impl Rehearsal {
             rules_state: ArcSwap::from_pointee(RulesState::default()),
             clock: Arc::<HandClock>::clone(&clock),
             ids: Ids::of([0; 16]),
-            options: Options { jitter: false, watch, ..Options::default() },
+            options,
             draining: AtomicBool::new(false),
             gates: Gates::default(),
             unsubscribe_key: tokio::sync::OnceCell::new_with(Some(key)),
@@ -137,8 +145,8 @@ impl Rehearsal {
         });
         let deliver =
             Deliver::over(network, Arc::clone(&app), None).map_err(RehearsalError::Setup)?;
-        let (happened, calls, jobs) = (Vec::new(), 0, 0);
-        Ok(Self { runtime, app, deliver, clock, answers, happened, calls, jobs })
+        let (happened, timed, calls, jobs) = (Vec::new(), HashMap::new(), 0, 0);
+        Ok(Self { runtime, app, deliver, clock, answers, happened, timed, calls, jobs })
     }
 
     /// Now, in milliseconds since 1970.
@@ -175,17 +183,27 @@ impl Rehearsal {
         endpoint: &str,
         body: Map<String, Value>,
     ) -> Result<Reply, RehearsalError> {
+        self.post_as(self.app.new_id(), endpoint, body)
+    }
+
+    /// The same call under an id of its own.
+    fn post_as(
+        &mut self,
+        id: Id,
+        endpoint: &str,
+        body: Map<String, Value>,
+    ) -> Result<Reply, RehearsalError> {
         let live = self.app.live.load_full();
         let known = live.endpoints.iter().find(|known| known.rule.full_name() == endpoint);
         let known =
             known.ok_or_else(|| RehearsalError::Unknown(format!("endpoint `{endpoint}`")))?;
         let name = format!("post {endpoint}");
         if !known.enabled {
-            return Ok(self.turned_away(name, 409, said("This endpoint is switched off.")));
+            return Ok(self.turned_away(id, name, 409, said("This endpoint is switched off.")));
         }
         let problems =
             known.rule.payload.as_ref().map(|schema| schema.checker.check(&whole(&body)));
-        self.checked(name, problems, Origin::Endpoint(Arc::clone(&known.rule)), body)
+        self.checked(id, name, problems, Origin::Endpoint(Arc::clone(&known.rule)), body)
     }
 
     /// Reports an event, as the backend does, and does what is due at once.
@@ -193,12 +211,22 @@ impl Rehearsal {
     /// # Errors
     /// There is no such event, or the rehearsal cannot go on.
     pub fn send(&mut self, event: &str, body: Map<String, Value>) -> Result<Reply, RehearsalError> {
+        self.send_as(self.app.new_id(), event, body)
+    }
+
+    /// The same event under an id of its own.
+    fn send_as(
+        &mut self,
+        call: Id,
+        event: &str,
+        body: Map<String, Value>,
+    ) -> Result<Reply, RehearsalError> {
         let live = self.app.live.load_full();
         let known = live.rules.events.get(event).map(Arc::clone);
         let known = known.ok_or_else(|| RehearsalError::Unknown(format!("event `{event}`")))?;
         let problems = known.schema.as_ref().map(|schema| schema.checker.check(&whole(&body)));
         let origin = Origin::Event { event: known, test: false };
-        self.checked(format!("send {event}"), problems, origin, body)
+        self.checked(call, format!("send {event}"), problems, origin, body)
     }
 
     /// Merges fields into a record, as the backend does, and does what is due at once.
@@ -211,6 +239,17 @@ impl Rehearsal {
         id: &str,
         fields: Map<String, Value>,
     ) -> Result<Reply, RehearsalError> {
+        self.save_as(self.app.new_id(), record, id, fields)
+    }
+
+    /// The same write under an id of its own.
+    fn save_as(
+        &mut self,
+        call: Id,
+        record: &str,
+        id: &str,
+        fields: Map<String, Value>,
+    ) -> Result<Reply, RehearsalError> {
         let live = self.app.live.load_full();
         let known = live.rules.records.get(record);
         let known = known.ok_or_else(|| RehearsalError::Unknown(format!("record `{record}`")))?;
@@ -219,7 +258,7 @@ impl Rehearsal {
         after.extend(fields.clone());
         let problems = known.schema.as_ref().map(|schema| schema.checker.check(&whole(&after)));
         let origin = Origin::Record { name: record.to_owned(), id: id.to_owned(), merge: true };
-        self.checked(format!("save {record} {id}"), problems, origin, fields)
+        self.checked(call, format!("save {record} {id}"), problems, origin, fields)
     }
 
     /// Lets so much time pass, and does what comes due meanwhile.
@@ -241,34 +280,36 @@ impl Rehearsal {
 
     fn checked(
         &mut self,
+        id: Id,
         name: String,
         problems: Option<Vec<Problem>>,
         origin: Origin,
         body: Map<String, Value>,
     ) -> Result<Reply, RehearsalError> {
         if let Some(problems) = problems.filter(|problems| !problems.is_empty()) {
-            return Ok(self.turned_away(name, 422, answer::misfit_body(&problems)));
+            return Ok(self.turned_away(id, name, 422, answer::misfit_body(&problems)));
         }
-        self.call(name, origin, body)
+        self.call(id, name, origin, body)
     }
 
-    fn turned_away(&mut self, name: String, status: u16, body: Value) -> Reply {
+    fn turned_away(&mut self, id: Id, name: String, status: u16, body: Value) -> Reply {
         self.calls += 1;
         let reply = Reply { status, body };
-        self.note(What::Reply { call: name, reply: reply.clone() });
+        self.note(id, What::Reply { call: name, reply: reply.clone() });
         reply
     }
 
     /// Decides a call, makes it durable and does what is due at once.
     fn call(
         &mut self,
+        id: Id,
         name: String,
         origin: Origin,
         payload: Map<String, Value>,
     ) -> Result<Reply, RehearsalError> {
         self.calls += 1;
         let live = self.app.live.load_full();
-        let call = Call { id: self.app.new_id(), at: self.app.now(), origin, payload };
+        let call = Call { id, at: self.app.now(), origin, payload };
         let body = Bytes::from(whole(&call.payload).to_string());
         let accepted = self.runtime.block_on(async {
             let accepted = self.app.accept(&live, &call, body, Vec::new(), None).await;
@@ -286,7 +327,7 @@ impl Rehearsal {
                 Reply { status: 503, body: said(&text) }
             }
         };
-        self.note(What::Reply { call: name, reply: reply.clone() });
+        self.note(id, What::Reply { call: name, reply: reply.clone() });
         self.set_off(&call)?;
         self.work(Some(self.now()))?;
         Ok(reply)
@@ -299,10 +340,13 @@ impl Rehearsal {
             if let Some((name, id)) = engine::remembered(&line) {
                 let record = self.runtime.block_on(self.app.store.record(name, id))?;
                 let fields = record.map(|record| object(&record.fields)).unwrap_or_default();
-                self.note(What::Saved { record: name.to_owned(), id: id.to_owned(), fields });
+                self.note(
+                    call.id,
+                    What::Saved { record: name.to_owned(), id: id.to_owned(), fields },
+                );
             } else if let (Level::Warn, Some(sequence)) = (line.level, &line.task) {
                 let name = sequence.clone();
-                self.note(What::Skipped { name, to: None, why: line.message });
+                self.note(call.id, What::Skipped { name, to: None, why: line.message });
             }
         }
         Ok(())
@@ -336,15 +380,21 @@ impl Rehearsal {
     /// Notes what became of a job that was due.
     fn done(&mut self, before: &Job) -> Result<(), RehearsalError> {
         if let Some((after, _)) = self.runtime.block_on(self.app.store.job(before.id))? {
+            let call = self.timed.get(&after.execution).copied().unwrap_or(after.execution);
+            if let (Task::Step { .. }, JobState::Sent) = (&after.task, after.state) {
+                self.timed.insert(engine::timed_event(after.id), call);
+            }
             for what in happened::of(before, &after) {
-                self.note(what);
+                let at = self.now();
+                self.happened.push(Happened { at, planned: after.planned, call, what });
             }
         }
         Ok(())
     }
 
-    fn note(&mut self, what: What) {
-        self.happened.push(Happened { at: self.now(), what });
+    fn note(&mut self, call: Id, what: What) {
+        let at = self.now();
+        self.happened.push(Happened { at, planned: at, call, what });
     }
 }
 

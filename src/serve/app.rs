@@ -43,13 +43,15 @@ pub struct Options {
     /// The most jobs that may wait for one service; calls that would add to them are asked
     /// to come again.
     pub backlog: u64,
+    /// Whether e-mails are made without their HTML: for rehearsals of very many calls.
+    pub plain: bool,
     /// Who is told which way decisions go; nobody while a server runs.
     pub watch: Option<Arc<dyn Watch>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { speed: 1, dev: false, jitter: true, backlog: BACKLOG, watch: None }
+        Self { speed: 1, dev: false, jitter: true, backlog: BACKLOG, plain: false, watch: None }
     }
 }
 

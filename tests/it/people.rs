@@ -1,6 +1,7 @@
 //! Why something happened to a person, what is still to come, and what an edit means for
 //! those who are mid-way: told by a running server and by its data folder alike.
 
+mod backtest;
 mod edits;
 mod story;
 

@@ -75,6 +75,7 @@ sequence "news" to="{{email}}" kind="transactional" { email "news-1" after="0s" 
         "/api/v1/records/contact",
         "/api/v1/sequences",
         "/api/v1/rules",
+        "/api/v1/calls",
         "/api/v1/schedule",
         "/api/v1/contacts/sarah@example.com/timeline",
     ] {

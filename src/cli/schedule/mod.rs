@@ -1,10 +1,13 @@
-//! `rulerun schedule`: what will be sent when, to whom, as a table or a calendar.
+//! `rulerun schedule`: what will be sent when, to whom, as a table or a calendar; or what one
+//! call would set off.
 
+mod call;
 mod ics;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use self::call::CallArgs;
 use super::outcome::{Exit, Failure, Outcome};
 use super::people::{Local, Source, Where};
 use super::{Format, Global, client, out, place, table, why};
@@ -21,7 +24,9 @@ Examples:
   rulerun schedule --days 30 --sequence welcome
   rulerun schedule --person sarah@example.com
   rulerun schedule --from 2025-12-01 --to 2025-12-08
-  rulerun schedule --format ics > mails.ics         for a calendar";
+  rulerun schedule --format ics > mails.ics         for a calendar
+  rulerun schedule --call signup --example          what one call would set off
+  rulerun schedule --call signup --data @payload.json --at 2025-12-24T18:00:00Z";
 
 /// What `schedule` is told.
 #[derive(Args, Debug)]
@@ -47,6 +52,8 @@ pub(super) struct ScheduleArgs {
     limit: u64,
     #[command(flatten)]
     place: Where,
+    #[command(flatten)]
+    call: CallArgs,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     format: As,
@@ -63,6 +70,9 @@ enum As {
 }
 
 pub(super) fn run(global: &Global, args: &ScheduleArgs) -> Outcome {
+    if args.call.is_given() {
+        return call::run(global, args);
+    }
     let source = args.place.open(global, None)?;
     let wanted = args.wanted(&source)?;
     let answer = source.schedule(&wanted)?;
@@ -156,15 +166,20 @@ fn draw(body: &Value) -> String {
     let row = |entry: &Value| {
         let text = |name: &str| table::cell(&entry[name]);
         let due = time::parse_time(&text("due")).map(|due| local.moment(due)).unwrap_or_default();
-        vec![due, text("to"), text("event_type"), text("subject"), why::changes(entry).join("; ")]
+        let note = why::changes(entry).join("; ");
+        vec![due, text("after"), text("to"), text("event_type"), text("subject"), note]
     };
     let mut rows: Vec<Vec<String>> = results.iter().map(row).collect();
     let when = format!("WHEN ({})", local.name);
-    let mut headings = vec![when.as_str(), "TO", "STEP", "SUBJECT", "NOTE"];
-    if rows.iter().all(|row| row.last().is_some_and(String::is_empty)) {
-        headings.pop();
-        for row in &mut rows {
-            row.pop();
+    let mut headings = vec![when.as_str(), "AFTER", "TO", "STEP", "SUBJECT", "NOTE"];
+    // Nobody wants to look at a column in which nothing stands.
+    for column in ["AFTER", "NOTE"] {
+        let place = headings.iter().position(|heading| *heading == column).unwrap_or_default();
+        if rows.iter().all(|row| row[place].is_empty()) {
+            headings.remove(place);
+            for row in &mut rows {
+                row.remove(place);
+            }
         }
     }
     table::draw(&headings, &rows)

@@ -17,7 +17,7 @@ use crate::model::commit::{Assumption, Commit, Write};
 use crate::model::queue::{EnrolmentState, KILLED, Level, LogLine};
 use crate::model::{Enrolment, ExecutionState, Job};
 use crate::serve::app::App;
-use crate::serve::people;
+use crate::serve::people::{self, Cursor};
 use crate::serve::settings::Live;
 use crate::store::{Committed, ExecutionFilter, ExecutionRow, StoreError};
 
@@ -93,6 +93,19 @@ pub(super) async fn one(State(app): State<Arc<App>>, At(id): At<String>) -> Answ
     let mut shape = shapes::execution(&row);
     shape["inputs"] = shapes::inputs(body);
     ok(&shape)
+}
+
+/// `GET /calls?since=&until=&skip=&size=`: recorded calls as they came, newest first, with
+/// what they were answered. They are read part by part; `next` says where the next one begins.
+pub(super) async fn calls(State(app): State<Arc<App>>, asked: Asked) -> Answer {
+    let query = asked.only(parameters::CALLS)?;
+    let from = Cursor {
+        since: query.since("since", app.millis())?.unwrap_or(0),
+        until: query.time("until")?.unwrap_or(i64::MAX),
+        skip: query.number("skip", 0, usize::MAX)?.unwrap_or(0),
+    };
+    let size = query.number("size", 1, parameters::MANY)?.unwrap_or(parameters::MANY);
+    ok(&people::calls(&*app.store, from, size).await?.shape())
 }
 
 /// `GET /executions/{id}/logs` and `/logs/{id}`.

@@ -121,6 +121,17 @@ pub(super) const FLOWS: &[Parameter] = &[
     PAGE,
     SIZE_MANY,
 ];
+/// `GET /calls`.
+pub(super) const CALLS: &[Parameter] = &[
+    parameter(
+        "since",
+        "How far back to look: to the beginning unless said otherwise.",
+        Holds::MomentOrSpan,
+    ),
+    parameter("until", "Only what came at or before this.", Holds::Moment),
+    parameter("skip", "Pass over so many.", Holds::Number(0, usize::MAX, Some(0))),
+    parameter("size", "So many are looked at.", Holds::Number(1, MANY, Some(MANY))),
+];
 /// `GET /queue`.
 pub(super) const QUEUE: &[Parameter] =
     &[JOB_STATUS, EVENT_TYPE, URL, STUCK, EXECUTION, REASON, PAGE, SIZE_FEW];

@@ -23,6 +23,8 @@ pub(super) fn all() -> Vec<Call> {
 fn of_executions() -> Vec<Call> {
     const GROUP: &str = "Executions";
     let lines = || list(named("LogLine"));
+    let next = object([("since", time()), ("until", time()), ("skip", count())]);
+    let calls = object([("results", list(named("Call"))), ("next", or_null(next))]);
     vec![
         Call::get(
             "/api/v1/executions",
@@ -38,6 +40,13 @@ fn of_executions() -> Vec<Call> {
             page("Execution"),
         )
         .query(parameters::EXECUTIONS),
+        Call::get(
+            "/api/v1/calls",
+            executions::calls,
+            (GROUP, "Recorded calls as they came, newest first, part by part, for backtests."),
+            calls,
+        )
+        .query(parameters::CALLS),
         Call::get(
             "/api/v1/executions/follow",
             follow::begin,

@@ -238,7 +238,8 @@ impl Deliver {
                 Some(unsubscribe::link(&live.public_url, &key, &scene.enrolment.person))
             }
         };
-        mail::render(&MailRequest {
+        let make = if self.app.options.plain { mail::render_plain } else { mail::render };
+        make(&MailRequest {
             sequence: &scene.enrolment.sequence,
             name: &scene.step,
             kind,
@@ -266,7 +267,7 @@ impl Deliver {
     ) -> Before {
         let now = self.app.now();
         let call = Call {
-            id: leased.job.id.derive("event"),
+            id: engine::timed_event(leased.job.id),
             at: now,
             origin: Origin::Event { event: Arc::clone(&event), test: false },
             payload,

@@ -6,7 +6,9 @@ use std::path::Path;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::{Midway, Version, Wanted, active, schedule, timeline};
+use super::{
+    Cursor, Midway, Recording, Remembered, Version, Wanted, active, calls, schedule, timeline,
+};
 use crate::model::RuleSet;
 use crate::store::{CareError, FolderStore, Store, StoreError};
 
@@ -65,6 +67,28 @@ impl Folder {
     /// The store cannot be read.
     pub fn active(&self, sequence: &str, from: usize, size: usize) -> Result<Midway, StoreError> {
         self.runtime.block_on(active(self.store(), sequence, from, size))
+    }
+
+    /// Recorded calls, a part of all of them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn calls(&self, from: Cursor, size: usize) -> Result<Recording, StoreError> {
+        self.runtime.block_on(calls(self.store(), from, size))
+    }
+
+    /// Records of a name, a part of all of them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn records(
+        &self,
+        name: &str,
+        skip: usize,
+        take: usize,
+    ) -> Result<Vec<Remembered>, StoreError> {
+        let page = self.runtime.block_on(self.store().records(name, skip, take))?;
+        Ok(page.rows.into_iter().map(Remembered::of).collect())
     }
 
     fn store(&self) -> &dyn Store {

@@ -3,6 +3,7 @@
 //! command line of a data folder, both through these functions, which need only a store and
 //! the rules.
 
+mod calls;
 mod folder;
 mod midway;
 mod schedule;
@@ -17,6 +18,7 @@ use crate::model::queue::LogLine;
 use crate::model::{Enrolment, Job, RuleSet};
 use crate::store::{ExecutionRow, JobFilter, Store, StoreError};
 
+pub use calls::{Cursor, Recorded, Recording, Remembered, Sent, calls};
 pub use folder::Folder;
 pub use midway::{Midway, active};
 pub use schedule::{Wanted, schedule};

@@ -86,7 +86,7 @@ fn executions() -> Nouns {
         ("keyed", flag()),
         ("rules", text()),
     ]);
-    vec![("Execution", execution), ("LogLine", line), ("Flow", flow)]
+    vec![("Execution", execution), ("Call", recorded_call()), ("LogLine", line), ("Flow", flow)]
 }
 
 fn jobs() -> Nouns {
@@ -317,4 +317,21 @@ fn health() -> Nouns {
         ("services", json!({ "type": "object", "additionalProperties": service })),
     ]);
     vec![("Health", health), ("Ready", ready), ("Status", status)]
+}
+
+/// A call as it came, with what it was answered and the e-mails that it led to.
+fn recorded_call() -> Value {
+    let sent = object([("name", text()), ("to", text()), ("subject", text()), ("planned", time())]);
+    object([
+        ("id", id()),
+        ("at", time()),
+        ("namespace", text()),
+        ("flowId", text()),
+        ("record", or_null(text())),
+        ("person", or_null(text())),
+        ("rules", text()),
+        ("answer", object([("status", count()), ("body", any())])),
+        ("body", text()),
+        ("sent", list(sent)),
+    ])
 }
