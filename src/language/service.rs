@@ -18,6 +18,7 @@ pub(super) fn service(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Serv
     let name = node.title()?;
     let kind = kind(reading, node, name)?;
     fits(reading, node, kind);
+    no_deadline(reading, node);
     let headers = node
         .all("header")
         .filter_map(|header| {
@@ -53,6 +54,22 @@ pub(super) fn service(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Serv
         resend_unknown: node.child_text("on-unknown") == Some("resend"),
         span: node.title_span(),
     }))
+}
+
+/// A deadline that has passed before an attempt begins.
+fn no_deadline(reading: &mut Reading<'_>, node: &Node) {
+    let Some(value) = node.child("timeout").and_then(Node::first) else { return };
+    let wait = value.text().and_then(|text| Delay::parse(text).ok());
+    if value.annotation.is_none() && wait.is_some_and(Delay::is_zero) {
+        reading.push(
+            Diagnostic::error(
+                codes::BAD_DURATION,
+                "an attempt that may take no time always fails",
+                value.span,
+            )
+            .help("write how long it may take, such as \"30s\""),
+        );
+    }
 }
 
 fn kind(reading: &mut Reading<'_>, node: &Node, name: &str) -> Option<ServiceType> {

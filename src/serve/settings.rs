@@ -218,9 +218,27 @@ impl Desk<'_> {
             schemes: rule.sign.as_ref().map(|sign| sign.schemes.clone()).unwrap_or_default(),
             secrets,
             retry: self.get(&rule.retry).unwrap_or_default(),
-            timeout: self.get(&rule.timeout).map_or(Duration::from_secs(30), Delay::to_duration),
+            timeout: self.timeout(rule),
             rule: Arc::clone(rule),
         }
+    }
+
+    /// The deadline of a service, which must leave some time.
+    fn timeout(&mut self, rule: &Service) -> Duration {
+        // What cannot be read has been told.
+        let Some(timeout) = self.get(&rule.timeout) else { return Duration::ZERO };
+        if timeout.is_zero() {
+            let message = format!("the timeout of `{}` leaves no time for an attempt", rule.name);
+            self.faults.push(
+                Diagnostic::error(
+                    codes::BAD_DURATION,
+                    message,
+                    rule.timeout.span.unwrap_or(rule.span),
+                )
+                .help("set how long an attempt may take, such as 30s"),
+            );
+        }
+        timeout.to_duration()
     }
 
     fn endpoint(&mut self, rule: &Arc<Endpoint>) -> LiveEndpoint {

@@ -1,7 +1,7 @@
 //! One read of a template against the names in scope.
 
 use super::TemplateFault;
-use super::reads::Read;
+use super::reads::{Read, Used};
 use crate::base::diagnostic::{closest, only_close};
 use crate::model::{Kind, Scope};
 
@@ -13,15 +13,12 @@ pub(super) fn read(read: &Read, scope: &Scope, may_miss: bool) -> Option<Templat
         Err((index, known)) => return Some(unknown(read, scope, index, &known)),
     };
     let written = path.join(".");
-    if read.multiplied && matches!(shape.kind, Kind::Text | Kind::List(_) | Kind::Object(_)) {
+    if let Some((why, help)) = unfit(read.used, &shape.kind, &written) {
         return Some(TemplateFault {
             code: "template-type",
-            message: format!(
-                "`{written}` is {}, and only numbers can be multiplied",
-                shape.kind.word()
-            ),
+            message: format!("`{written}` is of type {}, and {why}", shape.kind.word()),
             range: read.range.clone(),
-            help: Some(format!("a text that holds a number: `{written} | float`")),
+            help: Some(help),
             fix: None,
         });
     }
@@ -35,6 +32,33 @@ pub(super) fn read(read: &Read, scope: &Scope, may_miss: bool) -> Option<Templat
         help: Some(format!(
             "say what stands there then: {{{{{written} | default('…')}}}}, or put {{% if {written} %}} around"
         )), fix: None })
+}
+
+/// Why a value of this kind is not fit for what becomes of it, and what to do.
+fn unfit(used: Used, kind: &Kind, written: &str) -> Option<(&'static str, String)> {
+    use Kind::{Boolean, Date, Integer, List, Number, Object, Text, Time};
+    let shown = || match kind {
+        Time => format!("write {{{{{written} | date}}}} or {{{{{written} | time}}}}"),
+        Date => format!("write {{{{{written} | date}}}}"),
+        Integer | Number => format!("write {{{{{written} | number}}}}"),
+        _ => String::from("take the filter away"),
+    };
+    match (used, kind) {
+        (Used::AsFactor, Text | Time | Date | Boolean | List(_) | Object(_)) => Some((
+            "only numbers can be multiplied",
+            format!("a text that holds a number: `{written} | float`"),
+        )),
+        (Used::AsNumber, Time | Date | Boolean | List(_) | Object(_)) => {
+            Some(("`number` shows numbers", shown()))
+        }
+        (Used::AsDate, Integer | Number | Boolean | List(_) | Object(_)) => {
+            Some(("`date` shows the day of a time", shown()))
+        }
+        (Used::AsTime, Integer | Number | Boolean | Date | List(_) | Object(_)) => {
+            Some(("`time` shows the hour of a time", shown()))
+        }
+        _ => None,
+    }
 }
 
 /// Fields that are written with `-` where their names have `_`: a tag would subtract.

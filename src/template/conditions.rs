@@ -4,7 +4,7 @@
 use minijinja::machinery::ast;
 
 use super::names::TESTS;
-use super::reads::path_of;
+use super::reads::{Used, path_of};
 use super::walk::Walker;
 
 /// Paths that are surely there when a condition holds, and when it does not.
@@ -21,7 +21,7 @@ impl Walker {
             self.expr(expr);
             return None;
         };
-        self.read(path.clone(), range, true, false);
+        self.read(path.clone(), range, true, Used::Freely);
         Some(path)
     }
 

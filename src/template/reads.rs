@@ -23,8 +23,35 @@ pub(super) struct Read {
     pub(super) covered: usize,
     /// Whether it may be missing here: it has a `default`, or is only asked about.
     pub(super) lenient: bool,
-    /// Whether it is multiplied, so that it must be a number.
-    pub(super) multiplied: bool,
+    /// What becomes of it.
+    pub(super) used: Used,
+}
+
+/// What becomes of a value, as far as not every kind of value is fit for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Used {
+    /// Anything.
+    Freely,
+    /// It is multiplied.
+    AsFactor,
+    /// It is shown by the filter `number`.
+    AsNumber,
+    /// It is shown by the filter `date`.
+    AsDate,
+    /// It is shown by the filter `time`.
+    AsTime,
+}
+
+impl Used {
+    /// What the filter of this name makes of a value.
+    pub(super) fn by(filter: &str) -> Self {
+        match filter {
+            "number" => Self::AsNumber,
+            "date" => Self::AsDate,
+            "time" => Self::AsTime,
+            _ => Self::Freely,
+        }
+    }
 }
 
 impl Read {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::filters::{self, ZONE, ZoneValue};
 use super::growth::{self, BUDGET, Budget};
 use super::names::{REMOVED_FILTERS, REMOVED_FUNCTIONS};
-use super::reads::{Analysis, Read, syntax_fault};
+use super::reads::{Analysis, Read, Used, syntax_fault};
 use super::{Format, TemplateFault, escape};
 use crate::model::Context;
 use crate::payload::without_nulls;
@@ -164,7 +164,7 @@ fn values(reads: &[Read], context: &Context<'_>) -> Result<Shown, String> {
         {
             root.insert(name.clone(), without_nulls(value));
         }
-        if read.multiplied && context.path(&read.path).is_some_and(|value| !value.is_number()) {
+        if read.used == Used::AsFactor && context.path(&read.path).is_some_and(|value| !value.is_number()) {
             return Err(format!("`{}` is multiplied but is not a number", read.path.join(".")));
         }
     }

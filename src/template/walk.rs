@@ -8,7 +8,7 @@ use minijinja::machinery::{Span, ast};
 use super::TemplateFault;
 use super::growth::{MAX_PARTS, parts};
 use super::names::{FILTERS, FUNCTIONS, NUMERIC_FILTERS, REMOVED_FILTERS};
-use super::reads::{Read, path_of};
+use super::reads::{Read, Used, path_of};
 use crate::base::diagnostic::{did_you_mean, only_close};
 
 /// What is known while walking, and what was found.
@@ -133,7 +133,7 @@ impl Walker {
         path: Vec<String>,
         range: Range<usize>,
         lenient: bool,
-        multiplied: bool,
+        used: Used,
     ) {
         if self.local(&path[0]).is_some() {
             return;
@@ -141,13 +141,13 @@ impl Walker {
         let shared =
             |fact: &Vec<String>| fact.iter().zip(&path).take_while(|(a, b)| a == b).count();
         let covered = self.facts.iter().map(shared).max().unwrap_or(0);
-        self.reads.push(Read { path, range, covered, lenient, multiplied });
+        self.reads.push(Read { path, range, covered, lenient, used });
     }
 
     /// An expression whose value is needed.
     pub(super) fn expr(&mut self, expr: &ast::Expr<'_>) {
         if let Some((path, range)) = path_of(expr) {
-            self.read(path, range, false, false);
+            self.read(path, range, false, Used::Freely);
             return;
         }
         match expr {
@@ -232,7 +232,7 @@ impl Walker {
             ast::Expr::UnaryOp(op) => matches!(op.op, ast::UnaryOpKind::Neg),
             _ => match path_of(expr) {
                 Some((path, range)) if self.local(&path[0]).is_none() => {
-                    self.read(path, range, false, true);
+                    self.read(path, range, false, Used::AsFactor);
                     return;
                 }
                 _ => false,
@@ -254,13 +254,11 @@ impl Walker {
         let start = filter.span().start_offset as usize;
         self.known("filter", filter.name, FILTERS, start..start + filter.name.len());
         let defaults = matches!(filter.name, "default" | "d");
-        match filter.expr.as_ref() {
-            Some(inner) if defaults => match path_of(inner) {
-                Some((path, range)) => self.read(path, range, true, false),
+        if let Some(inner) = filter.expr.as_ref() {
+            match path_of(inner) {
+                Some((path, range)) => self.read(path, range, defaults, Used::by(filter.name)),
                 None => self.expr(inner),
-            },
-            Some(inner) => self.expr(inner),
-            None => {}
+            }
         }
         self.arguments(&filter.args);
     }
