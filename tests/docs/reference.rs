@@ -157,7 +157,7 @@ fn kind(kind: Type) -> String {
             return text;
         }
         Type::Text => "a text",
-        Type::Name | Type::Declares(_) | Type::Refers(_) => "a name",
+        Type::Name | Type::Declares(_) | Type::Refers(_) | Type::MayRefer(_) => "a name",
         Type::Identifier => "a name of letters, digits and `_`",
         Type::Boolean => "`#true` or `#false`",
         Type::Number => "a number",
