@@ -34,9 +34,25 @@ const KINDS: [(&str, &[&str], bool); 7] = [
     ("skipped", &["after"], false),
 ];
 
-/// Advice on a field that a schema does not know: in a call, and in what is expected.
-const PASSED_ON: &str = "it is passed on as it is";
-const UNCERTAIN: &str = "take it away, or add it to the schema if it is there after all";
+/// What a block of fields fills.
+#[derive(Clone, Copy)]
+struct Filled {
+    /// What declares its fields, for messages.
+    by: &'static str,
+    /// Advice on a field that is not declared.
+    otherwise: &'static str,
+}
+
+const CALL: Filled = Filled { by: "the schema", otherwise: "it is passed on as it is" };
+const SAVED: Filled = Filled { by: "the record", otherwise: "it is saved as it is" };
+const EXPECTED_CALL: Filled = Filled {
+    by: "the schema",
+    otherwise: "take it away, or add it to the schema if it is there after all",
+};
+const EXPECTED_RECORD: Filled = Filled {
+    by: "the record",
+    otherwise: "take it away, or `save` it in a rule if it is there after all",
+};
 
 /// Reads the tests in every `*.test.kdl` file of the map, against the rules that they are
 /// about. A test with a mistake is left out; warnings leave it in.
@@ -188,7 +204,7 @@ impl Desk<'_> {
             return None;
         };
         if let Some(schema) = endpoint.payload.as_ref().filter(|schema| !schema.scope.open) {
-            self.fields(node.nodes(), &schema.scope.names, PASSED_ON);
+            self.fields(node.nodes(), &schema.scope.names, CALL);
         }
         Some(TestAction::Post { endpoint, body: body? })
     }
@@ -198,7 +214,7 @@ impl Desk<'_> {
         let event = self.event(node.first()?)?;
         let event = Arc::clone(self.rules.events.get(&event)?);
         if let Some(schema) = event.schema.as_ref().filter(|schema| !schema.scope.open) {
-            self.fields(node.nodes(), &schema.scope.names, PASSED_ON);
+            self.fields(node.nodes(), &schema.scope.names, CALL);
         }
         Some(TestAction::Send { body: body?, event })
     }
@@ -206,7 +222,7 @@ impl Desk<'_> {
     fn save(&mut self, node: &Node) -> Option<TestAction> {
         let fields = self.body(node);
         let record = self.record(node.first()?)?;
-        self.record_fields(&record, node, PASSED_ON);
+        self.record_fields(&record, node, SAVED);
         let id = node.prop_text("id")?.to_owned();
         Some(TestAction::Save { record, id, fields: fields? })
     }
@@ -324,13 +340,13 @@ impl Desk<'_> {
                 let name = self.event(value)?;
                 let schema = self.rules.events.get(&name).and_then(|event| event.schema.as_ref());
                 if let Some(schema) = schema.filter(|schema| !schema.scope.open) {
-                    self.fields(node.nodes(), &schema.scope.names, UNCERTAIN);
+                    self.fields(node.nodes(), &schema.scope.names, EXPECTED_CALL);
                 }
                 Expected::Event { name, to: text("to"), fields }
             }
             "save" => {
                 let record = self.record(value)?;
-                self.record_fields(&record, node, UNCERTAIN);
+                self.record_fields(&record, node, EXPECTED_RECORD);
                 Expected::Save { record, id: text("id"), fields }
             }
             "retry" => Expected::Retry(self.delivery(value, false)?),
@@ -416,29 +432,29 @@ impl Desk<'_> {
         );
     }
 
-    fn record_fields(&mut self, record: &str, node: &Node, otherwise: &str) {
+    fn record_fields(&mut self, record: &str, node: &Node, filled: Filled) {
         if let Some(rules) = self.rules.records.get(record).filter(|rules| !rules.scope.open) {
-            self.fields(node.nodes(), &rules.scope.names, otherwise);
+            self.fields(node.nodes(), &rules.scope.names, filled);
         }
     }
 
     /// Reports fields that the schema does not know. Calls may bring such fields, so only one
-    /// that looks like another's name is an error; of the others `otherwise` says what becomes.
-    fn fields(&mut self, nodes: &[Node], known: &BTreeMap<String, Shape>, otherwise: &str) {
+    /// that looks like another's name is an error.
+    fn fields(&mut self, nodes: &[Node], known: &BTreeMap<String, Shape>, filled: Filled) {
         for node in nodes {
             if let Some(shape) = known.get(&node.name) {
                 if let (Kind::Object(fields), Some(children)) = (&shape.kind, &node.children) {
-                    self.fields(children, fields, otherwise);
+                    self.fields(children, fields, filled);
                 }
                 continue;
             }
-            let message = format!("the schema has no field `{}`", node.name);
+            let message = format!("{} has no field `{}`", filled.by, node.name);
             let guess = did_you_mean(&node.name, known.keys().map(String::as_str));
             let found = match guess {
                 Some(_) => Diagnostic::error(codes::UNKNOWN_FIELD, message, node.name_span),
                 None => Diagnostic::warning(codes::UNKNOWN_FIELD, message, node.name_span),
             };
-            let help = guess.unwrap_or_else(|| otherwise.to_owned());
+            let help = guess.unwrap_or_else(|| filled.otherwise.to_owned());
             self.sink.push(found.label("unknown").help(help));
         }
     }

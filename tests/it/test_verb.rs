@@ -204,14 +204,14 @@ fn validate_reads_the_tests_that_are_run_by_default() {
 fn validate_reads_the_tests_below_a_path_or_beside_a_file_and_no_others() {
     let wrong = "test \"x\" {\n    post \"no/where\"\n    expect reply=200\n}\n";
     let folder = project(wrong);
-    let (code, told) = validate(folder.path(), &["rules"]);
+    let (code, told) = validate(folder.path(), &["rules", "schemas"]);
     assert_eq!(code, 0, "{told}");
     for beside in ["rules/below.test.kdl", "rules/hello.test.kdl"] {
         fs::write(folder.path().join(beside), wrong).unwrap();
     }
-    let (code, told) = validate(folder.path(), &["rules"]);
+    let (code, told) = validate(folder.path(), &["rules", "schemas"]);
     assert_eq!((code, told.matches("unknown-endpoint").count()), (1, 2), "{told}");
-    let (code, told) = validate(folder.path(), &["rules/hello.kdl"]);
+    let (code, told) = validate(folder.path(), &["rules/hello.kdl", "schemas"]);
     assert_eq!((code, told.matches("unknown-endpoint").count()), (1, 1), "{told}");
     assert!(told.contains("rules/hello.test.kdl:2:"), "{told}");
 }
