@@ -279,7 +279,7 @@ fn gather(node: &Node, word: Option<&'static Word>, around: Option<&Node>, names
                 names.push(Name { declares: true, group, ..name(thing) });
             }
             Type::Refers(Thing::Endpoint) => {
-                names.extend(parts_of_full_name(name(Thing::Endpoint)).into_iter().flatten());
+                names.extend(parts_of_full_name(&name(Thing::Endpoint)).into_iter().flatten());
             }
             Type::Refers(thing) => names.push(name(thing)),
             Type::MayRefer(things) => names.extend(things.iter().map(|thing| name(*thing))),
@@ -290,7 +290,7 @@ fn gather(node: &Node, word: Option<&'static Word>, around: Option<&Node>, names
 
 /// The group and the endpoint that a full name holds, each at its place. One with escaped
 /// letters is passed over, because its places are not known.
-fn parts_of_full_name(name: Name) -> Option<[Name; 2]> {
+fn parts_of_full_name(name: &Name) -> Option<[Name; 2]> {
     let (group, endpoint) = group_and_endpoint(&name.text)?;
     let Range { start, end } = name.span.range();
     if end - start != name.text.len() + "\"\"".len() {
