@@ -30,6 +30,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (codes::WEAK_KEY, "only the environment holds keys: tests/cli.rs"),
     (codes::MISSING_SETTING, "only a start looks values up: tests/cli.rs"),
     (codes::NO_EFFECT, "it is about the environment: tests/cli.rs"),
+    (codes::NOT_MET, "only a test that is run can fail: tests/it/test_verb.rs"),
+    (codes::UNEXPECTED, "only a test that is run can fail: tests/it/test_verb.rs"),
     (codes::REAL_MAIL, "only the environment says that real mail leaves: tests/cli.rs"),
 ];
 

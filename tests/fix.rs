@@ -294,3 +294,22 @@ fn no_line_of_prose_is_wider_than_the_terminal() {
         }
     }
 }
+
+#[test]
+fn what_readers_of_emails_would_see_is_mended_too() {
+    let folder = with(
+        "schema \"signup\" {\n    email email\n    first_name text\n}\n\
+         webhooks \"shop\" {\n    path \"/shop\"\n    endpoint \"signup\" key=(env)\"KEY\" {\n        \
+         payload \"signup\"\n        start \"welcome\"\n    }\n}\n\
+         sequence \"welcome\" to=\"{{email}}\" kind=\"transactional\" {\n    \
+         email \"hello\" after=\"1h\" subject=\"Hello\"\n}\n",
+    );
+    let text = folder.path().join("emails/hello.md");
+    fs::create_dir(folder.path().join("emails")).expect("a folder");
+    fs::write(&text, "Dear [FIRST NAME],\n\nthank you for signing up.\n").expect("a file");
+    let output = validate(folder.path(), &["a.kdl", "--fix"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("[FIRST NAME] becomes {{first_name}}"), "{told}");
+    let mended = fs::read_to_string(text).expect("a text");
+    assert!(mended.starts_with("Dear {{first_name}},"), "{mended}");
+}

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use rulerun::base::report::{Style, human};
 use rulerun::base::{Diagnostic, SourceMap};
 use rulerun::language::mistakes::{self, Around, Mistake};
-use rulerun::language::{analyze, codes};
+use rulerun::language::{self, analyze, codes};
 use rulerun::model::Lookup;
+use rulerun::rehearse::{self, Fault};
 use rulerun::review;
 use rulerun::serve::settings;
 
@@ -22,9 +23,18 @@ fn all() -> impl Iterator<Item = &'static Mistake> {
     mistakes::groups().flat_map(|(_, own)| own)
 }
 
-/// The codes of what is wrong, and how it is told.
+/// The codes of what is wrong, and how it is told. A test that has no mistake is run.
 fn wrong_with(sources: &SourceMap) -> (BTreeSet<&'static str>, String) {
-    let found = review::study(sources).found;
+    let study = review::study(sources);
+    let mut found = study.found;
+    if found.is_empty() {
+        let rules = Arc::new(study.rules);
+        for test in language::tests(sources, &rules).0 {
+            let live = rehearse::prepare(Arc::clone(&rules)).expect("rules that can be tried");
+            let verdict = rehearse::judge(&live, &test, None).expect("a test that can be run");
+            found.extend(verdict.faults.iter().map(Fault::diagnostic));
+        }
+    }
     (found.iter().map(|found| found.code).collect(), human(sources, &found, PLAIN))
 }
 
@@ -160,6 +170,15 @@ fn explain_shows_both_examples_and_what_is_said_about_the_wrong_one() {
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
     }
+}
+
+#[test]
+fn explain_says_how_a_failing_test_is_told() {
+    let (_, page, _) = explain(&["not-met"]);
+    let said = "rulerun says: the e-mail `welcome-1` comes 24h after the call, not 1h";
+    assert!(page.contains(said), "{page}");
+    let (_, page, _) = explain(&["unexpected"]);
+    assert!(page.contains("the e-mail `welcome-1` comes, and no line expects it"), "{page}");
 }
 
 #[test]

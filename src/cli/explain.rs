@@ -1,5 +1,7 @@
 //! `rulerun explain [CODE]`: what a mistake means, why it matters, and how it looks right.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -7,8 +9,11 @@ use super::out::{self, Ink};
 use super::outcome::{Exit, Failure, Outcome};
 use super::{Format, table};
 use crate::base::diagnostic::closest;
-use crate::language::codes;
+use crate::base::{Diagnostic, SourceMap};
 use crate::language::mistakes::{self, Mistake};
+use crate::language::{self, codes};
+use crate::model::RuleSet;
+use crate::rehearse::{self, Fault};
 use crate::review;
 
 const EXAMPLES: &str = "\
@@ -16,7 +21,7 @@ Examples:
   rulerun explain                  every mistake that rulerun knows, in groups
   rulerun explain unquoted-url     one of them, with a wrong and a right example
 
-The code stands above each mistake that `rulerun validate` shows.";
+The code stands above each mistake that `rulerun validate` and `rulerun test` show.";
 
 /// What `explain` is told.
 #[derive(Args, Debug)]
@@ -119,11 +124,21 @@ fn page(mistake: &Mistake) -> String {
 /// What rulerun says about the wrong example: the message and how to mend it.
 fn said(mistake: &Mistake) -> String {
     let Some(sources) = mistake.around.sources(mistake.wrong) else { return String::new() };
-    let found = review::study(&sources).found;
-    let Some(found) = found.into_iter().find(|found| found.code == mistake.code) else {
+    let study = review::study(&sources);
+    let failing = || failing(&sources, study.rules);
+    let found = study.found.into_iter().find(|found| found.code == mistake.code);
+    let Some(found) = found.or_else(failing) else {
         return String::new();
     };
     found.help.map_or(found.message.clone(), |help| format!("{} — {help}", found.message))
+}
+
+/// What is wrong with the one test among these files when it is run.
+fn failing(sources: &SourceMap, rules: RuleSet) -> Option<Diagnostic> {
+    let test = language::tests(sources, &rules).0.pop()?;
+    let live = rehearse::prepare(Arc::new(rules)).ok()?;
+    let verdict = rehearse::judge(&live, &test, None).ok()?;
+    verdict.faults.first().map(Fault::diagnostic)
 }
 
 fn json(group: &str, mistake: &Mistake) -> Value {

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::outcome::Failure;
 use super::{fmt, out};
 use crate::base::{Diagnostic, FileId, Fix, Severity, SourceMap};
-use crate::language;
+use crate::review;
 
 /// A mend may uncover another mistake, which may have a mend: so many rounds at most.
 const ROUNDS: usize = 10;
@@ -33,7 +33,7 @@ struct State {
 
 impl State {
     fn of(sources: SourceMap) -> Self {
-        let (_, found) = language::analyze(&sources);
+        let found = review::study(&sources).found;
         Self { sources, found }
     }
 

@@ -9,6 +9,7 @@ use super::outcome::Failure;
 use super::progress;
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, Severity, SourceMap};
+use crate::language::is_test_file;
 use crate::model::rules::{Endpoint, RuleSet};
 use crate::model::{FromText, Lookup, Setting};
 use crate::rehearse;
@@ -30,15 +31,21 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Reads the rules below the paths, or below the default ones when there are none.
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
-        let sources = sources::load(paths).map_err(|error| {
-            let help = matches!(error, SourceError::Empty(_)).then(|| {
-                String::from(
-                    "run `rulerun init` to make a small project, or name your rules: `rulerun --rules PATH …`",
-                )
-            });
-            Failure::new(error.to_string()).maybe_help(help)
-        })?;
+        let sources = files(paths)?;
         let (rules, found) = progress::during("reading the rules", |_| review::read(&sources));
+        Ok(Self { sources, rules, found })
+    }
+
+    /// The same with the tests that belong to these rules. Where they cannot be looked for,
+    /// that is said, and the rules are read all the same.
+    pub(super) fn with_tests(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let mut sources = files(paths)?;
+        let tests = sources::tests_of(paths);
+        if let Err(why) = tests.and_then(|tests| sources::add(&mut sources, &tests)) {
+            out::note(&format!("not every test was read: {why}"));
+        }
+        let (rules, found) =
+            progress::during("reading the rules", |_| review::read_with_tests(&sources));
         Ok(Self { sources, rules, found })
     }
 
@@ -48,6 +55,11 @@ impl Loaded {
         (errors, self.found.len() - errors)
     }
 
+    /// Whether one of the mistakes stands in a test.
+    pub(super) fn has_mistaken_tests(&self) -> bool {
+        self.found.iter().any(|found| is_test_file(&self.sources.file(found.span.file).path))
+    }
+
     /// Draws every mistake on standard error.
     pub(super) fn show(&self) {
         if !self.found.is_empty() {
@@ -55,6 +67,18 @@ impl Loaded {
             out::note(report::human(&self.sources, &self.found, style).trim_end());
         }
     }
+}
+
+/// The files of a rule set.
+fn files(paths: &[PathBuf]) -> Result<SourceMap, Failure> {
+    sources::load(paths).map_err(|error| {
+            let help = matches!(error, SourceError::Empty(_)).then(|| {
+                String::from(
+                    "run `rulerun init` to make a small project, or name your rules: `rulerun --rules PATH …`",
+                )
+            });
+            Failure::new(error.to_string()).maybe_help(help)
+    })
 }
 
 /// The rules of a verb that works only with good ones. Warnings are `validate`'s business.

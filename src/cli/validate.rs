@@ -1,5 +1,5 @@
-//! `rulerun validate`: every mistake in the rules, then what they declare and what they
-//! need from the environment. It may mend them first, and look again after every change.
+//! `rulerun validate`: every mistake in the rules and in the files of their tests, then what
+//! the rules declare and what they need from the environment. It may mend them first, and look again after every change.
 
 use std::path::PathBuf;
 
@@ -74,12 +74,12 @@ pub(super) fn run(global: &Global, args: &ValidateArgs) -> Outcome {
 
 /// Validates, and mends before that where it is asked to.
 fn once(paths: &[PathBuf], args: &ValidateArgs) -> Outcome {
-    let mut loaded = Loaded::read(paths)?;
+    let mut loaded = Loaded::with_tests(paths)?;
     let mut mended = Mended::default();
     if args.fix {
         mended = fix::mend(&loaded.sources)?;
         if mended.files > 0 {
-            loaded = Loaded::read(paths)?;
+            loaded = Loaded::with_tests(paths)?;
         }
     }
     let environment = Environment::load()?;
@@ -112,7 +112,7 @@ fn once(paths: &[PathBuf], args: &ValidateArgs) -> Outcome {
             if let Some(summary) = summary.filter(|_| errors == 0) {
                 out::data(&summary.human())?;
             }
-            tell(errors, warnings, !remarks.is_empty());
+            tell(errors, warnings, loaded.has_mistaken_tests(), !remarks.is_empty());
             if !args.fix {
                 offer_fix(&loaded, &args.paths);
             }
@@ -163,15 +163,20 @@ fn offer_fix(loaded: &Loaded, paths: &[PathBuf]) {
 }
 
 /// How many mistakes there are, after they were drawn.
-fn tell(errors: usize, warnings: usize, around: bool) {
+fn tell(errors: usize, warnings: usize, tests: bool, around: bool) {
     let parts: Vec<String> = [(errors, "error"), (warnings, "warning")]
         .into_iter()
         .filter(|(number, _)| *number > 0)
         .map(|(number, word)| out::count(number, word))
         .collect();
     if !parts.is_empty() {
-        let place = if around { "in the rules and the environment" } else { "in the rules" };
-        out::note(&format!("{} {place}", parts.join(" and ")));
+        let place = match (tests, around) {
+            (false, false) => "the rules",
+            (true, false) => "the rules and the tests",
+            (false, true) => "the rules and the environment",
+            (true, true) => "the rules, the tests and the environment",
+        };
+        out::note(&format!("{} in {place}", parts.join(" and ")));
     }
 }
 

@@ -17,14 +17,19 @@ const SWEEP: Duration = Duration::from_secs(2);
 /// Takes everything off the terminal and begins at its top.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
 
-/// Runs `once` now and after every change of the files below these paths. It comes back only
+/// Runs `once` now and after every change of the files below these paths and of their tests. It comes back only
 /// when the first run cannot do its work at all: a wrong path is no reason to wait.
 ///
 /// # Errors
 /// What the first run could not do.
 pub(super) fn again_and_again(paths: &[PathBuf], once: impl Fn() -> Outcome) -> Outcome {
     let (bell, changes) = mpsc::sync_channel::<()>(1);
-    let mut seen = reload::fingerprint(paths);
+    let look = || {
+        let mut files = sources::files(&sources::roots(paths)).unwrap_or_default();
+        files.extend(sources::tests_of(paths).unwrap_or_default());
+        reload::fingerprint_of(files)
+    };
+    let mut seen = look();
     let mut watcher = reload::watch(paths, ring(&bell));
     clear();
     once()?;
@@ -33,7 +38,7 @@ pub(super) fn again_and_again(paths: &[PathBuf], once: impl Fn() -> Outcome) -> 
         loop {
             let _ = changes.recv_timeout(SWEEP);
             while changes.recv_timeout(QUIET).is_ok() {}
-            let now = reload::fingerprint(paths);
+            let now = look();
             if now != seen {
                 seen = now;
                 break;

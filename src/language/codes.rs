@@ -103,6 +103,10 @@ codes! {
     UNKNOWN_EMAIL = "unknown-email";
     /// A test that expects nothing.
     NO_EXPECTATION = "no-expectation";
+    /// What a test expects does not happen, or happens otherwise.
+    NOT_MET = "not-met";
+    /// Something happens that no line of a test expects.
+    UNEXPECTED = "unexpected";
     /// A file that is not there.
     UNKNOWN_FILE = "unknown-file";
     /// A field that an event needs and does not get.

@@ -47,6 +47,13 @@ impl Line {
     pub fn title(&self) -> Option<&str> {
         self.values.first().map(|part| part.text.as_str())
     }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn property(&self, key: &str) -> Option<&str> {
+        let (_, value) = self.properties.iter().find(|(known, _)| known.text == key)?;
+        value.as_ref().map(|value| value.text.as_str())
+    }
 }
 
 /// An open block.
@@ -81,6 +88,8 @@ pub enum At {
 /// A place in a rule text.
 #[derive(Clone, Debug)]
 pub struct Cursor {
+    /// What the file holds: rules or tests.
+    pub root: Place,
     /// The blocks around it, from the file inwards.
     pub blocks: Vec<Block>,
     /// The line it stands in; its word is empty on an empty line.
@@ -94,9 +103,9 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The place of a byte offset.
+    /// The place of a byte offset in a text that holds rules or tests.
     #[must_use]
-    pub fn new(text: &str, offset: usize) -> Self {
+    pub fn new(text: &str, offset: usize, root: Place) -> Self {
         let mut reader = Reader { text, offset, ..Reader::default() };
         let tokens = tokens(text);
         for (index, token) in tokens.iter().enumerate() {
@@ -107,13 +116,13 @@ impl Cursor {
         let (at, part, annotation) = reader.found.unwrap_or_default();
         let mut blocks = reader.blocks;
         blocks.push(Block { line: reader.opening, above: reader.above });
-        Self { blocks, line: reader.line.unwrap_or_default(), at, part, annotation }
+        Self { root, blocks, line: reader.line.unwrap_or_default(), at, part, annotation }
     }
 
     /// What may stand in the block around it.
     #[must_use]
     pub fn children(&self) -> Children {
-        self.blocks[1..].iter().fold(Children::Words(Place::File), |outer, block| match outer {
+        self.blocks[1..].iter().fold(Children::Words(self.root), |outer, block| match outer {
             Children::Words(place) => vocabulary::find(&block.line.word.text, place)
                 .map_or(Children::Anything, |word| word.children),
             Children::Fields => Children::Fields,
@@ -148,7 +157,8 @@ impl Cursor {
                 word.properties.iter().find(|known| known.name == key).map(|known| known.kind)
             }
             (At::Entry(_) | At::Argument(_), None) if self.children() == Children::Values => {
-                Some(Type::Template)
+                // What a test sends stands there as it is.
+                Some(if self.root.is_for_tests() { Type::Any } else { Type::Template })
             }
             _ => None,
         }
@@ -322,7 +332,7 @@ mod tests {
     /// The cursor at the `|` of a text.
     fn at(text: &str) -> Cursor {
         let place = text.find('|').expect("a cursor");
-        Cursor::new(&text.replacen('|', "", 1), place)
+        Cursor::new(&text.replacen('|', "", 1), place, Place::File)
     }
 
     #[test]
@@ -365,7 +375,7 @@ mod tests {
         ];
         for text in odd {
             for (offset, _) in text.char_indices() {
-                let cursor = Cursor::new(text, offset);
+                let cursor = Cursor::new(text, offset, Place::File);
                 assert!(text.get(cursor.part.whole.clone()).is_some());
                 let _ = (cursor.kind(), cursor.children());
             }

@@ -7,8 +7,8 @@ use std::ops::Range;
 use super::paths::{self, Within};
 use super::tree::{Node, Value};
 use super::vocabulary::{self, Argument, Children, Place, Thing, Type, Word};
-use super::{Study, syntax, tokens, values};
-use crate::base::{Diagnostic, FileId, Sink, SourceMap, Span};
+use super::{Study, tokens, values};
+use crate::base::{FileId, SourceMap, Span};
 use crate::model::rules::Schema;
 
 /// A name at a place.
@@ -20,12 +20,14 @@ pub struct Name {
     pub text: String,
     /// Where it stands, with its quotation marks.
     pub span: Span,
+    /// Whether it is a part of a longer text, and so without marks of its own.
+    pub part: bool,
     /// Whether the thing is declared here.
     pub declares: bool,
     /// The whole line with its block.
     pub node: Span,
-    /// The blocks around it, from the outside: their words and names.
-    pub within: Vec<(String, String)>,
+    /// The group of an endpoint: `hello` of `hello/signup`.
+    pub group: Option<String>,
 }
 
 /// A name in a guard or a text with `{{tags}}`.
@@ -62,19 +64,16 @@ pub struct Field {
 }
 
 impl Study {
-    /// Every name in the rule files.
+    /// Every name in the rule files, and in the files of tests once they were read.
     #[must_use]
     pub fn names(&self) -> Vec<Name> {
         let mut names = Vec::new();
-        for (_, nodes) in &self.files {
-            walk(
-                nodes,
-                Children::Words(Place::File),
-                &mut Vec::new(),
-                &mut |node, word, within| {
-                    gather(node, word, within, &mut names);
-                },
-            );
+        for (files, place) in [(&self.files, Place::File), (&self.tests, Place::TestFile)] {
+            for (_, nodes) in files {
+                walk(nodes, Children::Words(place), None, &mut |node, word, around| {
+                    gather(node, word, around, &mut names);
+                });
+            }
         }
         schemas_of_events(&mut names);
         names
@@ -85,7 +84,7 @@ impl Study {
     pub fn mentions(&self, sources: &SourceMap) -> Vec<Mention> {
         let mut found = Vec::new();
         for (_, nodes) in &self.files {
-            walk(nodes, Children::Words(Place::File), &mut Vec::new(), &mut |node, word, _| {
+            walk(nodes, Children::Words(Place::File), None, &mut |node, word, _| {
                 for (value, kind) in typed(node, word) {
                     let within = match kind {
                         Type::Guard => Within::Guard,
@@ -111,6 +110,7 @@ impl Study {
     pub fn outline(&self, file: FileId) -> Vec<Outline> {
         self.files
             .iter()
+            .chain(&self.tests)
             .filter(|(id, _)| *id == file)
             .flat_map(|(_, nodes)| nodes.iter().map(outline))
             .collect()
@@ -190,7 +190,17 @@ pub fn name_fault(thing: Thing, name: &str) -> Option<String> {
     if fault.is_none() && thing == Thing::Endpoint && !super::addresses::is_segment(name) {
         return Some(format!("`{name}` cannot be part of an address"));
     }
+    let is_file = matches!(thing, Thing::Email | Thing::Text);
+    if is_file && (name.contains(['/', '\\']) || name.starts_with('.')) {
+        return Some(format!("`{name}` cannot be the name of an e-mail: a file is called so"));
+    }
     fault
+}
+
+/// The group and the endpoint of a full name: `hello/signup`.
+#[must_use]
+pub fn group_and_endpoint(name: &str) -> Option<(&str, &str)> {
+    name.rsplit_once('/')
 }
 
 /// A name as it is written in a rule file; one that stands without quotation marks stays so
@@ -200,27 +210,22 @@ pub fn quoted(name: &str, bare: bool) -> String {
     if bare && values::is_identifier(name) && !matches!(name, "true" | "false" | "null") {
         return name.to_owned();
     }
-    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+    format!("\"{}\"", escaped(name))
 }
 
-/// What is wrong with the files of tests by themselves, whatever the rules say.
+/// A name as it is written between quotation marks.
 #[must_use]
-pub fn test_slips(sources: &SourceMap) -> Vec<Diagnostic> {
-    let mut sink = Sink::new();
-    for (id, file) in sources.iter().filter(|(_, file)| super::is_test_file(&file.path)) {
-        syntax::parse(id, &file.text, &mut sink);
-    }
-    sink.finish()
+pub fn escaped(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-type Blocks = Vec<(String, String)>;
-
-/// Calls `visit` for every node that the vocabulary knows, and for lines of fields.
+/// Calls `visit` for every node that the vocabulary knows, and for lines of fields, with the
+/// node around it.
 fn walk(
     nodes: &[Node],
     children: Children,
-    within: &mut Blocks,
-    visit: &mut impl FnMut(&Node, Option<&'static Word>, &Blocks),
+    around: Option<&Node>,
+    visit: &mut impl FnMut(&Node, Option<&'static Word>, Option<&Node>),
 ) {
     for node in nodes {
         let word = match children {
@@ -231,10 +236,9 @@ fn walk(
             Children::Values => None,
             Children::Fields | Children::None | Children::Anything => return,
         };
-        visit(node, word, within);
-        within.push((node.name.clone(), node.title().unwrap_or_default().to_owned()));
-        walk(node.nodes(), word.map_or(Children::Values, |word| word.children), within, visit);
-        within.pop();
+        visit(node, word, around);
+        let children = word.map_or(Children::Values, |word| word.children);
+        walk(node.nodes(), children, Some(node), visit);
     }
 }
 
@@ -256,22 +260,55 @@ fn typed<'n>(node: &'n Node, word: Option<&'static Word>) -> Vec<(&'n Value, Typ
     values.chain(props).collect()
 }
 
-fn gather(node: &Node, word: Option<&'static Word>, within: &Blocks, names: &mut Vec<Name>) {
+fn gather(node: &Node, word: Option<&'static Word>, around: Option<&Node>, names: &mut Vec<Name>) {
     for (value, kind) in typed(node, word) {
-        let (thing, declares) = match kind {
-            Type::Declares(thing) => (thing, true),
-            Type::Refers(thing) => (thing, false),
-            _ => continue,
-        };
-        names.extend(value.text().map(|text| Name {
+        let Some(text) = value.text() else { continue };
+        let name = |thing| Name {
             thing,
             text: text.to_owned(),
             span: value.span,
-            declares,
+            part: false,
+            declares: false,
             node: node.span,
-            within: within.clone(),
-        }));
+            group: None,
+        };
+        match kind {
+            Type::Declares(thing) => {
+                let group = around.and_then(Node::title).filter(|_| thing == Thing::Endpoint);
+                let group = group.map(str::to_owned);
+                names.push(Name { declares: true, group, ..name(thing) });
+            }
+            Type::Refers(Thing::Endpoint) => {
+                names.extend(parts_of_full_name(&name(Thing::Endpoint)).into_iter().flatten());
+            }
+            Type::Refers(thing) => names.push(name(thing)),
+            Type::MayRefer(things) => names.extend(things.iter().map(|thing| name(*thing))),
+            _ => {}
+        }
     }
+}
+
+/// The group and the endpoint that a full name holds, each at its place. One with escaped
+/// letters is passed over, because its places are not known.
+fn parts_of_full_name(name: &Name) -> Option<[Name; 2]> {
+    let (group, endpoint) = group_and_endpoint(&name.text)?;
+    let Range { start, end } = name.span.range();
+    if end - start != name.text.len() + "\"\"".len() {
+        return None;
+    }
+    let slash = start + 1 + group.len();
+    let part = |thing, text: &str, range, group| Name {
+        thing,
+        text: text.to_owned(),
+        span: Span::new(name.span.file, range),
+        part: true,
+        group,
+        ..name.clone()
+    };
+    Some([
+        part(Thing::Webhooks, group, start + 1..slash, None),
+        part(Thing::Endpoint, endpoint, slash + 1..end - 1, Some(group.to_owned())),
+    ])
 }
 
 fn mention(text: &str, file: FileId, at: usize, within: Within, found: &mut Vec<Mention>) {

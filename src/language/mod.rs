@@ -68,9 +68,14 @@ pub struct Study {
     pub found: Vec<Diagnostic>,
     /// What each sequence is started with, by every step that starts it.
     pub(crate) starts: BTreeMap<String, Vec<Start>>,
-    /// The files that could be read.
-    files: Vec<(FileId, Vec<Node>)>,
+    /// The rule files that could be read.
+    files: Files,
+    /// The same of the files of tests, once [`Self::read_tests`] has read them.
+    tests: Files,
 }
+
+/// Files with what stands in them.
+type Files = Vec<(FileId, Vec<Node>)>;
 
 /// One way in which a sequence is started.
 #[derive(Clone, Debug)]
@@ -85,7 +90,7 @@ impl Study {
     /// Whether a file could be read, if only as if its slips were mended.
     #[must_use]
     pub fn has_read(&self, file: FileId) -> bool {
-        self.files.iter().any(|(id, _)| *id == file)
+        self.files.iter().chain(&self.tests).any(|(id, _)| *id == file)
     }
 }
 
@@ -122,7 +127,7 @@ pub fn study(sources: &SourceMap) -> Study {
         .map(|(name, starts)| (name, starts.iter().map(started).collect()))
         .collect();
     let found = reading.sink.finish();
-    Study { rules, found, starts, files }
+    Study { rules, found, starts, files, tests: Vec::new() }
 }
 
 /// Whether a path names a rule file; `.test.kdl` files are for tests of rules.
@@ -137,6 +142,12 @@ pub fn is_test_file(path: &str) -> bool {
     path.ends_with(".test.kdl")
 }
 
+/// Where the words of a file stand that are in no block: among rules or among tests.
+#[must_use]
+pub fn root_of(path: &str) -> Place {
+    if is_test_file(path) { Place::TestFile } else { Place::File }
+}
+
 /// Whether a path has an ending; endings are written in small letters.
 fn has_ending(path: &str, ending: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, found)| found == ending)
@@ -144,7 +155,7 @@ fn has_ending(path: &str, ending: &str) -> bool {
 
 /// Parses every rule file; the ones that cannot be read, even with their slips mended, are
 /// left out.
-fn parse(reading: &mut Reading<'_>) -> Vec<(FileId, Vec<Node>)> {
+fn parse(reading: &mut Reading<'_>) -> Files {
     let mut files = Vec::new();
     for (id, file) in reading.sources.iter() {
         if !is_rule_file(&file.path) {

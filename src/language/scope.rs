@@ -1,10 +1,14 @@
 //! Which names a guard or a `{{tag}}` may use where somebody is typing. The rules say what is
 //! declared; the lines above the cursor say what is in scope, as `steps` reads them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::Study;
 use super::cursor::{At, Block, Cursor, Line};
+use super::vocabulary::{self, Children};
 use crate::base::SourceMap;
 use crate::model::rules::Schema;
 use crate::model::{Kind, Scope, Shape};
@@ -18,6 +22,17 @@ pub struct InScope {
     pub payloads: Vec<Arc<Schema>>,
     /// Those of the names that are records.
     pub records: Vec<String>,
+}
+
+/// A field that a block may fill.
+#[derive(Clone, Debug)]
+pub struct Fillable {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub shape: Shape,
+    /// A value for it.
+    pub example: Option<Value>,
 }
 
 impl InScope {
@@ -85,6 +100,62 @@ impl Study {
         })
     }
 
+    /// The fields that the block of values around a cursor may fill: those of the payload,
+    /// event or record that the block is about.
+    #[must_use]
+    pub fn fillable(&self, cursor: &Cursor) -> Vec<Fillable> {
+        let mut within = Children::Words(cursor.root);
+        let mut blocks = cursor.blocks.iter().skip(1);
+        let owner = blocks.find(|block| {
+            let Children::Words(place) = within else { return false };
+            let word = vocabulary::find(&block.line.word.text, place);
+            within = word.map_or(Children::Anything, |word| word.children);
+            within == Children::Values
+        });
+        let Some((mut shapes, mut example)) = owner.and_then(|block| self.filled(&block.line))
+        else {
+            return Vec::new();
+        };
+        for block in blocks {
+            let name = &block.line.word.text;
+            let Some(Shape { kind: Kind::Object(inner), .. }) = shapes.remove(name) else {
+                return Vec::new();
+            };
+            (shapes, example) = (inner, example.get(name).cloned().unwrap_or_default());
+        }
+        let field = |(name, shape)| {
+            let example = example.get(&name).cloned();
+            Fillable { name, shape, example }
+        };
+        shapes.into_iter().map(field).collect()
+    }
+
+    /// The fields that the block of a line fills, and an example of all of them.
+    fn filled(&self, line: &Line) -> Option<(BTreeMap<String, Shape>, Value)> {
+        let title = line.title().unwrap_or_default();
+        let of_schema = |schema: &Arc<Schema>| (schema.scope.names.clone(), schema.example.clone());
+        let of_record = |name: &str| {
+            let record = self.rules.records.get(name)?;
+            let example = record.schema.as_ref().map(|schema| schema.example.clone());
+            Some((record.scope.names.clone(), example.unwrap_or_default()))
+        };
+        match line.word.text.as_str() {
+            "post" => {
+                let mut endpoints = self.rules.endpoints.iter();
+                let endpoint = endpoints.find(|endpoint| endpoint.full_name() == title)?;
+                endpoint.payload.as_ref().map(of_schema)
+            }
+            "send" => self.rules.schemas.get(title).map(of_schema),
+            "save" => of_record(title),
+            "expect" => match (line.property("event"), line.property("save")) {
+                (Some(event), _) => self.rules.schemas.get(event).map(of_schema),
+                (None, Some(record)) => of_record(record),
+                (None, None) => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The schema of an endpoint: the one that stands there now, or the one it had.
     fn payload(&self, block: &Block, group: &str, endpoint: &str) -> Option<Arc<Schema>> {
         let line = block.above.iter().find(|line| line.word.text == "payload" && !line.off);
@@ -127,7 +198,7 @@ impl Study {
             all = all.with_record(self, "contact");
             let mut contact = match all.scope.names.remove("contact") {
                 Some(Shape { kind: Kind::Object(fields), .. }) => fields,
-                _ => std::collections::BTreeMap::new(),
+                _ => BTreeMap::new(),
             };
             for flag in super::sequence::CONTACT_FLAGS {
                 contact.insert(flag.to_owned(), Shape::required(Kind::Boolean));

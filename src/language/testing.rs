@@ -11,8 +11,9 @@ use super::shape;
 use super::syntax;
 use super::tree::{Node, Value};
 use super::vocabulary::Place;
+use super::{Files, Study};
 use crate::base::diagnostic::{closest, did_you_mean};
-use crate::base::{Delay, Diagnostic, Sink, SourceMap, Span, Timestamp, time};
+use crate::base::{Delay, Diagnostic, Severity, Sink, SourceMap, Span, Timestamp, time};
 use crate::model::rules::{RuleSet, SequenceAction};
 use crate::model::test::{Expectation, Expected, Test, TestAction, TestStep};
 use crate::model::{Kind, Shape};
@@ -33,17 +34,67 @@ const KINDS: [(&str, &[&str], bool); 7] = [
     ("skipped", &["after"], false),
 ];
 
+/// What a block of fields fills.
+#[derive(Clone, Copy)]
+struct Filled {
+    /// What declares its fields, for messages.
+    by: &'static str,
+    /// Advice on a field that is not declared.
+    otherwise: &'static str,
+}
+
+const CALL: Filled = Filled { by: "the schema", otherwise: "it is passed on as it is" };
+const SAVED: Filled = Filled { by: "the record", otherwise: "it is saved as it is" };
+const EXPECTED_CALL: Filled = Filled {
+    by: "the schema",
+    otherwise: "take it away, or add it to the schema if it is there after all",
+};
+const EXPECTED_RECORD: Filled = Filled {
+    by: "the record",
+    otherwise: "take it away, or `save` it in a rule if it is there after all",
+};
+
 /// Reads the tests in every `*.test.kdl` file of the map, against the rules that they are
 /// about. A test with a mistake is left out; warnings leave it in.
 #[must_use]
 pub fn tests(sources: &SourceMap, rules: &RuleSet) -> (Vec<Test>, Vec<Diagnostic>) {
+    let (files, mut found) = parse(sources);
+    let (tests, more) = decode(&files, rules);
+    found.extend(more);
+    found.sort_by_key(|found| found.span);
+    (tests, found)
+}
+
+impl Study {
+    /// Reads the files of tests as well: [`Self::names`] knows what they name from now on. The
+    /// answer are their mistakes. While the rules have errors, tests are read only as far as
+    /// they stand for themselves.
+    #[must_use]
+    pub fn read_tests(&mut self, sources: &SourceMap) -> Vec<Diagnostic> {
+        let (files, mut found) = parse(sources);
+        if self.found.iter().all(|found| found.severity != Severity::Error) {
+            found.extend(decode(&files, &self.rules).1);
+        }
+        self.tests = files;
+        found
+    }
+}
+
+/// Every file of tests that can be read, and what is wrong with the others.
+fn parse(sources: &SourceMap) -> (Files, Vec<Diagnostic>) {
+    let mut sink = Sink::new();
+    let files = sources.iter().filter(|(_, file)| super::is_test_file(&file.path));
+    let files =
+        files.filter_map(|(id, file)| Some((id, syntax::parse(id, &file.text, &mut sink)?)));
+    (files.collect(), sink.finish())
+}
+
+fn decode(files: &Files, rules: &RuleSet) -> (Vec<Test>, Vec<Diagnostic>) {
     let mut found = Vec::new();
     let mut tests = Vec::new();
-    for (id, file) in sources.iter().filter(|(_, file)| super::is_test_file(&file.path)) {
-        let mut sink = Sink::new();
-        let nodes = syntax::parse(id, &file.text, &mut sink).unwrap_or_default();
+    for (_, nodes) in files {
         let mut first: BTreeMap<&str, Span> = BTreeMap::new();
-        for node in &nodes {
+        for node in nodes {
             let mut own = Sink::new();
             shape::check(std::slice::from_ref(node), Place::TestFile, &mut own);
             let mut desk = Desk { rules, sink: own };
@@ -59,9 +110,7 @@ pub fn tests(sources: &SourceMap, rules: &RuleSet) -> (Vec<Test>, Vec<Diagnostic
             }
             found.extend(desk.sink.finish());
         }
-        found.extend(sink.finish());
     }
-    found.sort_by_key(|found| found.span);
     (tests, found)
 }
 
@@ -155,7 +204,7 @@ impl Desk<'_> {
             return None;
         };
         if let Some(schema) = endpoint.payload.as_ref().filter(|schema| !schema.scope.open) {
-            self.fields(node.nodes(), &schema.scope.names);
+            self.fields(node.nodes(), &schema.scope.names, CALL);
         }
         Some(TestAction::Post { endpoint, body: body? })
     }
@@ -165,7 +214,7 @@ impl Desk<'_> {
         let event = self.event(node.first()?)?;
         let event = Arc::clone(self.rules.events.get(&event)?);
         if let Some(schema) = event.schema.as_ref().filter(|schema| !schema.scope.open) {
-            self.fields(node.nodes(), &schema.scope.names);
+            self.fields(node.nodes(), &schema.scope.names, CALL);
         }
         Some(TestAction::Send { body: body?, event })
     }
@@ -173,7 +222,7 @@ impl Desk<'_> {
     fn save(&mut self, node: &Node) -> Option<TestAction> {
         let fields = self.body(node);
         let record = self.record(node.first()?)?;
-        self.record_fields(&record, node);
+        self.record_fields(&record, node, SAVED);
         let id = node.prop_text("id")?.to_owned();
         Some(TestAction::Save { record, id, fields: fields? })
     }
@@ -288,11 +337,16 @@ impl Desk<'_> {
                 if let Some(service) = node.prop("to") {
                     self.service(service);
                 }
-                Expected::Event { name: self.event(value)?, to: text("to"), fields }
+                let name = self.event(value)?;
+                let schema = self.rules.events.get(&name).and_then(|event| event.schema.as_ref());
+                if let Some(schema) = schema.filter(|schema| !schema.scope.open) {
+                    self.fields(node.nodes(), &schema.scope.names, EXPECTED_CALL);
+                }
+                Expected::Event { name, to: text("to"), fields }
             }
             "save" => {
                 let record = self.record(value)?;
-                self.record_fields(&record, node);
+                self.record_fields(&record, node, EXPECTED_RECORD);
                 Expected::Save { record, id: text("id"), fields }
             }
             "retry" => Expected::Retry(self.delivery(value, false)?),
@@ -378,29 +432,29 @@ impl Desk<'_> {
         );
     }
 
-    fn record_fields(&mut self, record: &str, node: &Node) {
+    fn record_fields(&mut self, record: &str, node: &Node, filled: Filled) {
         if let Some(rules) = self.rules.records.get(record).filter(|rules| !rules.scope.open) {
-            self.fields(node.nodes(), &rules.scope.names);
+            self.fields(node.nodes(), &rules.scope.names, filled);
         }
     }
 
     /// Reports fields that the schema does not know. Calls may bring such fields, so only one
     /// that looks like another's name is an error.
-    fn fields(&mut self, nodes: &[Node], known: &BTreeMap<String, Shape>) {
+    fn fields(&mut self, nodes: &[Node], known: &BTreeMap<String, Shape>, filled: Filled) {
         for node in nodes {
             if let Some(shape) = known.get(&node.name) {
                 if let (Kind::Object(fields), Some(children)) = (&shape.kind, &node.children) {
-                    self.fields(children, fields);
+                    self.fields(children, fields, filled);
                 }
                 continue;
             }
-            let message = format!("the schema has no field `{}`", node.name);
+            let message = format!("{} has no field `{}`", filled.by, node.name);
             let guess = did_you_mean(&node.name, known.keys().map(String::as_str));
             let found = match guess {
-                Some(_) => Diagnostic::error("unknown-field", message, node.name_span),
-                None => Diagnostic::warning("unknown-field", message, node.name_span),
+                Some(_) => Diagnostic::error(codes::UNKNOWN_FIELD, message, node.name_span),
+                None => Diagnostic::warning(codes::UNKNOWN_FIELD, message, node.name_span),
             };
-            let help = guess.unwrap_or_else(|| String::from("it is passed on as it is"));
+            let help = guess.unwrap_or_else(|| filled.otherwise.to_owned());
             self.sink.push(found.label("unknown").help(help));
         }
     }

@@ -8,8 +8,9 @@ mod words;
 use std::sync::Arc;
 
 use super::{Happened, Rehearsal, RehearsalError, What};
-use crate::base::{Span, Timestamp, Zone, time};
+use crate::base::{Diagnostic, Span, Timestamp, Zone, time};
 use crate::engine::Watch;
+use crate::language::codes;
 use crate::model::test::{Expectation, Test, TestAction};
 use crate::serve::settings::Live;
 
@@ -41,6 +42,19 @@ pub struct Fault {
     pub got: String,
     /// Lines that would expect it, ready to be pasted; empty where a line is there already.
     pub would_expect: Vec<String>,
+}
+
+impl Fault {
+    /// The fault as a mistake in the file of tests.
+    #[must_use]
+    pub fn diagnostic(&self) -> Diagnostic {
+        let code = if self.expected.is_empty() { codes::UNEXPECTED } else { codes::NOT_MET };
+        let found = Diagnostic::error(code, self.message.clone(), self.span).label(self.label);
+        match self.would_expect.as_slice() {
+            [] => found,
+            lines => found.help(format!("this would expect it:\n{}", lines.join("\n"))),
+        }
+    }
 }
 
 /// A line that expects something, with what was so when its turn came.

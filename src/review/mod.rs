@@ -17,7 +17,7 @@ pub use letter::{Draft, Letter, Scene};
 pub use starts::{Start, starts};
 
 use crate::base::{Diagnostic, Severity, SourceMap};
-use crate::language::{self, Study, codes, index};
+use crate::language::{self, Study, codes};
 use crate::model::RuleSet;
 
 /// Reads the files of a rule set as [`language::analyze`] does, and then every e-mail in it.
@@ -34,13 +34,20 @@ pub fn read(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
 #[must_use]
 pub fn study(sources: &SourceMap) -> Study {
     let mut study = with_emails(sources);
-    let tests = if is_sound(&study.found) {
-        language::tests(sources, &study.rules).1
-    } else {
-        index::test_slips(sources)
-    };
+    let tests = study.read_tests(sources);
     add(&mut study.found, tests);
     study
+}
+
+/// Reads the files of a rule set as [`read`] does, and the files of tests among them. The
+/// rule set is there unless the rules themselves have an error.
+#[must_use]
+pub fn read_with_tests(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
+    let mut study = with_emails(sources);
+    let sound = is_sound(&study.found);
+    let tests = study.read_tests(sources);
+    add(&mut study.found, tests);
+    (sound.then_some(study.rules), study.found)
 }
 
 fn with_emails(sources: &SourceMap) -> Study {

@@ -147,6 +147,22 @@ pub fn tests(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
     Ok(walk.found())
 }
 
+/// The files of tests that belong to the rules at these paths: below folders, and beside a
+/// single file the one of its name, as `shop.test.kdl` is beside `shop.kdl`. For the default
+/// paths they are those below the folder in which rulerun runs.
+///
+/// # Errors
+/// A folder that cannot be read; too many files.
+pub fn tests_of(given: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
+    if given.is_empty() {
+        return tests(&[PathBuf::from(".")]);
+    }
+    let place = |path: &PathBuf| {
+        if path.is_dir() { path.clone() } else { path.with_extension("test.kdl") }
+    };
+    tests(&given.iter().map(place).filter(|path| path.exists()).collect::<Vec<_>>())
+}
+
 /// Adds files to a map, each once, and answers their ids.
 ///
 /// # Errors

@@ -103,7 +103,7 @@ fn describe(text: &mut String, word: &Word) {
     let _ = write!(text, "\n\n```kdl fragment\n{}\n```\n", word.example);
     let mut lines: Vec<String> = word.arguments.iter().map(argument).collect();
     lines.extend(word.properties.iter().map(property));
-    lines.extend(block(word.children).map(|block| format!("- In its block: {block}")));
+    lines.extend(block(word).map(|block| format!("- In its block: {block}")));
     if !lines.is_empty() {
         let _ = write!(text, "\n{}\n", lines.join("\n"));
     }
@@ -128,8 +128,8 @@ fn property(property: &Property) -> String {
     format!("- `{}=` {}{needed}{found}. {}", property.name, kind(property.kind), property.about)
 }
 
-fn block(children: Children) -> Option<String> {
-    match children {
+fn block(word: &Word) -> Option<String> {
+    match word.children {
         Children::None | Children::Anything => None,
         Children::Words(place) => {
             let words = vocabulary::at(place).map(|word| format!("`{}`", word.name));
@@ -138,6 +138,9 @@ fn block(children: Children) -> Option<String> {
                 .then(|| format!("{} ([more](#{}))", words.join(", "), anchor(place)))
         }
         Children::Fields => Some(String::from("[fields](#fields), one on each line")),
+        Children::Values if word.places.iter().all(|place| place.is_for_tests()) => {
+            Some(String::from("a name and a value on each line"))
+        }
         Children::Values => {
             Some(String::from("a name and a value on each line; a value may be a `{{tag}}`"))
         }
@@ -157,7 +160,7 @@ fn kind(kind: Type) -> String {
             return text;
         }
         Type::Text => "a text",
-        Type::Name | Type::Declares(_) | Type::Refers(_) => "a name",
+        Type::Name | Type::Declares(_) | Type::Refers(_) | Type::MayRefer(_) => "a name",
         Type::Identifier => "a name of letters, digits and `_`",
         Type::Boolean => "`#true` or `#false`",
         Type::Number => "a number",

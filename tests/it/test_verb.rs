@@ -165,6 +165,87 @@ fn build_servers_read_the_report() {
     assert_eq!(told, "the e-mail `welcome-1` comes 5min after the call, not 1min");
 }
 
+/// Exit code and what people are told.
+fn validate(folder: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = rulerun().current_dir(folder).arg("validate").args(arguments).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn validate_reads_the_tests_that_are_run_by_default() {
+    let folder = project("");
+    let (code, told) = validate(folder.path(), &["--deny-warnings"]);
+    assert_eq!(code, 0, "{told}");
+    fs::write(
+        folder.path().join("more.test.kdl"),
+        "test \"x\" {\n    post \"hello/sginup\"\n    expect reply=200\n}\n",
+    )
+    .unwrap();
+    let (code, told) = validate(folder.path(), &[]);
+    assert_eq!(code, 1, "{told}");
+    for part in
+        ["more.test.kdl:2:", "did you mean `hello/signup`?", "1 error in the rules and the tests"]
+    {
+        assert!(told.contains(part), "{part}:\n{told}");
+    }
+    let (code, told) = validate(folder.path(), &["--format", "json"]);
+    let report: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((code, &report["summary"]["errors"]), (1, &json!(1)));
+    assert_eq!(report["diagnostics"][0]["file"], "more.test.kdl");
+    assert!(report["summary"]["declared"].is_object(), "the rules themselves are sound");
+    // A failing test is no mistake: it is `rulerun test` that runs them.
+    fs::write(folder.path().join("more.test.kdl"), WRONG).unwrap();
+    let (code, told) = validate(folder.path(), &["--deny-warnings"]);
+    assert_eq!(code, 0, "{told}");
+}
+
+#[test]
+fn validate_reads_the_tests_below_a_path_or_beside_a_file_and_no_others() {
+    let wrong = "test \"x\" {\n    post \"no/where\"\n    expect reply=200\n}\n";
+    let folder = project(wrong);
+    let (code, told) = validate(folder.path(), &["rules", "schemas"]);
+    assert_eq!(code, 0, "{told}");
+    for beside in ["rules/below.test.kdl", "rules/hello.test.kdl"] {
+        fs::write(folder.path().join(beside), wrong).unwrap();
+    }
+    let (code, told) = validate(folder.path(), &["rules", "schemas"]);
+    assert_eq!((code, told.matches("unknown-endpoint").count()), (1, 2), "{told}");
+    let (code, told) = validate(folder.path(), &["rules/hello.kdl", "schemas"]);
+    assert_eq!((code, told.matches("unknown-endpoint").count()), (1, 1), "{told}");
+    assert!(told.contains("rules/hello.test.kdl:2:"), "{told}");
+}
+
+#[test]
+fn validate_mends_tests_and_reads_rules_even_where_tests_cannot_be_read() {
+    let folder = project(
+        "test \"x\" {\n    post \"hello/signup\" example=\"signup\"\n    expect email=\"welcome-1\" after=5min\n    expect email=\"welcome-2\" after=\"3d\"\n}\n",
+    );
+    let (code, told) = validate(folder.path(), &[]);
+    assert_eq!(code, 1, "{told}");
+    assert!(told.contains("it can be mended by `rulerun validate --fix`"), "{told}");
+    let (code, told) = validate(folder.path(), &["--fix"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("more.test.kdl:3: 5min becomes \"5min\""), "{told}");
+    let (code, data, _) = run(folder.path(), &[]);
+    assert_eq!(code, 0, "{data}");
+    fs::write(folder.path().join("more.test.kdl"), b"caf\xe9").unwrap();
+    let (code, told) = validate(folder.path(), &[]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("not every test was read: cannot read more.test.kdl"), "{told}");
+}
+
+#[test]
+fn a_line_that_nobody_expects_has_its_own_code() {
+    let folder = project(
+        "test \"x\" {\n    post \"hello/signup\" example=\"signup\"\n    expect email=\"welcome-1\"\n}\n",
+    );
+    let (code, data, _) =
+        run(folder.path(), &["--format", "json", "--filter", "x", "more.test.kdl"]);
+    let report: Value = serde_json::from_str(&data).unwrap();
+    assert_eq!((code, &report["tests"][0]["faults"][0]["code"]), (1, &json!("unexpected")));
+}
+
 #[test]
 fn a_saved_edit_runs_the_tests_again() {
     let folder = project("");

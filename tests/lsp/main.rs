@@ -12,3 +12,4 @@ mod complete;
 mod mistakes;
 mod names;
 mod nonsense;
+mod tests;

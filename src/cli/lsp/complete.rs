@@ -158,9 +158,14 @@ fn value(ask: &Ask<'_>, cursor: &Cursor, kind: Option<Type>) -> Vec<Item> {
         return names::variables(ask, &mark);
     }
     let Some(kind) = kind else { return Vec::new() };
-    if let Type::Refers(thing) | Type::Declares(thing) = kind {
-        let declares = matches!(kind, Type::Declares(_));
-        return names::things(ask, thing, declares, &cursor.part.text, &mark);
+    let things = |thing, declares| names::things(ask, thing, declares, &cursor.part.text, &mark);
+    match kind {
+        Type::Declares(thing) => return things(thing, true),
+        Type::Refers(thing) => return things(thing, false),
+        Type::MayRefer(several) => {
+            return several.iter().flat_map(|thing| things(*thing, false)).collect();
+        }
+        _ => {}
     }
     if matches!(kind, Type::Variable) {
         return names::variables(ask, &mark);

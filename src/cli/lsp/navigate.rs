@@ -10,10 +10,11 @@ use super::server::Ask;
 use super::workspace::{address, is_rules};
 use crate::base::Span;
 use crate::language::cursor::{At, Cursor};
-use crate::language::index::{Field, Name};
+use crate::language::index::{self, Field, Name};
 use crate::language::paths::{self, Within};
 use crate::language::scope::InScope;
 use crate::language::vocabulary::{Thing, Type};
+use crate::language::{is_test_file, root_of};
 
 /// What stands at a place.
 #[derive(Debug)]
@@ -30,9 +31,9 @@ impl Ask<'_> {
         !is_rules(Path::new(&self.path))
     }
 
-    /// The place in the rule file.
+    /// The place in the file of rules or tests.
     pub(super) fn cursor(&self) -> Cursor {
-        Cursor::new(self.text, self.offset)
+        Cursor::new(self.text, self.offset, root_of(&self.path))
     }
 
     /// The range of a stretch of the open file.
@@ -63,6 +64,12 @@ impl Ask<'_> {
             return None;
         }
         match cursor.kind()? {
+            Type::Refers(Thing::Endpoint) => self.in_full_name(&cursor),
+            Type::MayRefer(things) => {
+                let text = cursor.part.text;
+                let thing = things.iter().copied().find(|thing| self.is_there(*thing, &text))?;
+                Some(Pointed::Name { thing, text, range: cursor.part.whole, group: None })
+            }
             Type::Declares(thing) | Type::Refers(thing) if !cursor.part.whole.is_empty() => {
                 let group = cursor.blocks.last().and_then(|block| block.line.title());
                 let group = group.filter(|_| thing == Thing::Endpoint).map(str::to_owned);
@@ -79,6 +86,25 @@ impl Ask<'_> {
             }
             _ => None,
         }
+    }
+
+    /// The group or the endpoint of `hello/signup`, whichever the place is in.
+    fn in_full_name(&self, cursor: &Cursor) -> Option<Pointed> {
+        let Range { start, end } = cursor.part.range;
+        let (group, endpoint) = index::group_and_endpoint(&cursor.part.text)?;
+        let slash = start + group.len();
+        let (thing, text, range, group) = if self.offset <= slash {
+            (Thing::Webhooks, group, start..slash, None)
+        } else {
+            (Thing::Endpoint, endpoint, slash + 1..end, Some(group.to_owned()))
+        };
+        Some(Pointed::Name { thing, text: text.to_owned(), range, group })
+    }
+
+    /// Whether the rules have a thing of this name.
+    fn is_there(&self, thing: Thing, text: &str) -> bool {
+        thing == Thing::Record && self.known.study.rules.records.contains_key(text)
+            || self.named(thing, text, None).iter().any(|name| name.declares)
     }
 
     fn path_at(&self, within: Range<usize>, kind: Within, scope: InScope) -> Option<Pointed> {
@@ -117,8 +143,8 @@ impl Ask<'_> {
     pub(super) fn named(&self, thing: Thing, text: &str, group: Option<&str>) -> Vec<Name> {
         let mut names = self.known.study.names();
         names.retain(|name| {
-            let within = name.within.last().map(|(_, title)| title.as_str());
-            name.thing == thing && name.text == text && (group.is_none() || within == group)
+            let same = name.thing == thing && name.text == text;
+            same && (group.is_none() || name.group.as_deref() == group)
         });
         names
     }
@@ -135,7 +161,7 @@ impl Ask<'_> {
                 if !is_rules(Path::new(&file.path)) {
                     return false;
                 }
-                let cursor = Cursor::new(&file.text, span.start as usize);
+                let cursor = Cursor::new(&file.text, span.start as usize, root_of(&file.path));
                 let guard = matches!(cursor.kind(), Some(Type::Guard));
                 known.study.scope(&cursor, guard).records.iter().any(|one| one == record)
             })
@@ -163,7 +189,9 @@ pub(super) fn definition(ask: &Ask<'_>) -> Value {
                 fields.iter().map(|field| ask.location(field.name)).collect()
             }
         }
-        Some(Pointed::Name { thing: thing @ (Thing::Email | Thing::Text), text, .. }) => {
+        Some(Pointed::Name { thing: thing @ (Thing::Email | Thing::Text), text, .. })
+            if !is_test_file(&ask.path) =>
+        {
             text_of(ask, thing, &text)
         }
         Some(Pointed::Name { thing, text, group, range }) => {
@@ -193,9 +221,8 @@ fn declarations(ask: &Ask<'_>, thing: Thing, text: &str, group: Option<&str>) ->
 fn text_of(ask: &Ask<'_>, thing: Thing, name: &str) -> Vec<Value> {
     let start = json!({"line": 0, "character": 0});
     let line = ask.cursor().line;
-    let other = line.properties.iter().find(|(key, _)| key.text == "template");
-    let other = other.and_then(|(_, value)| Some(value.as_ref()?.text.as_str()));
-    let name = if thing == Thing::Email { other.unwrap_or(name) } else { name };
+    let other = line.property("template").filter(|_| thing == Thing::Email);
+    let name = other.unwrap_or(name);
     let folder =
         ask.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let path = format!("{folder}emails/{name}.md");

@@ -32,6 +32,8 @@ pub(super) struct Client {
     pub(super) units: Units,
     /// Whether it fills in snippets.
     pub(super) snippets: bool,
+    /// Whether it renames files for us.
+    pub(super) renames: bool,
     /// Whether it watches files for us.
     watches: bool,
 }
@@ -282,6 +284,11 @@ impl<W: Write> Server<W> {
         self.client = Client {
             units: if bytes { Units::Utf8 } else { Units::Utf16 },
             snippets: can("/capabilities/textDocument/completion/completionItem/snippetSupport"),
+            renames: can("/capabilities/workspace/workspaceEdit/documentChanges")
+                && params
+                    .pointer("/capabilities/workspace/workspaceEdit/resourceOperations")
+                    .and_then(Value::as_array)
+                    .is_some_and(|offered| offered.iter().any(|one| one == "rename")),
             watches: can("/capabilities/workspace/didChangeWatchedFiles/dynamicRegistration"),
         };
         let folders = params.get("workspaceFolders").and_then(Value::as_array);

@@ -40,6 +40,8 @@ pub(super) struct Project {
     pub(super) base: PathBuf,
     /// What its files are read from, absolute.
     roots: Vec<PathBuf>,
+    /// The saved files of its tests, as far as they were looked for.
+    tests: Option<Vec<PathBuf>>,
     /// Whether it stays when none of its files is open.
     kept: bool,
     /// What is known; none when something has changed since.
@@ -61,9 +63,7 @@ impl Project {
     pub(super) fn remember(&mut self) {
         let Some(Ok(now)) = &self.now else { return };
         let lost = |id: FileId, path: &str| {
-            language::is_rule_file(path)
-                && !now.study.has_read(id)
-                && self.readable.contains_key(path)
+            is_rules(Path::new(path)) && !now.study.has_read(id) && self.readable.contains_key(path)
         };
         if self.before.is_some() || !now.sources.iter().any(|(id, file)| lost(id, &file.path)) {
             return;
@@ -73,7 +73,9 @@ impl Project {
             let before = self.readable.get(&file.path).filter(|_| lost(id, &file.path));
             sources.add(file.path.clone(), before.unwrap_or(&file.text).clone());
         }
-        let study = language::study(&sources);
+        let mut study = language::study(&sources);
+        // Their mistakes are told of the texts as they are.
+        let _ = study.read_tests(&sources);
         self.before = Some(Known { sources, study });
     }
 
@@ -94,21 +96,50 @@ impl Project {
                 && root.parent().is_some_and(|folder| path.starts_with(folder.join("emails")))
         };
         self.roots.iter().any(|root| path.starts_with(root) || beside(root))
+            || self.tests_hold(path)
+    }
+
+    /// Whether a file holds tests of these rules: beside a single rule file the one of its
+    /// name, otherwise those below the project that are nearer to no other rules.
+    fn tests_hold(&self, path: &Path) -> bool {
+        if !language::is_test_file(&path.to_string_lossy()) {
+            return false;
+        }
+        match self.roots.as_slice() {
+            [rules] if rules.is_file() => path == rules.with_extension("test.kdl"),
+            _ => path.starts_with(&self.base) && nearest(path).is_none_or(|it| it == self.base),
+        }
+    }
+
+    /// The rules and the tests, saved or open.
+    fn all_roots(&mut self, documents: &Documents) -> Vec<PathBuf> {
+        let saved = match self.tests.take() {
+            Some(known) => known,
+            None if self.roots.iter().any(|root| root.is_file()) => {
+                sources::tests_of(&self.roots).unwrap_or_default()
+            }
+            None => sources::tests(std::slice::from_ref(&self.base)).unwrap_or_default(),
+        };
+        let mut roots = self.roots.clone();
+        roots.extend(saved.iter().filter(|path| self.tests_hold(path)).cloned());
+        roots.extend(documents.keys().filter(|path| self.tests_hold(path)).cloned());
+        self.tests = Some(saved);
+        roots
     }
 
     fn study(&mut self, documents: &Documents) {
         if self.now.is_some() {
             return;
         }
+        let roots = self.all_roots(documents);
         let texts = documents.iter().map(|(path, open)| (path.as_path(), open.text.as_str()));
         let open = Open { base: &self.base, texts: texts.collect() };
         self.before = None;
-        self.now = Some(sources::load_open(&self.roots, &open).map_err(|why| why.to_string()).map(
-            |sources| {
+        self.now =
+            Some(sources::load_open(&roots, &open).map_err(|why| why.to_string()).map(|sources| {
                 let study = review::study(&sources);
                 Known { sources, study }
-            },
-        ));
+            }));
         if let Some(Ok(known)) = &self.now {
             for (_, file) in known.sources.iter().filter(|(id, _)| known.study.has_read(*id)) {
                 self.readable.insert(file.path.clone(), file.text.clone());
@@ -181,6 +212,7 @@ impl Workspace {
     pub(super) fn all_changed(&mut self) {
         for project in self.projects.values_mut() {
             project.now = None;
+            project.tests = None;
         }
     }
 
@@ -202,6 +234,7 @@ impl Workspace {
         self.projects.entry(roots.clone()).or_insert(Project {
             base,
             roots,
+            tests: None,
             kept: false,
             now: None,
             readable: BTreeMap::new(),
@@ -224,7 +257,16 @@ impl Workspace {
                 return Some((folder.to_owned(), roots));
             }
         }
+        let is_test = language::is_test_file(&path.to_string_lossy());
+        if let Some(folder) = nearest(path).filter(|_| is_test) {
+            return Some((folder.to_owned(), default_roots(folder)));
+        }
         let folder = path.parent()?;
+        let named = path.to_string_lossy();
+        let own = named.strip_suffix(".test.kdl").map(|stem| PathBuf::from(format!("{stem}.kdl")));
+        if let Some(rules) = own.filter(|rules| rules.is_file()) {
+            return Some((folder.to_owned(), vec![rules]));
+        }
         if is_rules(path) {
             return Some((folder.to_owned(), vec![path.to_owned()]));
         }
@@ -245,6 +287,12 @@ pub(super) fn is_rules(path: &Path) -> bool {
 /// The folders of rules that a project has.
 fn default_roots(folder: &Path) -> Vec<PathBuf> {
     DEFAULT_PATHS.iter().map(|name| folder.join(name)).filter(|path| path.is_dir()).collect()
+}
+
+/// The folder with rules that a file of tests lies below, the nearest of several.
+fn nearest(test: &Path) -> Option<&Path> {
+    let mut folders = test.ancestors().skip(1);
+    folders.find(|folder| !default_roots(folder).is_empty())
 }
 
 /// A path without `.` and `..`, as editors write them.

@@ -9,12 +9,9 @@ use super::super::out::{self, Ink};
 use super::super::table;
 use super::{Ran, Tried, place};
 use crate::base::report::{self as drawing, Style};
-use crate::base::{Diagnostic, SourceMap, Zone, time};
+use crate::base::{SourceMap, Zone, time};
 use crate::rehearse::{Coverage, Fault, Happened, What, clock, gap, line};
 
-/// Codes of faults: something expected did not come; something came unexpected.
-const NOT_MET: &str = "not-met";
-const UNEXPECTED: &str = "unexpected";
 /// Of a long timeline the beginning and the end are shown, so many lines each.
 const SHOWN: usize = 25;
 
@@ -65,7 +62,7 @@ fn failure(sources: &SourceMap, tried: &Tried) -> String {
     let mut text = format!("{}\n\n", ink.bold(&out::clean(&tried.test.name)));
     let style = Style { colour: ink.on, width: out::page_width() };
     for fault in &tried.verdict.faults {
-        text.push_str(&drawing::human(sources, &[diagnostic(fault)], style));
+        text.push_str(&drawing::human(sources, &[fault.diagnostic()], style));
         for (title, words) in [("expected", &fault.expected), ("got", &fault.got)] {
             if !words.is_empty() {
                 let _ =
@@ -78,16 +75,6 @@ fn failure(sources: &SourceMap, tried: &Tried) -> String {
         text.push_str(&timeline(&tried.verdict.happened, &tried.verdict.zone));
     }
     text
-}
-
-/// A fault as a mistake in the file of tests.
-fn diagnostic(fault: &Fault) -> Diagnostic {
-    let code = if fault.expected.is_empty() { UNEXPECTED } else { NOT_MET };
-    let found = Diagnostic::error(code, fault.message.clone(), fault.span).label(fault.label);
-    match fault.would_expect.as_slice() {
-        [] => found,
-        lines => found.help(format!("this would expect it:\n{}", lines.join("\n"))),
-    }
 }
 
 fn timeline(happened: &[Happened], zone: &Zone) -> String {
@@ -170,7 +157,7 @@ pub(super) fn json(ran: &Ran) -> Value {
 fn one(sources: &SourceMap, tried: &Tried) -> Value {
     let (file, line_number) = place(sources, &tried.test);
     let faults = tried.verdict.faults.iter().map(|fault| {
-        let mut value = drawing::json(sources, &diagnostic(fault));
+        let mut value = drawing::json(sources, &fault.diagnostic());
         value["expected"] = json!(fault.expected);
         value["got"] = json!(fault.got);
         value

@@ -46,4 +46,25 @@ expect email="welcome-1""#,
         right: r#"post "shop/signup" example="signup"
 expect email="welcome-1""#,
     },
+    Mistake {
+        code: codes::NOT_MET,
+        why: "Either the rules do something else than you mean, or the test is old. The lines \
+              below it tell what came instead, and when.",
+        around: Test,
+        wrong: r#"post "shop/signup" example="signup"
+expect email="welcome-1" after="1h""#,
+        right: r#"post "shop/signup" example="signup"
+expect email="welcome-1" after="1d""#,
+    },
+    Mistake {
+        code: codes::UNEXPECTED,
+        why: "A test knows everything that people and services get, so that no e-mail slips in \
+              unseen. Expect it if it is right, or mend the rules.",
+        around: Test,
+        wrong: r#"post "shop/signup" example="signup"
+expect reply=200"#,
+        right: r#"post "shop/signup" example="signup"
+expect reply=200
+expect email="welcome-1""#,
+    },
 ];

@@ -131,6 +131,8 @@ pub enum Type {
     Declares(Thing),
     /// The name of a thing that is declared elsewhere.
     Refers(Thing),
+    /// The name of a thing of one of these kinds; it may also be a text that names none.
+    MayRefer(&'static [Thing]),
     /// `#true` or `#false`.
     Boolean,
     /// A whole number in a range.
@@ -186,7 +188,7 @@ impl Type {
     pub fn form(self) -> Self {
         match self {
             Self::Declares(Thing::Record) | Self::Refers(Thing::Record) => Self::Identifier,
-            Self::Declares(_) | Self::Refers(_) => Self::Name,
+            Self::Declares(_) | Self::Refers(_) | Self::MayRefer(_) => Self::Name,
             other => other,
         }
     }

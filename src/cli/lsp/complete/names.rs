@@ -26,7 +26,7 @@ pub(super) fn things(
     let declared =
         |thing: Thing| names.iter().filter(move |name| name.declares && name.thing == thing);
     let mut found: Vec<(String, String)> = match (thing, declares) {
-        (Thing::Text | Thing::Email, _) => texts(ask),
+        (Thing::Text, _) | (Thing::Email, true) => texts(ask),
         // An event has the schema of its name, so one without an event may be meant.
         (Thing::Event, true) => declared(Thing::Schema)
             .filter(|schema| declared(Thing::Event).all(|event| event.text != schema.text))
@@ -40,6 +40,10 @@ pub(super) fn things(
         (Thing::Service, false) => {
             let services = ask.known.study.rules.services.values();
             services.map(|one| (one.name.clone(), one.about.clone().unwrap_or_default())).collect()
+        }
+        (Thing::Endpoint, false) => {
+            let endpoints = ask.known.study.rules.endpoints.iter();
+            endpoints.map(|one| (one.full_name(), one.about.clone().unwrap_or_default())).collect()
         }
         (thing, false) => declared(thing)
             .map(|name| {
@@ -69,10 +73,6 @@ fn about(ask: &Ask<'_>, thing: Thing, name: &str) -> Option<String> {
     let rules = &ask.known.study.rules;
     match thing {
         Thing::Event => rules.events.get(name)?.about.clone(),
-        Thing::Endpoint => {
-            let named = |one: &&std::sync::Arc<crate::model::rules::Endpoint>| one.name == name;
-            rules.endpoints.iter().find(named)?.about.clone()
-        }
         Thing::Schema => {
             let names: Vec<&str> =
                 rules.schemas.get(name)?.scope.names.keys().map(String::as_str).collect();

@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::{Item, Picture};
 use crate::cli::lsp::hover::of_word;
 use crate::cli::lsp::server::Ask;
 use crate::cli::lsp::values;
 use crate::language::cursor::{At, Cursor, Line};
+use crate::language::index;
 use crate::language::vocabulary::{self, Argument, Children, Count, Property, Type, Word};
-use crate::model::Scope;
+use crate::model::Kind;
 
 /// Words that may open a line here; in a block of values, the fields that it may fill.
 pub(super) fn words(ask: &Ask<'_>, cursor: &Cursor) -> Vec<Item> {
@@ -150,23 +153,33 @@ fn of_field(cursor: &Cursor) -> Vec<Item> {
     }
 }
 
-/// Fields that a block of values may fill: those of the event or record that are not there.
+/// Fields that a block of values may fill, without those that are there.
 fn fields(ask: &Ask<'_>, cursor: &Cursor) -> Vec<Item> {
     let Some(block) = cursor.blocks.last() else { return Vec::new() };
-    let rules = &ask.known.study.rules;
-    let name = block.line.title().unwrap_or_default();
-    let scope: Option<&Scope> = match block.line.word.text.as_str() {
-        "send" => rules.schemas.get(name).map(|schema| &schema.scope),
-        "save" => rules.records.get(name).map(|record| &record.scope),
-        _ => None,
-    };
     let given = |name: &String| block.above.iter().any(|line| line.word.text == *name);
-    let names = scope.into_iter().flat_map(|scope| &scope.names);
-    names
-        .filter(|(name, _)| !given(name))
-        .map(|(name, shape)| {
-            Item::new(name.as_str(), Picture::Field, values::kind_of(shape))
-                .snippet(format!("{name} \"{{{{${{1:{name}}}}}}}\""))
+    let missing = ask.known.study.fillable(cursor).into_iter().filter(|one| !given(&one.name));
+    missing
+        .map(|field| {
+            let value = match (&field.shape.kind, field.example) {
+                (Kind::Object(_), _) => String::from("{\n    $0\n}"),
+                // A test says values, rules say where they come from.
+                _ if !cursor.root.is_for_tests() => format!("\"{{{{${{1:{}}}}}}}\"", field.name),
+                (_, Some(example)) => example_hole(&example),
+                _ => String::from("$1"),
+            };
+            let snippet = format!("{} {value}", field.name);
+            Item::new(field.name, Picture::Field, values::kind_of(&field.shape)).snippet(snippet)
         })
         .collect()
+}
+
+/// A place to fill in where an example stands already.
+fn example_hole(example: &Value) -> String {
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace('$', "\\$").replace('}', "\\}");
+    match example {
+        Value::String(text) => format!("\"${{1:{}}}\"", escaped(&index::escaped(text))),
+        Value::Bool(_) => format!("${{1:#{example}}}"),
+        Value::Number(_) => format!("${{1:{example}}}"),
+        _ => String::from("$1"),
+    }
 }
