@@ -67,7 +67,7 @@ enum Report {
 pub(super) fn run(global: &Global, args: &ValidateArgs) -> Outcome {
     let paths = if args.paths.is_empty() { &global.rules } else { &args.paths };
     if args.watch {
-        return watch::again_and_again(paths, || once(paths, args));
+        return watch::again_and_again(paths, &[], || once(paths, args));
     }
     once(paths, args)
 }

@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::outcome::{Exit, Failure, Outcome};
 use super::rules::Loaded;
-use super::{Format, Global, out};
+use super::{Format, Global, out, watch};
 use crate::base::report::{self as drawing, Style};
 use crate::base::{Clock as _, Diagnostic, FileId, Severity, SourceMap, Zone};
 use crate::engine::Watch;
@@ -22,7 +22,6 @@ use crate::rehearse::{self, Coverage, Fault, Reached, Verdict};
 use crate::serve::clock::SystemClock;
 use crate::serve::settings::Live;
 use crate::serve::sources;
-use crate::serve::watch::FileWatch;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,24 +97,11 @@ impl Ran {
 /// # Errors
 /// The rules have mistakes, a file cannot be read, or there is no test.
 pub(super) fn run(global: &Global, args: &TestArgs) -> Outcome {
-    if !args.watch {
-        return once(global, args);
+    if args.watch {
+        let tests = places(&args.paths);
+        return watch::again_and_again(&global.rules, &tests, || once(global, args));
     }
-    let (rules, tests) = (global.rules.clone(), args.paths.clone());
-    let mut watch = FileWatch::new(move || {
-        let mut files = sources::files(&sources::roots(&rules)).unwrap_or_default();
-        files.extend(sources::tests(&places(&tests)).unwrap_or_default());
-        files
-    });
-    loop {
-        if let Err(failure) = once(global, args) {
-            let _ = failure.report();
-        }
-        out::note("\nWaiting for a change; Ctrl-C ends.");
-        let changed = watch.wait();
-        let names: Vec<String> = changed.iter().map(|path| path.display().to_string()).collect();
-        out::note(&format!("\nChanged: {}\n", names.join(", ")));
-    }
+    once(global, args)
 }
 
 fn once(global: &Global, args: &TestArgs) -> Outcome {
