@@ -97,12 +97,6 @@ impl Delay {
     pub fn to_duration(self) -> Duration {
         Duration::from_millis(self.millis) + Duration::from_secs(u64::from(self.days) * 86_400)
     }
-
-    /// Whether this is no wait at all.
-    #[must_use]
-    pub fn is_zero(self) -> bool {
-        self == Self::default()
-    }
 }
 
 impl std::fmt::Display for Delay {

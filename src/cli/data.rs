@@ -31,8 +31,8 @@ impl Data {
 /// The payload that an argument gives: JSON, `@FILE`, or `-` for the pipe.
 pub(super) fn payload(given: &str) -> Result<Vec<u8>, Failure> {
     let body = match given.strip_prefix('@') {
-        _ if given == "-" => pipe()?,
         Some(path) => file(path)?,
+        None if given == "-" => pipe()?,
         None => given.as_bytes().to_vec(),
     };
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
@@ -41,8 +41,12 @@ pub(super) fn payload(given: &str) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-/// The bytes of a file.
-pub(super) fn file(path: &str) -> Result<Vec<u8>, Failure> {
+/// The bytes of a file, or of the pipe when it is called `-`.
+pub(super) fn file_or_pipe(name: &str) -> Result<Vec<u8>, Failure> {
+    if name == "-" { pipe() } else { file(name) }
+}
+
+fn file(path: &str) -> Result<Vec<u8>, Failure> {
     let fault = |error: std::io::Error| Failure::new(format!("cannot read {path}: {error}"));
     read(std::fs::File::open(path).map_err(fault)?, path)
 }

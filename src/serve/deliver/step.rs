@@ -268,7 +268,7 @@ impl Deliver {
         let call = Call {
             id: leased.job.id.derive("event"),
             at: now,
-            origin: Origin::Event { event: Arc::clone(&event), test: false },
+            origin: Origin::Event { event: Arc::clone(&event) },
             payload,
         };
         let body = Bytes::from(Value::Object(call.payload.clone()).to_string());
