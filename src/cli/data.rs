@@ -1,4 +1,5 @@
-//! The payload of a verb that sends one: written out, from a file, or from the pipe.
+//! What a verb is given to work on: a payload written out, the bytes of a file or the pipe.
+//! All of it is bounded.
 
 use std::io::Read as _;
 
