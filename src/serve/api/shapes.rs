@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::queue::{EnrolmentState, ExecutionState, Level, LogLine, Task};
+use crate::model::queue::{EnrolmentState, ExecutionState, LogLine, Task};
 use crate::model::{Attempt, Enrolment, Execution, Job, JobState, Record};
 use crate::serve::app::object;
 use crate::serve::settings::{Live, LiveEndpoint};
@@ -86,14 +86,9 @@ fn state(row: &ExecutionRow) -> Value {
 
 /// A line of an execution's log.
 pub(super) fn log(line: &LogLine, execution: &Execution) -> Value {
-    let level = match line.level {
-        Level::Info => "INFO",
-        Level::Warn => "WARN",
-        Level::Error => "ERROR",
-    };
     json!({
         "timestamp": at(line.at),
-        "level": level,
+        "level": line.level.word(),
         "message": line.message,
         "namespace": execution.namespace,
         "flowId": execution.flow,
