@@ -61,7 +61,7 @@ const DOORS: [(&str, &[&str]); 51] = [
     ("axum", &["serve/api/", "serve/ingress/"]),
     ("matchit", &["serve/ingress/router.rs"]),
     ("arc_swap", &["serve/", "rehearse/"]),
-    ("notify", &["serve/reload.rs", "serve/watch.rs"]),
+    ("notify", &["serve/watch.rs"]),
     ("prometheus_client", &["serve/metrics.rs"]),
     ("dotenvy", &["cli/environment.rs"]),
     ("clap", &["cli/"]),

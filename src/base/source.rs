@@ -34,22 +34,6 @@ impl Span {
     }
 }
 
-/// A value together with the place where it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spanned<T> {
-    /// What was written.
-    pub value: T,
-    /// Where.
-    pub span: Span,
-}
-
-impl<T> Spanned<T> {
-    /// Ties a value to its place.
-    pub fn new(value: T, span: Span) -> Self {
-        Self { value, span }
-    }
-}
-
 /// One file of a rule set.
 #[derive(Clone, Debug)]
 pub struct SourceFile {

@@ -81,6 +81,12 @@ pub fn format_time(at: Timestamp) -> String {
     text
 }
 
+/// The same of milliseconds since 1970.
+#[must_use]
+pub fn format_millis(at: i64) -> String {
+    format_time(from_millis(at))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
-//! Talking to a running server. Nothing is followed, nothing goes through a proxy, and
-//! everything has a deadline: the answer is the server's or there is none.
+//! Talking to a running server. No redirect is taken, nothing goes through a proxy, and every
+//! answer has a deadline, but for what is followed as it happens: the answer is the server's
+//! or there is none.
 
 use std::io::{ErrorKind, Read};
 use std::time::Duration;

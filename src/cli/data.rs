@@ -1,4 +1,5 @@
-//! The payload of a verb that sends one: written out, from a file, or from the pipe.
+//! What a verb is given to work on: a payload written out, the bytes of a file or the pipe.
+//! All of it is bounded.
 
 use std::io::Read as _;
 
@@ -31,8 +32,8 @@ impl Data {
 /// The payload that an argument gives: JSON, `@FILE`, or `-` for the pipe.
 pub(super) fn payload(given: &str) -> Result<Vec<u8>, Failure> {
     let body = match given.strip_prefix('@') {
-        _ if given == "-" => pipe()?,
         Some(path) => file(path)?,
+        None if given == "-" => pipe()?,
         None => given.as_bytes().to_vec(),
     };
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&body) {
@@ -41,8 +42,12 @@ pub(super) fn payload(given: &str) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-/// The bytes of a file.
-pub(super) fn file(path: &str) -> Result<Vec<u8>, Failure> {
+/// The bytes of a file, or of the pipe when it is called `-`.
+pub(super) fn file_or_pipe(name: &str) -> Result<Vec<u8>, Failure> {
+    if name == "-" { pipe() } else { file(name) }
+}
+
+fn file(path: &str) -> Result<Vec<u8>, Failure> {
     let fault = |error: std::io::Error| Failure::new(format!("cannot read {path}: {error}"));
     read(std::fs::File::open(path).map_err(fault)?, path)
 }

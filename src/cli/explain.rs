@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::out::{self, Ink};
 use super::outcome::{Exit, Failure, Outcome};
 use super::{Format, table};
-use crate::base::diagnostic::closest;
+use crate::base::diagnostic::did_you_mean;
 use crate::base::{Diagnostic, SourceMap};
 use crate::language::mistakes::{self, Mistake};
 use crate::language::{self, codes};
@@ -59,11 +59,10 @@ fn find(code: &str) -> Result<(&'static str, &'static Mistake), Failure> {
     let plain = plain.trim_end_matches(']').to_lowercase().replace(['_', ' '], "-");
     let known = || mistakes::groups().flat_map(|(title, own)| own.iter().map(move |m| (title, m)));
     known().find(|(_, mistake)| mistake.code == plain).ok_or_else(|| {
-        let help = closest(&plain, known().map(|(_, mistake)| mistake.code)).map_or_else(
-            || String::from("`rulerun explain` lists every code"),
-            |near| format!("did you mean `{near}`? `rulerun explain` lists every code"),
-        );
-        Failure::new(format!("there is no code `{}`", out::clean(code))).help(help)
+        let near = did_you_mean(&plain, known().map(|(_, mistake)| mistake.code));
+        let near = near.map(|near| near + " ").unwrap_or_default();
+        Failure::new(format!("there is no code `{}`", out::clean(code)))
+            .help(format!("{near}`rulerun explain` lists every code"))
     })
 }
 
@@ -85,10 +84,9 @@ fn list() -> String {
                 lines.extend(about.into_iter().map(|line| format!("      {line}")));
                 continue;
             }
-            for (index, line) in table::paragraph(about, room).into_iter().enumerate() {
-                let code = if index == 0 { mistake.code } else { "" };
-                lines.push(format!("  {code:width$}{line}"));
-            }
+            let lead = format!("  {:width$}", mistake.code);
+            lines
+                .extend(table::hanging(&lead, about, out::page_width()).lines().map(str::to_owned));
         }
         lines.push(String::new());
     }

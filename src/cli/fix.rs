@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::outcome::Failure;
-use super::{fmt, out};
+use super::{files, out};
 use crate::base::{Diagnostic, FileId, Fix, Severity, SourceMap};
 use crate::review;
 
@@ -121,7 +121,7 @@ fn write(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
     if now != before {
         return Err(trouble(&"it has changed in between").help("run the command once more"));
     }
-    fmt::replace(path, after).map_err(|why| trouble(&why))
+    files::write(path, after)
 }
 
 /// A text with its mends, which are sorted by place.

@@ -1,14 +1,13 @@
 //! `rulerun fmt`: puts the lines of rule files where their blocks say. What stands within a
 //! line stays as its author wrote it, comments included.
 
-use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
 use super::outcome::{Exit, Failure, Outcome};
-use super::{Format, Global, out};
+use super::{Format, Global, data, files, out};
 use crate::language::format::{FormatError, format};
 use crate::serve::sources;
 
@@ -48,10 +47,10 @@ pub(super) fn run(global: &Global, args: &FmtArgs) -> Outcome {
         return standard_input(args.check);
     }
     let given = if args.paths.is_empty() { &global.rules } else { &args.paths };
-    let files = rule_files(given)?;
+    let all = rule_files(given)?;
     let (mut changed, mut refused) = (0, 0);
     let (mut names, mut faults) = (Vec::new(), Vec::new());
-    for path in &files {
+    for path in &all {
         match one(path, args.check)? {
             Done::Fine => {}
             Done::Changed => {
@@ -69,9 +68,9 @@ pub(super) fn run(global: &Global, args: &FmtArgs) -> Outcome {
         }
     }
     if args.format == Format::Json {
-        out::json(&json!({ "files": files.len(), "changed": names, "unreadable": faults }))?;
+        out::json(&json!({ "files": all.len(), "changed": names, "unreadable": faults }))?;
     }
-    let all = out::count(files.len(), "file");
+    let all = out::count(all.len(), "file");
     out::note(&match (changed, refused, args.check) {
         (0, 0, _) => format!("{all}, nothing to change"),
         (_, _, true) => format!("{all}, {changed} not formatted, {refused} not readable"),
@@ -97,45 +96,21 @@ fn rule_files(given: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn one(path: &Path, check: bool) -> Result<Done, Failure> {
-    let trouble = |what: &str, why: &dyn std::fmt::Display| {
-        Failure::new(format!("cannot {what} {}: {why}", path.display()))
-    };
-    let before = std::fs::read_to_string(path).map_err(|why| trouble("read", &why))?;
+    let before = std::fs::read_to_string(path)
+        .map_err(|why| Failure::new(format!("cannot read {}: {why}", path.display())))?;
     Ok(match format(&before) {
         Err(why) => Done::Refused(why),
         Ok(after) if after == before => Done::Fine,
         Ok(_) if check => Done::Changed,
         Ok(after) => {
-            replace(path, &after).map_err(|why| trouble("write", &why))?;
+            files::write(path, &after)?;
             Done::Changed
         }
     })
 }
 
-/// Writes a file beside the old one and puts it in its place, so that nobody ever sees half.
-/// A link stays a link.
-pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let path = path.canonicalize()?;
-    let mut beside = path.clone().into_os_string();
-    beside.push(".rulerun-fmt~");
-    let beside = PathBuf::from(beside);
-    let written = std::fs::File::create(&beside).and_then(|mut file| {
-        file.set_permissions(std::fs::metadata(&path)?.permissions())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| std::fs::rename(&beside, &path));
-    if placed.is_err() {
-        // What is left of it is of no use; the file itself is as it was.
-        let _ = std::fs::remove_file(&beside);
-    }
-    placed
-}
-
 fn standard_input(check: bool) -> Outcome {
-    let mut before = String::new();
-    std::io::stdin()
-        .read_to_string(&mut before)
+    let before = String::from_utf8(data::pipe()?)
         .map_err(|why| Failure::new(format!("cannot read standard input: {why}")))?;
     match format(&before) {
         Ok(after) => {

@@ -1,12 +1,11 @@
 //! `rulerun init`: a small project that works as it is, to be changed from there.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::out;
 use super::outcome::{Exit, Failure, Outcome};
+use super::{files, out};
 
 /// Every file with its text.
 const FILES: [(&str, &str); 8] = [
@@ -44,7 +43,7 @@ pub(super) fn run(args: &InitArgs) -> Outcome {
         .help("choose another folder: `rulerun init my-project`"));
     }
     for (path, text) in FILES {
-        write(&folder.join(path), text)?;
+        files::write_new(&folder.join(path), text)?;
     }
     let enter = if folder == Path::new(".") {
         String::new()
@@ -57,15 +56,4 @@ pub(super) fn run(args: &InitArgs) -> Outcome {
         folder.display(),
     ));
     Ok(Exit::Fine)
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let fault =
-        |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(fault)?;
-    }
-    // Never over a file that has come to be there in the meantime.
-    let mut file = std::fs::File::create_new(path).map_err(fault)?;
-    file.write_all(text.as_bytes()).map_err(fault)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::environment::Environment;
 use super::out::{self, Ink};
 use super::outcome::{Exit, Failure, Outcome};
-use super::{Format, Global, rules, summary};
+use super::{Format, Global, rules};
 use crate::model::Lookup;
 use crate::model::rules::{Endpoint, RuleSet, Sequence, SequenceAction};
 use crate::serve::curl;
@@ -123,7 +123,7 @@ impl Page<'_> {
             let url = self.service_url(&service.name, lookup)?;
             let url =
                 if url.is_empty() { String::from("no address set") } else { without_login(&url) };
-            let line = format!("{}, {url}", summary::service_type(service.kind));
+            let line = format!("{}, {url}", service.kind.word());
             items.push((service.name.clone(), service.about.clone(), vec![line]));
         }
         Ok(items)
@@ -161,7 +161,7 @@ impl Page<'_> {
         let mut services = Vec::new();
         for service in self.rules.services.values() {
             services.push(json!({
-                "name": service.name, "type": summary::service_type(service.kind),
+                "name": service.name, "type": service.kind.word(),
                 "about": service.about,
                 "url": without_login(&self.service_url(&service.name, lookup)?),
             }));

@@ -6,7 +6,7 @@ use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man;
 
 use super::outcome::{Exit, Failure, Outcome};
-use super::{Cli, out};
+use super::{Cli, files, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +29,7 @@ pub(super) fn run(args: &ManArgs) -> Outcome {
         out::data(&String::from_utf8_lossy(&page(command)?))?;
         return Ok(Exit::Fine);
     };
-    std::fs::create_dir_all(folder).map_err(|why| fault(folder, &why))?;
+    files::folder(folder)?;
     let mut names = Vec::new();
     write(folder, command, "rulerun", &mut names)?;
     out::data(&(names.join("\n") + "\n"))?;
@@ -47,7 +47,7 @@ fn write(
         command.get_subcommands().filter(|below| !below.is_hide_set()).cloned().collect();
     let path = folder.join(format!("{name}.1"));
     // The page's title is the command's display name, which for a verb is rulerun-VERB.
-    std::fs::write(&path, page(command)?).map_err(|why| fault(&path, &why))?;
+    files::write(&path, page(command)?)?;
     names.push(path.display().to_string());
     for command in below {
         let name = format!("{name}-{}", command.get_name());
@@ -62,8 +62,4 @@ fn page(command: Command) -> Result<Vec<u8>, Failure> {
         .render(&mut text)
         .map_err(|why| Failure::new(format!("the page cannot be made: {why}")))?;
     Ok(text)
-}
-
-fn fault(path: &Path, why: &std::io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {why}", path.display()))
 }

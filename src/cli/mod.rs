@@ -14,6 +14,7 @@ mod doctor;
 mod environment;
 mod executions;
 mod explain;
+mod files;
 mod fix;
 mod fmt;
 mod graph;

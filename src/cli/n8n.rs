@@ -7,14 +7,14 @@ mod code;
 mod workflows;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
 
 use super::environment::Environment;
 use super::outcome::{Exit, Failure, Outcome};
-use super::{Format, Global, out, rules, table};
+use super::{Format, Global, files, out, rules, table};
 use crate::model::rules::{Endpoint, Event, RuleSet, Service, ServiceType};
 
 const EXAMPLES: &str = "\
@@ -70,17 +70,13 @@ pub(super) fn run(global: &Global, args: &N8nArgs) -> Outcome {
             "a workflow is made for each event of a service of type n8n that signs, and for each endpoint in a group of that service's name",
         ));
     }
-    std::fs::create_dir_all(&args.out).map_err(|why| fault(&args.out, &why))?;
+    files::folder(&args.out)?;
     for one in &all {
         let path = args.out.join(&one.file);
-        std::fs::write(&path, format!("{:#}\n", one.workflow)).map_err(|why| fault(&path, &why))?;
+        files::write(&path, format!("{:#}\n", one.workflow))?;
     }
     print(args, &all)?;
     Ok(Exit::Fine)
-}
-
-fn fault(path: &Path, why: &std::io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {why}", path.display()))
 }
 
 fn exported(rules: &RuleSet, base: &str) -> Vec<Exported> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::environment;
 use super::outcome::Failure;
+use crate::base::report::Style;
 
 /// The width for people who read a file or a pipe instead of a terminal.
 const PAGE: usize = 100;
@@ -45,6 +46,11 @@ pub(super) fn terminal_width() -> Option<usize> {
 /// Columns for running text in the data.
 pub(super) fn page_width() -> usize {
     terminal_width().unwrap_or(PAGE).clamp(40, PAGE)
+}
+
+/// How mistakes in files are drawn on standard error.
+pub(super) fn notes_style() -> Style {
+    Style { colour: Ink::for_notes().on, width: notes_width() }
 }
 
 /// Columns for the mistakes drawn on standard error.

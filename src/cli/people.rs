@@ -93,9 +93,8 @@ impl Source {
     pub(super) fn schedule(&self, wanted: &Wanted) -> Result<Answer, Failure> {
         match self {
             Self::Server(client) => {
-                let moment = |millis: i64, open: i64| {
-                    (millis != open).then(|| time::format_time(time::from_millis(millis)))
-                };
+                let moment =
+                    |millis: i64, open: i64| (millis != open).then(|| time::format_millis(millis));
                 let query = client::query([
                     ("from", moment(wanted.from, i64::MIN)),
                     ("to", moment(wanted.to, i64::MAX)),

@@ -41,7 +41,7 @@ pub(super) fn now() -> i64 {
 
 /// A moment for people.
 pub(super) fn moment(millis: i64) -> String {
-    time::format_time(time::from_millis(millis / 1000 * 1000))
+    time::format_millis(millis / 1000 * 1000)
 }
 
 /// What a backup holds, as it follows on its name.

@@ -7,7 +7,7 @@ use super::Global;
 use super::out;
 use super::outcome::Failure;
 use super::progress;
-use crate::base::report::{self, Style};
+use crate::base::report;
 use crate::base::{Diagnostic, Severity, SourceMap};
 use crate::language::is_test_file;
 use crate::model::rules::{Endpoint, RuleSet};
@@ -62,10 +62,17 @@ impl Loaded {
 
     /// Draws every mistake on standard error.
     pub(super) fn show(&self) {
-        if !self.found.is_empty() {
-            let style = Style { colour: out::Ink::for_notes().on, width: out::notes_width() };
-            out::note(report::human(&self.sources, &self.found, style).trim_end());
+        show(&self.sources, &self.found);
+    }
+
+    /// The files with their rules, for verbs that work only with good ones: others are
+    /// drawn. Warnings are `validate`'s business.
+    pub(super) fn sound(self) -> Result<(SourceMap, RuleSet), Failure> {
+        if self.counts().0 > 0 {
+            self.show();
+            return Err(Failure::Rules);
         }
+        Ok((self.sources, self.rules.ok_or(Failure::Rules)?))
     }
 }
 
@@ -81,14 +88,16 @@ fn files(paths: &[PathBuf]) -> Result<SourceMap, Failure> {
     })
 }
 
-/// The rules of a verb that works only with good ones. Warnings are `validate`'s business.
-pub(super) fn sound(global: &Global) -> Result<RuleSet, Failure> {
-    let loaded = Loaded::read(&global.rules)?;
-    if loaded.counts().0 > 0 {
-        loaded.show();
-        return Err(Failure::Rules);
+/// Draws mistakes on standard error.
+pub(super) fn show(sources: &SourceMap, found: &[Diagnostic]) {
+    if !found.is_empty() {
+        out::note(report::human(sources, found, out::notes_style()).trim_end());
     }
-    loaded.rules.ok_or(Failure::Rules)
+}
+
+/// The rules of a verb that works only with good ones.
+pub(super) fn sound(global: &Global) -> Result<RuleSet, Failure> {
+    Ok(Loaded::read(&global.rules)?.sound()?.1)
 }
 
 /// The rules below the paths (below the default ones when there are none) with

@@ -75,7 +75,7 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Outcome {
     config.data = args.data.as_ref().map(PathBuf::from);
     config.options = Options { speed: args.speed, dev: args.dev, ..Options::default() };
     config.voice = Voice { every: args.dev, colour, silent: false };
-    config.style = Style { colour, width: out::notes_width() };
+    config.style = out::notes_style();
     config.really_send = args.yes_really_send;
     config.roots = lookup.env("SSL_CERT_FILE").map(PathBuf::from);
     config.on_fatal = Arc::new(stop_at_once);

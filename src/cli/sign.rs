@@ -35,10 +35,9 @@ pub(super) struct Body {
 
 impl Body {
     pub(super) fn bytes(&self) -> Result<Vec<u8>, Failure> {
-        match (&self.data, self.file.as_deref()) {
-            (Some(text), _) => Ok(text.clone().into_bytes()),
-            (None, Some("-") | None) => data::pipe(),
-            (None, Some(path)) => data::file(path),
+        match &self.data {
+            Some(text) => Ok(text.clone().into_bytes()),
+            None => data::file_or_pipe(self.file.as_deref().unwrap_or("-")),
         }
     }
 }
@@ -99,13 +98,7 @@ impl Scheme {
     }
 
     pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Body => "body",
-            Self::Timestamped => "timestamped",
-            Self::Standard => "standard",
-            Self::Github => "github",
-            Self::Stripe => "stripe",
-        }
+        self.known().word()
     }
 }
 

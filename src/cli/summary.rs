@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::out::{self, Ink};
 use super::table;
 use crate::model::Lookup;
-use crate::model::rules::{RuleSet, Sequence, SequenceAction, ServiceType};
+use crate::model::rules::{RuleSet, Sequence, SequenceAction};
 
 /// The summary of one rule set.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Summary {
             services: rules
                 .services
                 .values()
-                .map(|service| (service.name.clone(), service_type(service.kind)))
+                .map(|service| (service.name.clone(), service.kind.word()))
                 .collect(),
             environment: variables(rules, lookup),
         }
@@ -222,14 +222,4 @@ fn variables(rules: &RuleSet, lookup: &dyn Lookup) -> Vec<Variable> {
 fn emails(sequence: &Sequence) -> usize {
     let is_email = |action: &SequenceAction| matches!(action, SequenceAction::Email { .. });
     sequence.steps.iter().filter(|step| is_email(&step.action)).count()
-}
-
-/// The word that rule files use.
-pub(super) fn service_type(kind: ServiceType) -> &'static str {
-    match kind {
-        ServiceType::N8n => "n8n",
-        ServiceType::Http => "http",
-        ServiceType::Notion => "notion",
-        ServiceType::Smtp => "smtp",
-    }
 }

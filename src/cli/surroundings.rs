@@ -42,13 +42,9 @@ pub(super) struct Remark {
 impl Remark {
     /// For people, in the form of the mistakes in files.
     pub(super) fn human(&self) -> String {
-        let lines = |begin: &str, text: &str| {
-            let room = out::notes_width().saturating_sub(begin.chars().count());
-            let rest = " ".repeat(begin.chars().count());
-            let lines = table::paragraph(text, room).join(&format!("\n{rest}"));
-            format!("{begin}{lines}\n")
-        };
-        let (message, help) = (lines("  ⚠ ", &self.message), lines("  help: ", self.help));
+        let width = out::notes_width();
+        let message = table::hanging("  ⚠ ", &self.message, width);
+        let help = table::hanging("  help: ", self.help, width);
         format!("{}\n\n{message}{help}", self.code)
     }
 

@@ -9,6 +9,8 @@ use crate::base::time;
 
 /// Narrowest column when a table is squeezed.
 const NARROW: usize = 12;
+/// Columns that running text has at least, however narrow the terminal.
+const NARROW_TEXT: usize = 20;
 const GAP: usize = 2;
 
 /// A table: the first row holds its headings.
@@ -166,6 +168,13 @@ pub(super) fn paragraph(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Running text behind a lead; further lines begin where the text does.
+pub(super) fn hanging(lead: &str, text: &str, width: usize) -> String {
+    let indent = lead.chars().count();
+    let lines = paragraph(text, width.saturating_sub(indent).max(NARROW_TEXT));
+    format!("{lead}{}\n", lines.join(&format!("\n{}", " ".repeat(indent))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +235,12 @@ mod tests {
     fn running_text_wraps_between_words() {
         assert_eq!(paragraph("a wait needs  a unit", 8), ["a wait", "needs a", "unit"]);
         assert_eq!(paragraph("incomprehensible", 8), ["incomprehensible"]);
+    }
+
+    #[test]
+    fn text_behind_a_lead_goes_on_below_itself() {
+        let text = hanging("  sent  ", "an e-mail about many things", 28);
+        assert_eq!(text, "  sent  an e-mail about many\n        things\n");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::surroundings::{self, Remark};
 use super::{Global, out, watch};
 use crate::base::report;
 use crate::review;
-use crate::serve::checks;
+use crate::serve::{checks, sources};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,7 +67,7 @@ enum Report {
 pub(super) fn run(global: &Global, args: &ValidateArgs) -> Outcome {
     let paths = if args.paths.is_empty() { &global.rules } else { &args.paths };
     if args.watch {
-        return watch::again_and_again(paths, || once(paths, args));
+        return watch::again_and_again(paths, &sources::test_places(paths), || once(paths, args));
     }
     once(paths, args)
 }

@@ -40,7 +40,7 @@ pub(super) fn run(global: &Global, args: &WhyArgs) -> Outcome {
 
 /// The whole story, by days.
 fn story(body: &Value) -> String {
-    let (local, ink) = (Local::of(body), Ink::for_data());
+    let (local, ink, width) = (Local::of(body), Ink::for_data(), out::page_width());
     let mut text = format!(
         "{} {}\n",
         ink.bold(&table::cell(&body["email"])),
@@ -59,41 +59,20 @@ fn story(body: &Value) -> String {
             day = date;
         }
         let lead = format!("  {hour:5}  {word:WORD$} ");
-        text.push_str(&hanging(&lead, &local.within(&out::clean(&what))));
+        text.push_str(&table::hanging(&lead, &local.within(&out::clean(&what)), width));
     }
     let coming = body["upcoming"].as_array().map_or(&[][..], Vec::as_slice);
     let _ = write!(text, "\n{}\n", ink.bold("Still to come"));
     for entry in coming {
         let due = time::parse_time(entry["due"].as_str().unwrap_or_default());
         let due = due.map(|due| local.moment(due)).unwrap_or_default();
-        text.push_str(&hanging(&format!("  {due:21}  "), &out::clean(&to_come(entry))));
+        let lead = format!("  {due:21}  ");
+        text.push_str(&table::hanging(&lead, &out::clean(&to_come(entry)), width));
     }
     if coming.is_empty() {
         text.push_str("  nothing\n");
     }
     text
-}
-
-/// A line whose continuation is indented as far as its beginning reaches.
-fn hanging(lead: &str, text: &str) -> String {
-    let indent = lead.chars().count();
-    let room = out::page_width().saturating_sub(indent).max(20);
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split(' ') {
-        let full = lines.last().is_some_and(|line| {
-            !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room
-        });
-        if full {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    format!("{lead}{}\n", lines.join(&format!("\n{}", " ".repeat(indent))))
 }
 
 /// The step, its subject, and what may still keep it from being sent.

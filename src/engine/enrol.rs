@@ -79,7 +79,7 @@ impl Run<'_> {
 
     /// Why somebody who was in the sequence before may not enter now.
     fn barred(&self, sequence: &Sequence, seen: &Enrolment) -> Option<String> {
-        let since = time::format_time(time::from_millis(seen.started));
+        let since = time::format_millis(seen.started);
         let active = is_active(seen);
         match sequence.again {
             Again::Restart => None,
@@ -151,7 +151,7 @@ impl Run<'_> {
             });
         }
         for (step, due) in &enrolment.plan {
-            let due = time::format_time(time::from_millis(*due));
+            let due = time::format_millis(*due);
             self.log(Level::Info, step, format!("scheduled for {} at {due}", enrolment.to));
         }
         if let Some(step) = next_step(self, sequence, &enrolment) {

@@ -64,7 +64,7 @@ impl Change {
 
     /// What happened, as a sentence for the execution's log.
     fn sentence(&self) -> String {
-        let at = |millis: &i64| time::format_time(time::from_millis(*millis));
+        let at = |millis: &i64| time::format_millis(*millis);
         match self {
             Self::Moved { from, to, .. } => {
                 format!("moved from {} to {} by an edit", at(from), at(to))

@@ -139,7 +139,7 @@ fn wanted(
     if !due.forced && time::millis(due.now) > late {
         return Some(StepDecision::Skip(format!(
             "too late: it was due {} and may be {} late",
-            time::format_time(time::from_millis(due.planned)),
+            time::format_millis(due.planned),
             step.max_late
         )));
     }

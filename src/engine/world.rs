@@ -52,7 +52,17 @@ pub struct World<'a> {
     pub watch: Option<&'a dyn Watch>,
 }
 
-impl World<'_> {
+/// No services: for questions to which they do not matter.
+static NO_OUTLETS: BTreeMap<String, Outlet> = BTreeMap::new();
+
+impl<'a> World<'a> {
+    /// The rules by themselves, for those who ask what they would decide: no service is
+    /// looked up and nobody is told.
+    #[must_use]
+    pub fn alone(rules: &'a RuleSet, speed: u32) -> Self {
+        Self { rules, outlets: &NO_OUTLETS, speed, watch: None }
+    }
+
     /// Tells which way a decision went.
     pub(super) fn went(&self, place: Span, way: Way) {
         if let Some(watch) = self.watch {

@@ -9,7 +9,7 @@ use super::lint::Lint;
 use super::place::offset;
 use super::types::Type;
 use super::values::UsedPath;
-use crate::base::diagnostic::{closest, only_close};
+use crate::base::diagnostic::{did_you_mean, only_close};
 use crate::model::Kind;
 
 /// A dotted path as parts, with the bytes of each part.
@@ -89,8 +89,9 @@ impl Lint<'_> {
             return Some("write `false`".to_owned());
         }
         let now = if index == 0 { Some("now") } else { None };
-        if let Some(near) = closest(part, known.iter().map(String::as_str).chain(now)) {
-            return Some(format!("did you mean `{near}`?"));
+        let near = did_you_mean(part, known.iter().map(String::as_str).chain(now));
+        if near.is_some() {
+            return near;
         }
         if index == 0 {
             for (name, shape) in &self.scope.names {

@@ -2,7 +2,7 @@
 
 use super::codes;
 use super::reading::Reading;
-use super::service::{scheme, secrets};
+use super::service::secrets;
 use super::settings::delay;
 use super::tree::{Node, Value};
 use crate::base::{Delay, Diagnostic};
@@ -45,7 +45,7 @@ pub(super) fn add(reading: &mut Reading<'_>, node: &Node, access: &mut Access) {
 
 fn signature(reading: &mut Reading<'_>, node: &Node) -> Option<SignatureRule> {
     let secrets = secrets(reading, node);
-    let scheme = scheme(node.prop_text("scheme")?)?;
+    let scheme = Scheme::from_word(node.prop_text("scheme")?)?;
     let time = node.child("time-header");
     if let Some(time) = time.filter(|_| matches!(scheme, Scheme::Github | Scheme::Stripe)) {
         reading.push(

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::paths::{self, Within};
 use super::tree::{Node, Value};
 use super::vocabulary::{self, Argument, Children, Place, Thing, Type, Word};
-use super::{Study, tokens, values};
+use super::{Study, forms, tokens};
 use crate::base::{FileId, SourceMap, Span};
 use crate::model::rules::Schema;
 
@@ -186,7 +186,7 @@ fn schemas_of_events(names: &mut Vec<Name>) {
 /// What is wrong with a name that somebody wants to give to a thing.
 #[must_use]
 pub fn name_fault(thing: Thing, name: &str) -> Option<String> {
-    let fault = values::name_fault(name, Type::Declares(thing));
+    let fault = forms::name_fault(name, Type::Declares(thing));
     if fault.is_none() && thing == Thing::Endpoint && !super::addresses::is_segment(name) {
         return Some(format!("`{name}` cannot be part of an address"));
     }
@@ -207,7 +207,7 @@ pub fn group_and_endpoint(name: &str) -> Option<(&str, &str)> {
 /// where it can.
 #[must_use]
 pub fn quoted(name: &str, bare: bool) -> String {
-    if bare && values::is_identifier(name) && !matches!(name, "true" | "false" | "null") {
+    if bare && forms::is_identifier(name) && !matches!(name, "true" | "false" | "null") {
         return name.to_owned();
     }
     format!("\"{}\"", escaped(name))

@@ -95,7 +95,7 @@ pub(super) fn endpoints(
     endpoints: &[std::sync::Arc<Endpoint>],
 ) {
     let Some(listen) = server.listen.fallback.as_deref() else { return };
-    if is_loopback(listen) || !super::values::is_listen(listen) {
+    if is_loopback(listen) || !super::forms::is_listen(listen) {
         return;
     }
     for endpoint in endpoints {

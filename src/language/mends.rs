@@ -1,8 +1,8 @@
 //! Mends: what to write in the place of a mistake, in the signs that its place needs. There
 //! is one only where nobody could mean anything else.
 
+use super::forms;
 use super::tree::{Data, Value};
-use super::values;
 use super::vocabulary::Type;
 use crate::base::diagnostic::only_close;
 
@@ -58,19 +58,19 @@ pub(super) fn of_kind(value: &Value, kind: Type) -> Option<String> {
         Type::Whole(..) => return text.parse::<i64>().ok().map(|number| number.to_string()),
         Type::Number => return text.parse::<f64>().is_ok().then(|| text.clone()),
         Type::Choice(words, _) => only_close(text, words.iter().copied())?.to_owned(),
-        Type::Zone => values::zone_meant(text)?,
+        Type::Zone => forms::zone_meant(text)?,
         Type::Path if !text.starts_with('/') && !text.contains("://") => format!("/{text}"),
         Type::Origin => origin(text)?,
         Type::Methods => methods(text)?,
         _ => return None,
     };
     // Only what is right afterwards is a mend.
-    values::fault(&mended, kind).is_none().then(|| instead_of(value, &mended))?
+    forms::fault(&mended, kind).is_none().then(|| instead_of(value, &mended))?
 }
 
 /// Methods in capital letters and with their own spelling.
 fn methods(text: &str) -> Option<String> {
-    let meant = |part: &str| only_close(part, values::METHODS).filter(|_| part.len() > 2);
+    let meant = |part: &str| only_close(part, forms::METHODS).filter(|_| part.len() > 2);
     let all: Option<Vec<&str>> =
         text.split([' ', ',']).filter(|part| !part.is_empty()).map(meant).collect();
     all.map(|all| all.join(" "))

@@ -14,6 +14,7 @@ pub mod cursor;
 mod email;
 mod fields;
 pub mod format;
+mod forms;
 mod hints;
 pub mod index;
 mod json_schema;

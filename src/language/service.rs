@@ -78,11 +78,10 @@ fn kind(reading: &mut Reading<'_>, node: &Node, name: &str) -> Option<ServiceTyp
         Some(value) => value.text()?,
         None => name,
     };
+    if let Some(kind) = ServiceType::from_word(word) {
+        return Some(kind);
+    }
     match word {
-        "n8n" => Some(ServiceType::N8n),
-        "http" => Some(ServiceType::Http),
-        "notion" => Some(ServiceType::Notion),
-        "smtp" => Some(ServiceType::Smtp),
         // Either the type is wrong, which is told, or it stands in brackets before the word.
         _ if given.is_some() || node.annotation.is_some() => None,
         "resend" | "postmark" => {
@@ -141,7 +140,7 @@ fn fits(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) {
 fn sign(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) -> Option<Sign> {
     let sign = node.child("sign")?;
     let secrets = secrets(reading, sign);
-    let schemes = match sign.prop_text("scheme").and_then(scheme) {
+    let schemes = match sign.prop_text("scheme").and_then(Scheme::from_word) {
         Some(scheme) => vec![scheme],
         None if kind == ServiceType::N8n => vec![Scheme::Body, Scheme::Standard],
         None => vec![Scheme::Standard],
@@ -170,18 +169,6 @@ pub(super) fn secrets(reading: &mut Reading<'_>, node: &Node) -> Vec<Setting<Sec
         );
     }
     secrets
-}
-
-/// The scheme behind a word; others are reported elsewhere.
-pub(super) fn scheme(word: &str) -> Option<Scheme> {
-    Some(match word {
-        "body" => Scheme::Body,
-        "timestamped" => Scheme::Timestamped,
-        "standard" => Scheme::Standard,
-        "github" => Scheme::Github,
-        "stripe" => Scheme::Stripe,
-        _ => return None,
-    })
 }
 
 fn usual_url(kind: ServiceType) -> Setting<String> {

@@ -1,8 +1,8 @@
 //! `server`, `store`, `queue` and `sender`: what stands once in a rule set.
 
+use super::forms;
 use super::reading::Reading;
 use super::tree::{Node, Value};
-use super::values;
 use crate::base::{Delay, Zone};
 use crate::model::rules::{Limits, QueueRules, Sender, Server};
 use crate::model::setting::Setting;
@@ -72,7 +72,7 @@ pub(super) fn queue(node: Option<&Node>) -> QueueRules {
 /// Who sends e-mail.
 pub(super) fn sender(node: Option<&Node>) -> Option<Sender> {
     let node = node?;
-    let (name, address) = values::mailbox(node.title()?)?;
+    let (name, address) = forms::mailbox(node.title()?)?;
     let text = |name: &str| node.child_text(name).map(str::to_owned);
     Some(Sender {
         name,

@@ -8,7 +8,7 @@ use super::tree::{Node, Property, Value};
 use super::values;
 use super::vocabulary::{self, Argument, Children, Count, Place, Type, Word};
 use super::{codes, mends};
-use crate::base::diagnostic::{closest, did_you_mean, only_close};
+use crate::base::diagnostic::{did_you_mean, only_close};
 use crate::base::{Diagnostic, Sink, Span};
 
 /// Checks every node of a block.
@@ -199,14 +199,13 @@ fn unknown(node: &Node, place: Place) -> Diagnostic {
     let words = || vocabulary::at(place).map(|word| word.name);
     let listed =
         || format!("{} may stand: {}", place.word(), words().collect::<Vec<_>>().join(", "));
-    let guess = closest(&node.name, words());
     let mut found = Diagnostic::error(
         codes::UNKNOWN_WORD,
         format!("`{}` is not a word of the rule language", node.name),
         node.name_span,
     )
     .label("unknown")
-    .help(guess.map_or_else(listed, |guess| format!("did you mean `{guess}`?")));
+    .help(did_you_mean(&node.name, words()).unwrap_or_else(listed));
     if let Some(guess) = only_close(&node.name, words()) {
         found = found.fix(node.name_span, guess);
     }

@@ -162,7 +162,7 @@ pub(super) fn all_optional(fields: &BTreeMap<String, Shape>) -> BTreeMap<String,
 pub(super) fn lone_tag(text: &str) -> Option<Vec<&str>> {
     let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
     let path: Vec<&str> = inner.split('.').collect();
-    path.iter().all(|part| super::values::is_identifier(part)).then_some(path)
+    path.iter().all(|part| super::forms::is_identifier(part)).then_some(path)
 }
 
 /// The kind that a text becomes in a field.

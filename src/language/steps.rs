@@ -110,7 +110,7 @@ fn action(reading: &mut Reading<'_>, node: &Node, around: &mut Surroundings) -> 
 }
 
 fn save(reading: &mut Reading<'_>, node: &Node, around: &Surroundings) -> Option<Action> {
-    let record = node.title().filter(|name| super::values::is_identifier(name))?;
+    let record = node.title().filter(|name| super::forms::is_identifier(name))?;
     let id = reading.template(node.prop("id")?, &[&around.situation], false);
     let fields = fields::fills(reading, node.nodes(), &[&around.situation]);
     let scope = reading.records.get(record).cloned().unwrap_or_default();

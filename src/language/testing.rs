@@ -12,7 +12,7 @@ use super::syntax;
 use super::tree::{Node, Value};
 use super::vocabulary::Place;
 use super::{Files, Study};
-use crate::base::diagnostic::{closest, did_you_mean};
+use crate::base::diagnostic::did_you_mean;
 use crate::base::{Delay, Diagnostic, Severity, Sink, SourceMap, Span, Timestamp, time};
 use crate::model::rules::{RuleSet, SequenceAction};
 use crate::model::test::{Expectation, Expected, Test, TestAction, TestStep};
@@ -418,10 +418,13 @@ impl Desk<'_> {
         guess: Option<&str>,
     ) {
         let name = value.text().unwrap_or_default();
-        let guess = guess.or_else(|| closest(name, names.iter().map(String::as_str)));
+        let guess = match guess {
+            Some(guess) => Some(format!("did you mean `{guess}`?")),
+            None => did_you_mean(name, names.iter().map(String::as_str)),
+        };
         let listed: Vec<&str> = names.iter().map(String::as_str).take(12).collect();
         let help = match guess {
-            Some(guess) => format!("did you mean `{guess}`?"),
+            Some(guess) => guess,
             None if listed.is_empty() => format!("the rules declare no {noun}"),
             None => format!("declared are: {}", listed.join(", ")),
         };

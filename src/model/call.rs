@@ -17,8 +17,6 @@ pub enum Origin {
     Event {
         /// The event.
         event: Arc<Event>,
-        /// Whether it came through `test/trigger-webhook`, which skips the schema.
-        test: bool,
     },
     /// A record was written (`PUT`, `PATCH /api/v1/records/NAME/ID`).
     Record {

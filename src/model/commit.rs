@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::queue::{Attempt, Email, Enrolment, Execution, Job, Lease, LogLine, Record, Transition};
+use super::queue::{Attempt, Enrolment, Execution, Job, Lease, LogLine, Record, Transition};
 use crate::base::Id;
 
 /// Everything that one call, or one finished job, writes: all of it or nothing.
@@ -172,15 +172,4 @@ pub struct Finished {
     pub attempt: Option<Attempt>,
     /// What else is written with it.
     pub writes: Vec<Write>,
-}
-
-/// What a captured or sent e-mail looks like in a list.
-#[derive(Clone, Debug)]
-pub struct Mail {
-    /// The job.
-    pub job: Id,
-    /// When it left or was captured.
-    pub at: i64,
-    /// The e-mail.
-    pub email: Email,
 }

@@ -46,12 +46,4 @@ impl<'a> Context<'a> {
     pub fn payload(&self) -> &'a Map<String, Value> {
         self.payload
     }
-
-    /// Every name with its value, what lies on top first.
-    pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.extra
-            .iter()
-            .chain(self.payload.iter().filter(|(name, _)| !self.extra.contains_key(*name)))
-            .filter(|(_, value)| !value.is_null())
-    }
 }

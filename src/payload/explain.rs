@@ -6,7 +6,7 @@ use jsonschema::{JsonType, ValidationError};
 use serde_json::Value;
 
 use super::{Problem, formats};
-use crate::base::diagnostic::closest;
+use crate::base::diagnostic::{closest, did_you_mean};
 
 /// Adds the problem (or problems) that one error means.
 pub(super) fn explain(
@@ -24,8 +24,8 @@ pub(super) fn explain(
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             let known = known_fields(error, schema);
             for name in unexpected {
-                let hint = closest(name, known.iter().copied())
-                    .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let hint = did_you_mean(name, known.iter().copied())
+                    .map_or(String::new(), |near| format!("; {near}"));
                 let path = join(&path, name);
                 let message = format!("`{path}` is not a field of this payload{hint}");
                 found.push(Problem { path, message });

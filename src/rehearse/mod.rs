@@ -225,7 +225,7 @@ impl Rehearsal {
         let known = live.rules.events.get(event).map(Arc::clone);
         let known = known.ok_or_else(|| RehearsalError::Unknown(format!("event `{event}`")))?;
         let problems = known.schema.as_ref().map(|schema| schema.checker.check(&whole(&body)));
-        let origin = Origin::Event { event: known, test: false };
+        let origin = Origin::Event { event: known };
         self.checked(call, format!("send {event}"), problems, origin, body)
     }
 

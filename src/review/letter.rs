@@ -2,8 +2,6 @@
 //! code draws and packs it. Only the person is made up, and the link that would unsubscribe
 //! them unsubscribes nobody.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use crate::base::{Id, Timestamp, time};
@@ -85,8 +83,7 @@ impl Scene<'_> {
             forced: false,
             now: self.at,
         };
-        let outlets = BTreeMap::new();
-        let world = World { rules: self.rules, outlets: &outlets, speed: 1, watch: None };
+        let world = World::alone(self.rules, 1);
         let StepDecision::Email { subject, markdown, kind, via, .. } = engine::draft(&world, &due)?
         else {
             return Err(format!("{} is no e-mail", step.name));

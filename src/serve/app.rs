@@ -156,12 +156,6 @@ impl App {
         trouble
     }
 
-    /// Now, as the API writes it.
-    #[must_use]
-    pub fn now_text(&self) -> String {
-        time::format_time(self.now())
-    }
-
     /// A new id.
     #[must_use]
     pub fn new_id(&self) -> Id {

@@ -1,6 +1,6 @@
-//! The serving storey: sockets, tasks, the clock, the environment, the file system. Calls
-//! come in through `ingress` and `api`, due jobs leave through `deliver`, rule files are
-//! swapped by `reload`; they meet only in [`app::App`] and the store.
+//! The serving storey: sockets, tasks, the clock, rule files. Calls come in through `ingress`
+//! and `api`, due jobs leave through `deliver`, rule files are swapped by `reload`; they meet
+//! only in [`app::App`] and the store.
 
 pub mod api;
 pub mod app;

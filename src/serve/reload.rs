@@ -1,26 +1,23 @@
-//! Rule files that change while rulerun runs. Folders are watched, not files, because
-//! editors save by renaming. A good edit is swapped in as a whole; a bad one changes
-//! nothing, is told once, and shows in `/readyz` until it is mended.
+//! Rule files that change while a server runs. A good edit is swapped in as a whole; a bad
+//! one changes nothing, is told once, and shows in `/readyz` until it is mended.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::{mpsc, watch};
 
 use super::app::{App, RulesState};
 use super::journal::Kind;
 use super::settings::{self, Live};
 use super::sources;
+use super::watch::{self as files, Fingerprint, QUIET, fingerprint};
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, Severity, SourceMap};
 use crate::model::rules::RuleSet;
 use crate::model::{Lookup, Source};
 use crate::review;
 
-/// Files are read when nothing has changed for this long: saves come in bursts.
-const QUIET: Duration = Duration::from_millis(40);
 /// However long a burst lasts, files are read after this.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// A file that has just become empty is about to be written: it is waited for so long.
@@ -30,9 +27,6 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// Looks variables up; shared by the first load and every reload.
 pub type SharedLookup = Arc<dyn Lookup + Send + Sync>;
-
-/// Files with what tells that one has changed: path, size, time and identity.
-pub type Fingerprint = Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)>;
 /// Checks that need resolved settings: mistakes with a place in the files.
 pub type Check = Arc<dyn Fn(&Live) -> Vec<Diagnostic> + Send + Sync>;
 /// Says why rules would be unsafe to serve, if so.
@@ -179,9 +173,9 @@ impl Reloader {
         }
     }
 
-    fn watch(&self, bell: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
+    fn watch(&self, bell: mpsc::Sender<()>) -> Option<impl Sized + use<>> {
         // A full channel means that a change is noted already.
-        watch(&self.paths, move || {
+        files::watch(&self.paths, &[], move || {
             let _ = bell.try_send(());
         })
     }
@@ -282,49 +276,4 @@ pub fn counts(rules: &RuleSet) -> String {
 async fn settle(changes: &mut mpsc::Receiver<()>) {
     let burst = async { while tokio::time::timeout(QUIET, changes.recv()).await.is_ok() {} };
     let _ = tokio::time::timeout(PATIENCE, burst).await;
-}
-
-/// Rings for every change in the folders of these paths, for as long as the watcher lives;
-/// none where the system watches no files.
-#[must_use]
-pub fn watch(
-    paths: &[PathBuf],
-    ring: impl Fn() + Send + 'static,
-) -> Option<notify::RecommendedWatcher> {
-    let mut watcher = notify::recommended_watcher(move |_| ring()).ok()?;
-    for root in sources::roots(paths) {
-        let folder = if root.is_file() { parent(&root) } else { root.clone() };
-        let _ = watcher.watch(&folder, RecursiveMode::Recursive);
-        // A folder that is itself a link is swapped in its parent.
-        let _ = watcher.watch(&parent(&root), RecursiveMode::NonRecursive);
-    }
-    Some(watcher)
-}
-
-/// What tells that files have changed: every file with its size, time and identity. A
-/// folder that cannot be read shows as nothing, and so as a change.
-#[must_use]
-pub fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
-    fingerprint_of(sources::files(&sources::roots(paths)).unwrap_or_default())
-}
-
-/// The same of these files.
-#[must_use]
-pub fn fingerprint_of(files: Vec<PathBuf>) -> Fingerprint {
-    use std::os::unix::fs::MetadataExt as _;
-    let look = |path: PathBuf| {
-        let meta = std::fs::metadata(&path).ok();
-        let time = meta.as_ref().and_then(|meta| meta.modified().ok());
-        let (size, inode) = meta.map_or((0, 0), |meta| (meta.len(), meta.ino()));
-        (path, size, time, inode)
-    };
-    files.into_iter().map(look).collect()
-}
-
-/// The folder that a file or folder stands in.
-pub(super) fn parent(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }

@@ -24,7 +24,7 @@ use super::reload::{self, Check, Reloader, SharedLookup};
 use super::settings::Live;
 use super::sources::SourceError;
 use crate::base::report::Style;
-use crate::base::{Clock, Diagnostic, Severity, SourceMap};
+use crate::base::{Clock, Diagnostic, SourceMap};
 use crate::store::{MemoryStore, OpenError, SledStore, Store};
 
 /// Exit code after the disk failed (`EX_IOERR` of sysexits.h).
@@ -292,10 +292,4 @@ async fn clean_up(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             app.journal.say(Kind::Warning, &format!("old work could not be cleaned away: {error}"));
         }
     }
-}
-
-/// Whether any diagnostic refuses the rules.
-#[must_use]
-pub fn has_errors(found: &[Diagnostic]) -> bool {
-    found.iter().any(|found| found.severity == Severity::Error)
 }

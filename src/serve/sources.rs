@@ -154,13 +154,19 @@ pub fn tests(paths: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
 /// # Errors
 /// A folder that cannot be read; too many files.
 pub fn tests_of(given: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
+    tests(&test_places(given))
+}
+
+/// Where [`tests_of`] looks.
+#[must_use]
+pub fn test_places(given: &[PathBuf]) -> Vec<PathBuf> {
     if given.is_empty() {
-        return tests(&[PathBuf::from(".")]);
+        return vec![PathBuf::from(".")];
     }
     let place = |path: &PathBuf| {
         if path.is_dir() { path.clone() } else { path.with_extension("test.kdl") }
     };
-    tests(&given.iter().map(place).filter(|path| path.exists()).collect::<Vec<_>>())
+    given.iter().map(place).filter(|path| path.exists()).collect()
 }
 
 /// Adds files to a map, each once, and answers their ids.

@@ -1,45 +1,96 @@
-//! Waiting for files to change, for verbs that do their work anew each time. The folders of
-//! the files are watched, because editors save by renaming; file systems that report no
-//! changes are looked at every few seconds.
+//! Files that change while rulerun runs: what tells that they have changed, and who rings
+//! when they may have. Folders are watched, not files, because editors save by renaming. The
+//! server listens to the bell beside everything else ([`super::reload`]); verbs that do their
+//! work anew each time wait for it here ([`FileWatch`]).
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher as _};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use super::reload::{Fingerprint, fingerprint_of, parent};
+use super::sources;
 
-/// Files are looked at when nothing has changed for this long: saves come in bursts.
-const QUIET: Duration = Duration::from_millis(40);
-/// However many changes come in a burst, files are looked at after so many.
+/// Files are read when nothing has changed for this long: saves come in bursts.
+pub(super) const QUIET: Duration = Duration::from_millis(40);
+/// However many changes come in a burst, a verb looks at the files after so many.
 const BURST: usize = 50;
-/// How often one looks where nothing is reported.
+/// File systems that report no changes (network mounts) are looked at this often while a
+/// person waits.
 const SWEEP: Duration = Duration::from_secs(2);
 
-/// Watches files.
-pub struct FileWatch {
-    list: Box<dyn Fn() -> Vec<PathBuf>>,
-    seen: Fingerprint,
-    bell: SyncSender<()>,
-    rings: Receiver<()>,
-    watcher: Option<notify::RecommendedWatcher>,
+/// Files with what tells that one has changed: path, size, time and identity.
+pub type Fingerprint = Vec<(PathBuf, u64, Option<std::time::SystemTime>, u64)>;
+
+/// The fingerprint of the rule set below these paths. A folder that cannot be read shows as
+/// nothing, and so as a change.
+#[must_use]
+pub(super) fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
+    fingerprint_of(sources::files(&sources::roots(paths)).unwrap_or_default())
 }
 
-impl std::fmt::Debug for FileWatch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FileWatch").field("files", &self.seen.len()).finish_non_exhaustive()
+fn fingerprint_of(files: Vec<PathBuf>) -> Fingerprint {
+    use std::os::unix::fs::MetadataExt as _;
+    let look = |path: PathBuf| {
+        let meta = std::fs::metadata(&path).ok();
+        let time = meta.as_ref().and_then(|meta| meta.modified().ok());
+        let (size, inode) = meta.map_or((0, 0), |meta| (meta.len(), meta.ino()));
+        (path, size, time, inode)
+    };
+    files.into_iter().map(look).collect()
+}
+
+/// Rings for every change below the rule paths and in the folders of `more` files, for as
+/// long as the watcher lives; none where the system watches no files.
+pub(super) fn watch(
+    paths: &[PathBuf],
+    more: &[PathBuf],
+    ring: impl Fn() + Send + 'static,
+) -> Option<RecommendedWatcher> {
+    let mut watcher = notify::recommended_watcher(move |_| ring()).ok()?;
+    let roots = sources::roots(paths);
+    // A folder that is itself a link is swapped in its parent.
+    let beside: BTreeSet<PathBuf> = roots.iter().chain(more).map(|path| parent(path)).collect();
+    for folder in beside {
+        let _ = watcher.watch(&folder, RecursiveMode::NonRecursive);
+    }
+    // These come last: a folder that is watched twice is watched as the last one says.
+    for root in roots {
+        let folder = if root.is_file() { parent(&root) } else { root };
+        let _ = watcher.watch(&folder, RecursiveMode::Recursive);
+    }
+    Some(watcher)
+}
+
+/// The folder that a file or folder stands in.
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
     }
 }
 
+/// Waits for changes of a rule set, and of the tests that go with it.
+#[derive(Debug)]
+pub struct FileWatch {
+    paths: Vec<PathBuf>,
+    tests: Vec<PathBuf>,
+    seen: Fingerprint,
+    bell: SyncSender<()>,
+    rings: Receiver<()>,
+    watcher: Option<RecommendedWatcher>,
+}
+
 impl FileWatch {
-    /// Watches the files that `list` names, and names anew after every change. Make it before
-    /// the files are read for the first time.
+    /// Watches the rule set below `paths` (the default ones if there are none), and the files
+    /// of tests below `tests`. Make it before the files are read for the first time.
     #[must_use]
-    pub fn new(list: impl Fn() -> Vec<PathBuf> + 'static) -> Self {
+    pub fn new(paths: &[PathBuf], tests: &[PathBuf]) -> Self {
         let (bell, rings) = sync_channel(1);
-        let seen = fingerprint_of(list());
-        let mut watch = Self { list: Box::new(list), seen, bell, rings, watcher: None };
+        let (paths, tests) = (paths.to_vec(), tests.to_vec());
+        let mut watch = Self { paths, tests, seen: Vec::new(), bell, rings, watcher: None };
+        watch.seen = watch.fingerprint();
         watch.settle();
         watch
     }
@@ -55,7 +106,7 @@ impl FileWatch {
                     break;
                 }
             }
-            let fresh = fingerprint_of((self.list)());
+            let fresh = self.fingerprint();
             let changed = difference(&self.seen, &fresh);
             if !changed.is_empty() {
                 self.seen = fresh;
@@ -65,23 +116,22 @@ impl FileWatch {
         }
     }
 
-    /// Watches the folders of the files that there are now.
+    fn fingerprint(&self) -> Fingerprint {
+        let mut seen = fingerprint(&self.paths);
+        seen.extend(fingerprint_of(sources::tests(&self.tests).unwrap_or_default()));
+        seen
+    }
+
+    /// Watches the folders that there are now: some may have come, gone or been swapped.
     fn settle(&mut self) {
+        let files: Vec<PathBuf> = self.seen.iter().map(|file| file.0.clone()).collect();
         let bell = self.bell.clone();
-        let watcher = notify::recommended_watcher(move |_| {
+        let fresh = watch(&self.paths, &files, move || {
             // A full channel means that a change is noted already.
             let _ = bell.try_send(());
         });
-        let mut folders: Vec<PathBuf> = self.seen.iter().map(|file| parent(&file.0)).collect();
-        folders.sort();
-        folders.dedup();
-        // Without it every change is seen all the same, a little later.
-        self.watcher = watcher.ok().map(|mut watcher| {
-            for folder in folders {
-                let _ = watcher.watch(&folder, RecursiveMode::NonRecursive);
-            }
-            watcher
-        });
+        // Without a watcher every change is seen all the same, a little later.
+        self.watcher = fresh.or(self.watcher.take());
     }
 }
 
@@ -89,8 +139,6 @@ impl FileWatch {
 fn difference(before: &Fingerprint, after: &Fingerprint) -> Vec<PathBuf> {
     let gone = before.iter().filter(|file| !after.contains(file));
     let come = after.iter().filter(|file| !before.contains(file));
-    let mut paths: Vec<PathBuf> = gone.chain(come).map(|file| file.0.clone()).collect();
-    paths.sort();
-    paths.dedup();
-    paths
+    let paths: BTreeSet<&PathBuf> = gone.chain(come).map(|file| &file.0).collect();
+    paths.into_iter().cloned().collect()
 }

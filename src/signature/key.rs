@@ -37,14 +37,6 @@ fn standard_key(secret: &Secret) -> Vec<u8> {
     STANDARD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec())
 }
 
-/// Whether Standard Webhooks libraries disagree about the key that this secret means: the
-/// text is not padded base64 of the standard alphabet, so that some use its bytes, some
-/// drop the characters that do not belong, and some refuse it.
-#[must_use]
-pub fn standard_key_is_ambiguous(secret: &Secret) -> bool {
-    bare(secret).is_empty() || STANDARD.decode(bare(secret)).is_err()
-}
-
 fn bare(secret: &Secret) -> &str {
     let text = secret.expose();
     text.strip_prefix("whsec_").unwrap_or(text)

@@ -12,8 +12,6 @@ mod tests;
 
 use crate::base::Secret;
 
-pub use key::standard_key_is_ambiguous;
-
 /// What is signed, and in which headers it travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -27,6 +25,30 @@ pub enum Scheme {
     Github,
     /// `Stripe-Signature: t=…,v1=…` over `timestamp.body`.
     Stripe,
+}
+
+impl Scheme {
+    /// Every scheme.
+    const ALL: [Self; 5] =
+        [Self::Body, Self::Timestamped, Self::Standard, Self::Github, Self::Stripe];
+
+    /// The word that rule files and commands use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Timestamped => "timestamped",
+            Self::Standard => "standard",
+            Self::Github => "github",
+            Self::Stripe => "stripe",
+        }
+    }
+
+    /// The scheme of that word, if there is one.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| scheme.word() == word)
+    }
 }
 
 /// Headers of one signed request.

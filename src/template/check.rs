@@ -2,7 +2,7 @@
 
 use super::TemplateFault;
 use super::reads::{Read, Used};
-use crate::base::diagnostic::{closest, only_close};
+use crate::base::diagnostic::{did_you_mean, only_close};
 use crate::model::{Kind, Scope};
 
 /// What is wrong with one read, if anything.
@@ -115,8 +115,9 @@ fn meant(part: &str, index: usize, known: &[String], scope: &Scope) -> Option<St
 /// "did you mean", else what there is.
 fn suggestion(part: &str, index: usize, known: &[String], scope: &Scope) -> Option<String> {
     const LISTED: usize = 12;
-    if let Some(near) = closest(part, known.iter().map(String::as_str)) {
-        return Some(format!("did you mean `{near}`?"));
+    let near = did_you_mean(part, known.iter().map(String::as_str));
+    if near.is_some() {
+        return near;
     }
     // The field may lie one level deeper, in a record that was found.
     if index == 0 {

@@ -164,7 +164,9 @@ fn values(reads: &[Read], context: &Context<'_>) -> Result<Shown, String> {
         {
             root.insert(name.clone(), without_nulls(value));
         }
-        if read.used == Used::AsFactor && context.path(&read.path).is_some_and(|value| !value.is_number()) {
+        if read.used == Used::AsFactor
+            && context.path(&read.path).is_some_and(|value| !value.is_number())
+        {
             return Err(format!("`{}` is multiplied but is not a number", read.path.join(".")));
         }
     }

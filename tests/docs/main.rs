@@ -27,6 +27,7 @@ mod pages;
 mod reference;
 mod terminal;
 
+use std::process::Command;
 use std::thread;
 
 use rulerun::base::report::{Style, human};
@@ -85,6 +86,28 @@ fn the_first_file_of_the_readme_is_the_example() {
     let shown = readme.blocks.iter().find(|block| block.is("kdl")).unwrap();
     let example = std::fs::read_to_string(pages::root().join("examples/hello.kdl")).unwrap();
     assert!(example.ends_with(&shown.text), "README.md and examples/hello.kdl differ");
+}
+
+#[test]
+fn the_readme_names_every_verb_and_leads_to_every_page() {
+    let pages = pages::all();
+    let readme = std::fs::read_to_string(pages::root().join("README.md")).unwrap();
+    let help = Command::new(env!("CARGO_BIN_EXE_rulerun")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let verbs: Vec<&str> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ")?.split_once(' ').map(|(verb, _)| verb))
+        .filter(|verb| !verb.is_empty() && *verb != "help")
+        .collect();
+    assert!(verbs.contains(&"validate"), "{help}");
+    let verbs = verbs.into_iter().map(|verb| format!("`{verb}`"));
+    let links =
+        pages.iter().map(|page| format!("({})", page.name)).filter(|link| *link != "(README.md)");
+    let missing: Vec<String> = verbs.chain(links).filter(|what| !readme.contains(what)).collect();
+    assert!(missing.is_empty(), "README.md lacks {}", missing.join(", "));
 }
 
 /// Plays one page; tells what came out otherwise.

@@ -16,35 +16,9 @@ use serde_json::Value;
 
 use crate::support::binary::{Running, agent, get, post, rulerun, until};
 use crate::support::receiver::Receiver;
-use crate::support::server::write;
-
-const RULES: &str = r#"
-service "crm" type="http" {
-    url (env)"CRM_URL"
-    retry "100ms" "100ms" "100ms"
-    in-flight 32
-}
-events to="crm" path="/in" {
-    event "noted"
-}
-webhooks "t" {
-    path "/t"
-    endpoint "note" {
-        payload {
-            n integer
-        }
-        send "noted"
-    }
-}
-"#;
+use crate::support::server::folder;
 
 const CALLS: usize = 200;
-
-fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("rules/t.kdl"), RULES);
-    folder
-}
 
 /// Runs a verb; answers its exit code, its data and its notes.
 fn run(folder: &Path, url: &str, line: &str) -> (Option<i32>, String, String) {

@@ -19,34 +19,7 @@ use serde_json::Value;
 
 use crate::support::binary::{Running, agent, get, post, rulerun, until};
 use crate::support::receiver::Receiver;
-use crate::support::server::{copy, write};
-
-/// Every call becomes an event for the receiver.
-const RULES: &str = r#"
-service "crm" type="http" {
-    url (env)"CRM_URL"
-    retry "100ms" "100ms" "100ms"
-    in-flight 32
-}
-events to="crm" path="/in" {
-    event "noted"
-}
-webhooks "t" {
-    path "/t"
-    endpoint "note" {
-        payload {
-            n integer
-        }
-        send "noted"
-    }
-}
-"#;
-
-fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("rules/t.kdl"), RULES);
-    folder
-}
+use crate::support::server::{copy, folder};
 
 /// Calls that were answered 200: their numbers with their executions.
 type Answered = Arc<Mutex<BTreeMap<usize, String>>>;

@@ -90,7 +90,7 @@ async fn queue_ping(app: &App) {
     let live = app.live.load_full();
     let event = Arc::clone(&live.rules.events["ping"]);
     let Value::Object(payload) = json!({ "kind": "x" }) else { unreachable!() };
-    let origin = Origin::Event { event, test: false };
+    let origin = Origin::Event { event };
     let call = rulerun::model::Call { id: app.new_id(), at: app.now(), origin, payload };
     app.accept(&live, &call, bytes::Bytes::new(), Vec::new(), None).await.unwrap();
 }

@@ -169,7 +169,7 @@ fn inside(job: &Job) -> Option<String> {
 async fn calls(app: &App, rules: &RuleSet, failed: &mut Vec<String>) {
     for event in rules.events.values() {
         for payload in payloads(event.schema.as_deref()) {
-            let origin = Origin::Event { event: Arc::clone(event), test: false };
+            let origin = Origin::Event { event: Arc::clone(event) };
             call(app, &event.name, origin, payload, failed).await;
         }
     }

@@ -16,7 +16,7 @@ use self::markdown::{Links, code, table, text};
 use super::environment::Environment;
 use super::graph::{Graph, mermaid};
 use super::outcome::{Exit, Failure, Outcome};
-use super::{Global, out, rules};
+use super::{Global, files, out, rules};
 use crate::model::rules::RuleSet;
 
 /// The first line of every file, by which it is known as one that may be written anew.
@@ -69,10 +69,7 @@ pub(super) fn run(global: &Global, args: &DocsArgs) -> Outcome {
 }
 
 fn write(folder: &Path, pages: &[(&str, String)]) -> Result<(), Failure> {
-    let trouble = |path: &Path, error: std::io::Error| {
-        Failure::new(format!("cannot write {}: {error}", path.display()))
-    };
-    std::fs::create_dir_all(folder).map_err(|error| trouble(folder, error))?;
+    files::folder(folder)?;
     for (name, _) in pages {
         let path = folder.join(name);
         if path.exists() && !is_ours(&path) {
@@ -82,8 +79,7 @@ fn write(folder: &Path, pages: &[(&str, String)]) -> Result<(), Failure> {
     }
     for (name, page) in pages {
         let path = folder.join(name);
-        std::fs::write(&path, format!("{MARK}\n\n{page}"))
-            .map_err(|error| trouble(&path, error))?;
+        files::write(&path, format!("{MARK}\n\n{page}"))?;
         out::data(&format!("{}\n", path.display()))?;
     }
     Ok(())

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::cli::summary::service_type;
 use crate::guard::Guard;
 use crate::model::rules::{Action, RuleSet, Sequence, SequenceAction, Step};
 
@@ -172,7 +171,7 @@ impl Graph {
             add(Kind::Event, &event.name, Vec::new());
         }
         for service in rules.services.values() {
-            let kind = service_type(service.kind);
+            let kind = service.kind.word();
             let lines = if kind == service.name { Vec::new() } else { vec![kind.to_owned()] };
             add(Kind::Service, &service.name, lines);
         }

@@ -47,7 +47,7 @@ pub(super) fn first(names: &[String]) -> String {
 /// The script that lets only signed deliveries of an event pass.
 pub(super) fn verify(event: &str, schemes: &[Scheme], variables: &[String]) -> String {
     let secrets: Vec<String> = variables.iter().map(|name| env(name)).collect();
-    let schemes: Vec<&str> = schemes.iter().map(|scheme| word(*scheme)).collect();
+    let schemes: Vec<&str> = schemes.iter().map(|scheme| scheme.word()).collect();
     VERIFY
         .replace("/*event*/", &json!(event).to_string())
         .replace("/*schemes*/", &json!(schemes).to_string())
@@ -70,7 +70,7 @@ fn signature(rule: &SignatureRule) -> String {
     let headers = json!({ "signature": header, "time": access::time_header(rule) });
     format!(
         "\n  {{ scheme: '{}', names: {headers}, secret: {}, variable: {} }},\n",
-        word(rule.scheme),
+        rule.scheme.word(),
         first(&names),
         json!(names.join(" or ")),
     )
@@ -94,17 +94,6 @@ pub(super) fn signed_headers(endpoint: &Endpoint) -> Vec<String> {
         }
     }
     names
-}
-
-/// How the scripts name a scheme: as the rules do.
-fn word(scheme: Scheme) -> &'static str {
-    match scheme {
-        Scheme::Body => "body",
-        Scheme::Timestamped => "timestamped",
-        Scheme::Standard => "standard",
-        Scheme::Github => "github",
-        Scheme::Stripe => "stripe",
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fmt::{Display, Write as _};
 use serde_json::Value;
 
 use crate::base::Delay;
-use crate::cli::{list, summary};
+use crate::cli::list;
 use crate::guard::Guard;
 use crate::model::rules::{
     Action, Again, CountsFrom, EmailText, Endpoint, Event, Fill, MailKind, RecordRules, RuleSet,
@@ -99,7 +99,7 @@ fn endpoint(one: &Endpoint) -> Facts {
     }
     for signature in &access.signatures {
         let secrets: Vec<String> = signature.secrets.iter().map(hidden).collect();
-        let scheme = format!("{:?}", signature.scheme).to_lowercase();
+        let scheme = signature.scheme.word();
         facts.say(
             "signature",
             format!("{scheme}, {}, at most {} old", secrets.join(", "), signature.max_age),
@@ -194,7 +194,7 @@ fn record(one: &RecordRules) -> Facts {
 
 fn service(one: &Service) -> Facts {
     let mut facts = Facts::default();
-    facts.say("type", summary::service_type(one.kind));
+    facts.say("type", one.kind.word());
     facts.maybe("about", one.about.clone());
     facts.say("enabled", shown(&one.enabled));
     let url = one.url.fallback.as_deref().map(list::without_login).unwrap_or_default();

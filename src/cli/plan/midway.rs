@@ -62,8 +62,7 @@ pub(super) fn look(source: &Source, edit: &Edit<'_>, name: &str) -> Result<Midwa
 
 impl Midway {
     fn meet(&mut self, edit: &Edit<'_>, started: &Started) {
-        let outlets = BTreeMap::new();
-        let world = World { rules: edit.new, outlets: &outlets, speed: edit.speed, watch: None };
+        let world = World::alone(edit.new, edit.speed);
         let one = &started.enrolment;
         self.people += 1;
         if let Some((step, _)) = one.upcoming() {
@@ -131,7 +130,7 @@ impl Midway {
     /// For programs.
     pub(super) fn shape(&self, edit: &Edit<'_>) -> Value {
         let [moved, dropped, added] = self.counts;
-        let at = |millis: &i64| time::format_time(time::from_millis(*millis));
+        let at = |millis: &i64| time::format_millis(*millis);
         let change = |change: &Change| match change {
             Change::Moved { step, from, to } => {
                 json!({ "step": step, "change": "moved", "from": at(from), "to": at(to) })

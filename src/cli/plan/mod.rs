@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use self::difference::{Difference, Fate};
 use self::midway::{Edit, Midway};
 use super::out::{self, Ink};
-use super::outcome::{Exit, Failure, Outcome};
+use super::outcome::{Exit, Outcome};
 use super::people::{Local, Where};
 use super::rules::Loaded;
 use super::{Format, Global};
@@ -40,17 +40,13 @@ pub(super) struct PlanArgs {
 
 pub(super) fn run(global: &Global, args: &PlanArgs) -> Outcome {
     let paths = if args.paths.is_empty() { &global.rules } else { &args.paths };
-    let loaded = Loaded::read(paths)?;
-    let Some(new) = &loaded.rules else {
-        loaded.show();
-        return Err(Failure::Rules);
-    };
-    let source = args.place.open(global, Some(new))?;
+    let (_, new) = Loaded::read(paths)?.sound()?;
+    let source = args.place.open(global, Some(&new))?;
     let version = source.version()?;
     let old = version.as_ref().and_then(crate::serve::people::Version::rules);
     let speed = version.as_ref().map_or(1, |version| version.speed);
-    let edit = Edit { old: old.as_ref(), new, speed };
-    let differences = old.as_ref().map(|old| difference::between(old, new));
+    let edit = Edit { old: old.as_ref(), new: &new, speed };
+    let differences = old.as_ref().map(|old| difference::between(old, &new));
     let mut people = Vec::new();
     for name in sequences(&edit) {
         let found = midway::look(&source, &edit, name)?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::versions::Version;
+use crate::cli::files;
 use crate::cli::outcome::Failure;
 
 /// Writes each version; the second and later ones have a number in their names.
@@ -14,10 +15,7 @@ pub(super) fn write(
     name: &str,
     versions: &[Version],
 ) -> Result<Vec<PathBuf>, Failure> {
-    let trouble = |path: &Path, why: &std::io::Error| {
-        Failure::new(format!("cannot write {}: {why}", path.display()))
-    };
-    std::fs::create_dir_all(folder).map_err(|why| trouble(folder, &why))?;
+    files::folder(folder)?;
     let name = file_name(name);
     let mut written = Vec::new();
     for (index, version) in versions.iter().enumerate() {
@@ -29,7 +27,7 @@ pub(super) fn write(
             ("eml", letter.email.message.as_slice()),
         ] {
             let path = folder.join(format!("{name}{number}.{ending}"));
-            std::fs::write(&path, bytes).map_err(|why| trouble(&path, &why))?;
+            files::write(&path, bytes)?;
             written.push(path);
         }
     }

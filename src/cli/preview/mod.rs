@@ -63,10 +63,7 @@ impl PreviewArgs {
         Ok(match &self.payload {
             None if self.missing => Fields::Required,
             None => Fields::All,
-            Some(name) => {
-                let bytes = if name == "-" { data::pipe()? } else { data::file(name)? };
-                Fields::Given(payload(&bytes)?)
-            }
+            Some(name) => Fields::Given(payload(&data::file_or_pipe(name)?)?),
         })
     }
 }

@@ -4,7 +4,7 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{As, ScheduleArgs, draw, ics};
+use super::{ScheduleArgs, Shape, draw, ics};
 use crate::base::{Timestamp, time};
 use crate::cli::outcome::{Exit, Failure, Outcome};
 use crate::cli::people::Local;
@@ -82,14 +82,14 @@ pub(super) fn run(global: &Global, args: &ScheduleArgs) -> Outcome {
         "results": entries,
     });
     match args.format {
-        As::Json => out::json(&body)?,
-        As::Ics => {
+        Shape::Json => out::json(&body)?,
+        Shape::Ics => {
             // What is left out has no place in a calendar.
             let sent: Vec<Value> =
                 entries.iter().filter(|entry| entry["skipped"] != true).cloned().collect();
             out::data(&ics::calendar(&sent, place::now()))?;
         }
-        As::Table => {
+        Shape::Table => {
             let gap = if entries.is_empty() { "" } else { "\n" };
             let when = local.moment(at);
             out::data(&format!("{when}  {}\n{gap}{}", out::clean(&answer), draw(&body)))?;

@@ -56,12 +56,12 @@ pub(super) struct ScheduleArgs {
     call: CallArgs,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
-    format: As,
+    format: Shape,
 }
 
 /// How the schedule is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum As {
+enum Shape {
     #[default]
     Table,
     /// A calendar (iCalendar, RFC 5545).
@@ -81,14 +81,14 @@ pub(super) fn run(global: &Global, args: &ScheduleArgs) -> Outcome {
     }
     let body = &answer.body;
     match args.format {
-        As::Json => out::json(body)?,
-        As::Ics => out::data(&ics::calendar(client::results(body), place::now()))?,
-        As::Table => out::data(&draw(body))?,
+        Shape::Json => out::json(body)?,
+        Shape::Ics => out::data(&ics::calendar(client::results(body), place::now()))?,
+        Shape::Table => out::data(&draw(body))?,
     }
     if client::results(body).is_empty() {
         out::note(&args.nothing());
     }
-    if args.format != As::Json {
+    if args.format != Shape::Json {
         tell_the_rest(body);
     }
     Ok(Exit::Fine)

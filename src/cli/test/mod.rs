@@ -11,9 +11,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::outcome::{Exit, Failure, Outcome};
-use super::rules::Loaded;
-use super::{Format, Global, out};
-use crate::base::report::{self as drawing, Style};
+use super::rules::{self, Loaded};
+use super::{Format, Global, files, out, watch};
 use crate::base::{Clock as _, Diagnostic, FileId, Severity, SourceMap, Zone};
 use crate::engine::Watch;
 use crate::language;
@@ -22,7 +21,6 @@ use crate::rehearse::{self, Coverage, Fault, Reached, Verdict};
 use crate::serve::clock::SystemClock;
 use crate::serve::settings::Live;
 use crate::serve::sources;
-use crate::serve::watch::FileWatch;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,39 +96,22 @@ impl Ran {
 /// # Errors
 /// The rules have mistakes, a file cannot be read, or there is no test.
 pub(super) fn run(global: &Global, args: &TestArgs) -> Outcome {
-    if !args.watch {
-        return once(global, args);
+    if args.watch {
+        let tests = places(&args.paths);
+        return watch::again_and_again(&global.rules, &tests, || once(global, args));
     }
-    let (rules, tests) = (global.rules.clone(), args.paths.clone());
-    let mut watch = FileWatch::new(move || {
-        let mut files = sources::files(&sources::roots(&rules)).unwrap_or_default();
-        files.extend(sources::tests(&places(&tests)).unwrap_or_default());
-        files
-    });
-    loop {
-        if let Err(failure) = once(global, args) {
-            let _ = failure.report();
-        }
-        out::note("\nWaiting for a change; Ctrl-C ends.");
-        let changed = watch.wait();
-        let names: Vec<String> = changed.iter().map(|path| path.display().to_string()).collect();
-        out::note(&format!("\nChanged: {}\n", names.join(", ")));
-    }
+    once(global, args)
 }
 
 fn once(global: &Global, args: &TestArgs) -> Outcome {
     let ran = try_all(global, args)?;
-    if !ran.found.is_empty() {
-        let style = Style { colour: out::Ink::for_notes().on, width: out::notes_width() };
-        out::note(drawing::human(&ran.sources, &ran.found, style).trim_end());
-    }
+    rules::show(&ran.sources, &ran.found);
     match args.format {
         Format::Human => out::data(&report::human(&ran))?,
         Format::Json => out::json(&report::json(&ran))?,
     }
     if let Some(path) = &args.junit {
-        std::fs::write(path, junit::xml(&ran))
-            .map_err(|why| Failure::new(format!("cannot write {}: {why}", path.display())))?;
+        files::write(path, junit::xml(&ran))?;
     }
     Ok(Exit::problems_if(ran.failed() > 0 || ran.mistakes() > 0))
 }
@@ -143,13 +124,8 @@ fn places(given: &[PathBuf]) -> Vec<PathBuf> {
 /// Reads the rules and the tests, and runs those that were asked for.
 fn try_all(global: &Global, args: &TestArgs) -> Result<Ran, Failure> {
     let began = SystemClock.passing();
-    let mut loaded = Loaded::read(&global.rules)?;
-    let (Some(rules), 0) = (loaded.rules.take(), loaded.counts().0) else {
-        loaded.show();
-        return Err(Failure::Rules);
-    };
+    let (mut sources, rules) = Loaded::read(&global.rules)?.sound()?;
     let rules = Arc::new(rules);
-    let mut sources = loaded.sources;
     let files = test_files(&mut sources, &args.paths)?;
     let (tests, mut found) = language::tests(&sources, &rules);
     found.retain(|found| files.contains(&found.span.file));
@@ -163,8 +139,7 @@ fn try_all(global: &Global, args: &TestArgs) -> Result<Ran, Failure> {
         return Err(none(args));
     }
     let live = rehearse::prepare(Arc::clone(&rules)).map_err(|faults| {
-        let style = Style { colour: out::Ink::for_notes().on, width: out::notes_width() };
-        out::note(drawing::human(&sources, &faults, style).trim_end());
+        rules::show(&sources, &faults);
         Failure::Rules
     })?;
     let reached = Arc::new(Reached::default());

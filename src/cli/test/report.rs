@@ -162,9 +162,11 @@ fn one(sources: &SourceMap, tried: &Tried) -> Value {
         value["got"] = json!(fault.got);
         value
     });
-    let happened = tried.verdict.happened.iter().map(|one| {
-        json!({ "at": time::format_time(time::from_millis(one.at)), "what": line(&one.what) })
-    });
+    let happened = tried
+        .verdict
+        .happened
+        .iter()
+        .map(|one| json!({ "at": time::format_millis(one.at), "what": line(&one.what) }));
     json!({
         "name": tried.test.name, "file": file, "line": line_number,
         "passed": tried.passed(), "took_ms": tried.took,

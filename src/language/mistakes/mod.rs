@@ -162,12 +162,6 @@ pub fn groups() -> impl Iterator<Item = (&'static str, &'static [Mistake])> {
     GROUPS.iter().copied()
 }
 
-/// What is told about a code.
-#[must_use]
-pub fn find(code: &str) -> Option<&'static Mistake> {
-    groups().flat_map(|(_, mistakes)| mistakes).find(|mistake| mistake.code == code)
-}
-
 const GROUPS: &[(&str, &[Mistake])] = &[
     ("Signs and quotation marks", writing::MISTAKES),
     ("Words and their places", words::MISTAKES),

@@ -118,6 +118,21 @@ pub enum Level {
     Error,
 }
 
+impl Level {
+    /// Every level.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warn, Self::Error];
+
+    /// Kestra's spelling.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
 /// One line of an execution's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {

@@ -16,6 +16,28 @@ pub enum ServiceType {
     Smtp,
 }
 
+impl ServiceType {
+    /// Every type.
+    const ALL: [Self; 4] = [Self::N8n, Self::Http, Self::Notion, Self::Smtp];
+
+    /// The word that rule files use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::N8n => "n8n",
+            Self::Http => "http",
+            Self::Notion => "notion",
+            Self::Smtp => "smtp",
+        }
+    }
+
+    /// The type of that word, if there is one.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
 /// `service`: a system that rulerun calls.
 #[derive(Debug)]
 pub struct Service {

@@ -47,7 +47,7 @@ pub(super) async fn send(
             };
         }
     };
-    let origin = Origin::Event { event, test: false };
+    let origin = Origin::Event { event };
     queue(&app, &live, origin, payload, sent.raw, caller, note).await
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn test(
         "payload": payload,
         "message": format!("Queued `{name}` for a test; its payload was not checked against a schema."),
     });
-    let origin = Origin::Event { event, test: true };
+    let origin = Origin::Event { event };
     queue(&app, &live, origin, payload, body, caller, note).await
 }
 

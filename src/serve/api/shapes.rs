@@ -4,8 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::time;
-use crate::model::queue::{EnrolmentState, ExecutionState, Level, LogLine, Task};
+use crate::model::queue::{EnrolmentState, ExecutionState, LogLine, Task};
 use crate::model::{Attempt, Enrolment, Execution, Job, JobState, Record};
 use crate::serve::app::object;
 use crate::serve::settings::{Live, LiveEndpoint};
@@ -14,10 +13,7 @@ use crate::store::{ExecutionRow, Suppression, WebhookLog};
 /// The type that Kestra gives a webhook trigger.
 const WEBHOOK_TRIGGER: &str = "io.kestra.plugin.core.trigger.Webhook";
 
-/// A moment as text.
-pub(super) fn at(millis: i64) -> String {
-    time::format_time(time::from_millis(millis))
-}
+pub(super) use crate::base::time::format_millis as at;
 
 /// A number that stands for a rule set: equal numbers mean equal rules. Kestra's revisions
 /// are whole numbers, so it is made of the first 28 bits of the rule set's hash.
@@ -90,14 +86,9 @@ fn state(row: &ExecutionRow) -> Value {
 
 /// A line of an execution's log.
 pub(super) fn log(line: &LogLine, execution: &Execution) -> Value {
-    let level = match line.level {
-        Level::Info => "INFO",
-        Level::Warn => "WARN",
-        Level::Error => "ERROR",
-    };
     json!({
         "timestamp": at(line.at),
-        "level": level,
+        "level": line.level.word(),
         "message": line.message,
         "namespace": execution.namespace,
         "flowId": execution.flow,

@@ -1,8 +1,9 @@
 //! From a claimed job to its written outcome. What must be looked at right before an
 //! attempt (switched off, stopped, suppressed, too late, gone) is looked at here, each time.
 
+use super::Deliver;
 use super::send::captured;
-use super::{Deliver, full};
+use crate::base::time::format_millis;
 use crate::engine::{self, Retries};
 use crate::model::commit::{Finished, Write};
 use crate::model::queue::{
@@ -94,7 +95,10 @@ impl Deliver {
         if let Some(expires) = job.expires
             && now > expires
         {
-            return cancelled(format!("too late: it could not be sent by {}", full(expires)));
+            return cancelled(format!(
+                "too late: it could not be sent by {}",
+                format_millis(expires)
+            ));
         }
         match live.services.get(&job.lane) {
             None if job.lane == engine::OUTBOX => {}
@@ -177,7 +181,7 @@ fn words(job: &Job, transition: &Transition, attempt: Option<&Attempt>) -> (Kind
         Transition::Sent => (Kind::Sent, format!("to {target}{status}")),
         Transition::Retry { due, .. } => {
             let why = attempt.and_then(|attempt| attempt.message.as_deref()).unwrap_or("failed");
-            (Kind::Retry, format!("to {target}{status}: {why}; again at {}", full(*due)))
+            (Kind::Retry, format!("to {target}{status}: {why}; again at {}", format_millis(*due)))
         }
         Transition::Failed(why) => (Kind::Failed, format!("to {target}: {why}")),
         Transition::Cancelled(why) if why == CAPTURED => {

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use super::full;
 use super::gate::{Lane, LaneState, PauseReason};
 use super::notion::CALLS_PER_MIRROR;
+use crate::base::time::format_millis;
 use crate::engine::OUTBOX;
 use crate::model::Tried;
 use crate::model::rules::ServiceType;
@@ -109,7 +109,7 @@ impl Gates {
                         String::from("it failed often; one attempt is let through")
                     }
                     LaneState::Open { until: at } => {
-                        format!("it failed often; nothing is sent until {}", full(at))
+                        format!("it failed often; nothing is sent until {}", format_millis(at))
                     }
                     LaneState::Paused { until: at, why } => {
                         let why = match why {
@@ -119,7 +119,7 @@ impl Gates {
                                 "its address is private; allow it with allow-private #true"
                             }
                         };
-                        format!("{why}; the next attempt is at {}", full(at))
+                        format!("{why}; the next attempt is at {}", format_millis(at))
                     }
                 };
                 Some((name, why))

@@ -31,7 +31,7 @@ pub use self::wire::{Network, Peers, Told};
 use super::app::App;
 use super::journal::Kind;
 use super::settings::Live;
-use crate::base::{Id, time};
+use crate::base::Id;
 use crate::model::queue::{Leased, PAUSED_FLAG};
 use crate::model::{Job, Lease, Tried};
 use crate::store::{Claim, StoreError};
@@ -321,9 +321,4 @@ impl Deliver {
 
 fn millis(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-}
-
-/// A stored moment, written in full; the journal shortens it for its readers.
-fn full(at: i64) -> String {
-    time::format_time(time::from_millis(at))
 }

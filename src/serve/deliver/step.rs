@@ -269,7 +269,7 @@ impl Deliver {
         let call = Call {
             id: engine::timed_event(leased.job.id),
             at: now,
-            origin: Origin::Event { event: Arc::clone(&event), test: false },
+            origin: Origin::Event { event: Arc::clone(&event) },
             payload,
         };
         let body = Bytes::from(Value::Object(call.payload.clone()).to_string());

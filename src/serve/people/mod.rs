@@ -13,7 +13,8 @@ mod versions;
 use serde_json::{Map, Value};
 
 use super::app::object;
-use crate::base::{Id, time};
+use crate::base::Id;
+use crate::base::time::format_millis as at;
 use crate::model::queue::LogLine;
 use crate::model::{Enrolment, Job, RuleSet};
 use crate::store::{ExecutionRow, JobFilter, Store, StoreError};
@@ -74,9 +75,4 @@ pub fn nobody(person: &str) -> String {
 /// The name of the zone in which the rules count days.
 fn zone(rules: &RuleSet) -> &str {
     rules.sender.as_ref().and_then(|sender| sender.zone.iana_name()).unwrap_or("UTC")
-}
-
-/// A moment as text.
-fn at(millis: i64) -> String {
-    time::format_time(time::from_millis(millis))
 }

@@ -160,8 +160,7 @@ async fn of_person(
 
 /// The service that a later step goes to.
 fn lane(rules: &RuleSet, one: &Enrolment, step: &str) -> String {
-    let outlets = std::collections::BTreeMap::new();
-    let world = engine::World { rules, outlets: &outlets, speed: 1, watch: None };
+    let world = engine::World::alone(rules, 1);
     let found = find(rules, &one.sequence, step);
     found.map_or_else(|| engine::OUTBOX.to_owned(), |(_, step)| world.lane(step).0)
 }
@@ -240,7 +239,7 @@ impl Teller<'_> {
         let payload = self.payloads.get(&one.id).unwrap_or(&empty);
         let zone = Zone::get(&one.zone).unwrap_or(Zone::UTC);
         let mut context = Context::new(payload, zone);
-        context.set("now", Value::String(time::format_time(time::from_millis(one.started))));
+        context.set("now", Value::String(time::format_millis(one.started)));
         Ok(Some(subject.text(&context).unwrap_or_else(|_| subject.source().to_owned())))
     }
 

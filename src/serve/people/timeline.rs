@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::schedule::{Wanted, schedule};
 use super::{at, jobs_of, log_lines, zone};
-use crate::model::queue::{CAPTURED, Level, Task};
+use crate::model::queue::{CAPTURED, Task};
 use crate::model::{Job, JobState, RuleSet};
 use crate::serve::app::object;
 use crate::store::{ExecutionFilter, ExecutionRow, Store, StoreError};
@@ -37,15 +37,10 @@ pub async fn timeline(
     for row in &executions {
         entries.push((row.execution.at, received(row)));
         for line in log_lines(store, row).await? {
-            let level = match line.level {
-                Level::Info => "INFO",
-                Level::Warn => "WARN",
-                Level::Error => "ERROR",
-            };
             let entry = json!({
                 "timestamp": at(line.at),
                 "kind": "log",
-                "level": level,
+                "level": line.level.word(),
                 "message": line.message,
                 "namespace": row.execution.namespace,
                 "flowId": row.execution.flow,

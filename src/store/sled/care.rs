@@ -153,7 +153,7 @@ pub fn restore(
     let fresh = beside(folder, "restoring");
     let contents = unpack(file, &fresh, paused.then_some(now))?;
     let aside = if there {
-        let moment = time::format_time(time::from_millis(now)).replace(':', "-");
+        let moment = time::format_millis(now).replace(':', "-");
         let aside = beside(folder, &format!("before-{moment}"));
         rename(folder, &aside)?;
         Some(aside)
@@ -281,7 +281,7 @@ fn unpack_into(path: &Path, fresh: &Path, paused: Option<i64>) -> Result<Content
     })?;
     if let Some(now) = paused {
         let mut batch = Batch::over(&*disk.db);
-        let since = time::format_time(time::from_millis(now));
+        let since = time::format_millis(now);
         rows::write(&mut batch, keys::flag(PAUSED_FLAG), &since)?;
         for (key, change) in batch.into_changes() {
             writer.add(key, change)?;

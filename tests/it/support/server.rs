@@ -260,6 +260,34 @@ fn blocking(method: &str, url: &str, headers: &[(String, String)], body: &str) -
     }
 }
 
+/// Every call becomes an event for the receiver.
+const RULES: &str = r#"
+service "crm" type="http" {
+    url (env)"CRM_URL"
+    retry "100ms" "100ms" "100ms"
+    in-flight 32
+}
+events to="crm" path="/in" {
+    event "noted"
+}
+webhooks "t" {
+    path "/t"
+    endpoint "note" {
+        payload {
+            n integer
+        }
+        send "noted"
+    }
+}
+"#;
+
+/// A folder with rules by which every call becomes an event for the receiver.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("rules/t.kdl"), RULES);
+    folder
+}
+
 /// Writes a file and the folders above it.
 pub(crate) fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::words::{
     any, count, fields, flag, id, list, named, number, object, or_null, text, time, word,
 };
-use crate::model::queue::ExecutionState;
+use crate::model::queue::{ExecutionState, Level};
 use crate::model::{AttemptError, JobState};
 use crate::serve::api::parameters::DIRECTIONS;
 
@@ -66,7 +66,7 @@ fn executions() -> Nouns {
     ]);
     let line = object([
         ("timestamp", time()),
-        ("level", word(["INFO", "WARN", "ERROR"])),
+        ("level", word(Level::ALL.map(Level::word))),
         ("message", text()),
         ("namespace", text()),
         ("flowId", text()),
@@ -244,7 +244,7 @@ fn moment() -> Value {
         ("executionId?", id()),
         ("namespace?", text()),
         ("state?", word(ExecutionState::ALL.map(ExecutionState::word))),
-        ("level?", word(["INFO", "WARN", "ERROR"])),
+        ("level?", word(Level::ALL.map(Level::word))),
         ("taskId?", or_null(text())),
         ("status?", or_null(count())),
         ("refused?", or_null(fields())),

@@ -36,7 +36,7 @@ pub(super) fn of(endpoint: &Endpoint, document: &mut Document) -> Value {
         let names: Vec<String> = signature_headers(rule)
             .iter()
             .map(|header| {
-                let name = identifier(&format!("signature.{}.{header}", word(rule.scheme)));
+                let name = identifier(&format!("signature.{}.{header}", rule.scheme.word()));
                 let about = about(rule);
                 document.security.entry(name.clone()).or_insert_with(|| api_key(header, &about));
                 name
@@ -98,16 +98,5 @@ fn about(rule: &SignatureRule) -> String {
         Scheme::Stripe => format!(
             "As Stripe signs: `t=TIME,v1=` and the HMAC-SHA256 of `TIME.BODY` with the secret {secret}, in hexadecimal digits; at most {age} off."
         ),
-    }
-}
-
-/// The word that rule files use.
-fn word(scheme: Scheme) -> &'static str {
-    match scheme {
-        Scheme::Body => "body",
-        Scheme::Timestamped => "timestamped",
-        Scheme::Standard => "standard",
-        Scheme::Github => "github",
-        Scheme::Stripe => "stripe",
     }
 }
