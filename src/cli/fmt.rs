@@ -106,25 +106,40 @@ fn one(path: &Path, check: bool) -> Result<Done, Failure> {
         Ok(after) if after == before => Done::Fine,
         Ok(_) if check => Done::Changed,
         Ok(after) => {
-            replace(path, &after).map_err(|why| trouble("write", &why))?;
+            replace(path, &before, &after).map_err(|why| trouble("write", &why))?;
             Done::Changed
         }
     })
 }
 
+/// Whether a file still holds this text and may be written.
+pub(super) fn is_as_read(path: &Path, before: &str) -> std::io::Result<()> {
+    if std::fs::metadata(path)?.permissions().readonly() {
+        return Err(std::io::Error::other("it is write-protected"));
+    }
+    if std::fs::read(path)? != before.as_bytes() {
+        return Err(std::io::Error::other("it has changed in between; run the command once more"));
+    }
+    Ok(())
+}
+
 /// Writes a file beside the old one and puts it in its place, so that nobody ever sees half.
-/// A link stays a link.
-pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+/// A link stays a link, and what somebody else has saved meanwhile stays.
+pub(super) fn replace(path: &Path, before: &str, text: &str) -> std::io::Result<()> {
     let path = path.canonicalize()?;
+    is_as_read(&path, before)?;
     let mut beside = path.clone().into_os_string();
     beside.push(".rulerun-fmt~");
     let beside = PathBuf::from(beside);
-    let written = std::fs::File::create(&beside).and_then(|mut file| {
-        file.set_permissions(std::fs::metadata(&path)?.permissions())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| std::fs::rename(&beside, &path));
+    // What was left there by a crash goes; a link there is never written through.
+    let _ = std::fs::remove_file(&beside);
+    let mut file = std::fs::File::create_new(&beside)?;
+    let written = std::fs::metadata(&path)
+        .and_then(|old| file.set_permissions(old.permissions()))
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| file.sync_all());
+    let placed = written.and_then(|()| is_as_read(&path, before));
+    let placed = placed.and_then(|()| std::fs::rename(&beside, &path));
     if placed.is_err() {
         // What is left of it is of no use; the file itself is as it was.
         let _ = std::fs::remove_file(&beside);
