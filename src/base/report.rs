@@ -177,10 +177,7 @@ impl<'a> Drawn<'a> {
             Severity::Warning => miette::Severity::Warning,
         };
         let label = |text: &str, span: Span| {
-            LabeledSpan::new_with_span(
-                Some(clean(text)),
-                (span.range().start, span.range().len()),
-            )
+            LabeledSpan::new_with_span(Some(clean(text)), (span.range().start, span.range().len()))
         };
         let mut labels = vec![label(&diagnostic.label, diagnostic.span)];
         let (near, far): (Vec<_>, Vec<_>) =

@@ -27,7 +27,10 @@ mod tests {
 
     #[test]
     fn nothing_steers_a_terminal() {
-        assert_eq!(clean("a\u{1b}[2J\u{9b}b\u{7f}\u{202e}c\u{2066}\u{2028}d\ne"), "a [2J b  c  d e");
+        assert_eq!(
+            clean("a\u{1b}[2J\u{9b}b\u{7f}\u{202e}c\u{2066}\u{2028}d\ne"),
+            "a [2J b  c  d e"
+        );
         assert_eq!(clean_lines("a\r\nb\u{1b}"), "a \nb ");
         assert_eq!(clean("Grüße, 東京 🎄"), "Grüße, 東京 🎄");
     }

@@ -86,9 +86,8 @@ fn fault(path: &Path, why: &std::io::Error) -> Failure {
 fn exported(rules: &RuleSet, base: &str) -> Vec<Exported> {
     let mut all = Vec::new();
     let services = || rules.services.values().filter(|service| service.kind == ServiceType::N8n);
-    let is_called = |endpoint: &&Endpoint| {
-        services().any(|service| service.name == endpoint.group.name)
-    };
+    let is_called =
+        |endpoint: &&Endpoint| services().any(|service| service.name == endpoint.group.name);
     let named = |name: &str| {
         let called = rules.endpoints.iter().map(|endpoint| &**endpoint).filter(is_called);
         called.filter(|endpoint| endpoint.name == name).count()

@@ -103,4 +103,3 @@ pub(super) fn count(number: usize, one: &str) -> String {
 pub(super) fn count_people(number: usize) -> String {
     if number == 1 { String::from("1 person") } else { format!("{number} people") }
 }
-

@@ -45,7 +45,8 @@ impl Dice {
 
     /// A place between two letters.
     fn place(&mut self, text: &str) -> usize {
-        let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let places: Vec<usize> =
+            text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         places[self.below(places.len())]
     }
 
@@ -97,8 +98,11 @@ fn whatever_is_typed_wherever_every_question_is_answered() {
         let which = usize::from(dice.below(4) == 0);
         let path = files[which].0;
         // Now and then somebody presses undo until it is good again.
-        texts[which] =
-            if dice.below(30) == 0 { files[which].1.to_owned() } else { dice.edited(&texts[which]) };
+        texts[which] = if dice.below(30) == 0 {
+            files[which].1.to_owned()
+        } else {
+            dice.edited(&texts[which])
+        };
         editor.change(path, &texts[which]);
         if dice.below(3) > 0 {
             continue;
@@ -147,7 +151,8 @@ fn whatever_is_typed_wherever_every_question_is_answered() {
 fn a_message_cut_off_anywhere_ends_the_server_and_nothing_else() {
     let folder = project();
     let mut dice = Dice(seed());
-    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}});
+    let hello =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}});
     let body = hello.to_string();
     let whole = format!("Content-Length: {}\r\n\r\n{body}", body.len());
     for _ in 0..12 {

@@ -140,7 +140,10 @@ mod tests {
         assert_eq!(text("12. a &lt; ~~b~~"), r"12\. a \&lt; \~\~b\~\~");
         assert_eq!(code("a || b"), "`a || b`");
         let row = [code("a || b"), text("c|d")];
-        assert_eq!(table(&["A", "B"], &[row.to_vec()]).lines().last(), Some(r"| `a \|\| b` | c\|d |"));
+        assert_eq!(
+            table(&["A", "B"], &[row.to_vec()]).lines().last(),
+            Some(r"| `a \|\| b` | c\|d |")
+        );
         assert_eq!(code("a `b` c"), "`` a `b` c ``");
         assert_eq!(anchor("christmas/signup-handler"), "christmassignup-handler");
     }

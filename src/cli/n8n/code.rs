@@ -80,9 +80,9 @@ fn filled(template: &str, parts: &[(&str, String)]) -> String {
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once("/*") {
         script.push_str(before);
-        let part = parts.iter().find_map(|(name, part)| {
-            Some((part, behind.strip_prefix(name)?.strip_prefix("*/")?))
-        });
+        let part = parts
+            .iter()
+            .find_map(|(name, part)| Some((part, behind.strip_prefix(name)?.strip_prefix("*/")?)));
         if let Some((part, behind)) = part {
             script.push_str(part);
             rest = behind;

@@ -89,8 +89,8 @@ impl Draft {
             "sender \"Acme <hello@example.com>\" {{\n    postal-address \"1 Main Street\"\n}}\n\
              webhooks \"shop\" {{\n    path \"/shop\"\n    endpoint \"in\" {{\n        payload \
              {{ email email; }}\n        start \"w\"\n    }}\n    endpoint \"out\" {{\n        \
-             payload {{ email email; }}\n        stop \"w\" person=\"{{{{email}}}}\"\n    }}\n}}\n\
-             sequence \"w\" to=\"{{{{email}}}}\"{apply} again=\"after-finish\" {{\n"
+             payload {{ email email; }}\n        stop \"w\" for=\"{{{{email}}}}\"\n    }}\n}}\n\
+             sequence \"w\" to=\"{{{{email}}}}\"{apply} {{\n    once-per \"{{{{email}}}}\" again=\"after-finish\"\n"
         );
         for (name, hours) in &self.steps {
             let line = format!(
@@ -135,11 +135,19 @@ struct World {
     dice: Dice,
     draft: Draft,
     known: BTreeMap<Id, Known>,
+    /// How many servers there were.
+    servers: u8,
     /// What happened, for whoever reads a failure.
     told: Vec<String>,
 }
 
-fn app(store: Arc<dyn crate::store::Store>, live: Arc<Live>, clock: &Arc<HandClock>) -> Arc<App> {
+/// A server; `number` tells apart the ids that one makes from those of another.
+fn app(
+    store: Arc<dyn crate::store::Store>,
+    live: Arc<Live>,
+    clock: &Arc<HandClock>,
+    number: u8,
+) -> Arc<App> {
     let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(clock);
     Arc::new(App {
         store,
@@ -148,7 +156,7 @@ fn app(store: Arc<dyn crate::store::Store>, live: Arc<Live>, clock: &Arc<HandClo
         metrics: Metrics::default(),
         rules_state: ArcSwap::from_pointee(RulesState::default()),
         clock,
-        ids: Ids::of([0; 16]),
+        ids: Ids::of([number; 16]),
         options: Options { jitter: false, ..Options::default() },
         draining: AtomicBool::new(false),
         gates: Gates::default(),
@@ -166,9 +174,9 @@ impl World {
         let mut dice = Dice(seed);
         let draft = Draft::any(&mut dice);
         let clock = Arc::new(HandClock(AtomicI64::new(BEGIN)));
-        let app = app(Arc::new(MemoryStore::new(BEGIN)), draft.live(), &clock);
+        let app = app(Arc::new(MemoryStore::new(BEGIN)), draft.live(), &clock, 0);
         let (known, told) = (BTreeMap::new(), Vec::new());
-        Self { deliver: deliver(&app), app, clock, dice, draft, known, told }
+        Self { deliver: deliver(&app), app, clock, dice, draft, known, servers: 0, told }
     }
 
     fn now(&self) -> i64 {
@@ -290,7 +298,8 @@ impl World {
         }
         everything(&self.app).await.unwrap();
         for (before, after) in before.into_iter().zip(self.enrolments().await) {
-            if after.state != EnrolmentState::Active {
+            // Whoever has nothing left by the new rules has finished.
+            if before.state != EnrolmentState::Active {
                 continue;
             }
             if !self.draft.everyone {
@@ -306,9 +315,8 @@ impl World {
         let (done, left) = one.plan.split_at(one.next as usize);
         let is_done = |name: &str| done.iter().any(|(reached, _)| reached == name);
         let steps = self.draft.steps.iter().filter(|(name, _)| !is_done(name));
-        let want: Vec<_> = steps
-            .map(|(name, hours)| ((*name).to_owned(), one.started + hours * HOUR))
-            .collect();
+        let want: Vec<_> =
+            steps.map(|(name, hours)| ((*name).to_owned(), one.started + hours * HOUR)).collect();
         let known = self.known.get_mut(&one.id).unwrap();
         if left == want {
             known.by = self.draft.clone();
@@ -324,7 +332,8 @@ impl World {
     async fn restart(&mut self) {
         self.note("restart");
         let (store, live) = (Arc::clone(&self.app.store), self.app.live.load_full());
-        self.app = app(store, live, &self.clock);
+        self.servers += 1;
+        self.app = app(store, live, &self.clock, self.servers);
         self.deliver = deliver(&self.app);
         self.apply(None).await;
     }
@@ -362,11 +371,16 @@ impl World {
         self.apply(None).await;
         let rules = Arc::clone(&self.app.live.load_full().rules);
         let said = schedule(&*self.app.store, &rules, &Wanted::all(1000)).await.unwrap();
-        let said: BTreeSet<(String, String, i64)> = said["results"].as_array().unwrap().iter().map(|one| {
-            let text = |name: &str| one[name].as_str().unwrap().to_owned();
-            let due = time::millis(time::parse_time(&text("due")).unwrap());
-            (text("to"), text("event_type"), due)
-        }).collect();
+        let said: BTreeSet<(String, String, i64)> = said["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| {
+                let text = |name: &str| one[name].as_str().unwrap().to_owned();
+                let due = time::millis(time::parse_time(&text("due")).unwrap());
+                (text("to"), text("event_type"), due)
+            })
+            .collect();
         let before = self.known.clone();
         self.note("the end");
         let begun = self.now();
@@ -388,7 +402,8 @@ impl World {
         }
         let late = |(to, name, due): (String, String, i64)| (to, name, due.max(begun));
         assert_eq!(happened, said.into_iter().map(late).collect(), "what the schedule said");
-        assert_eq!(self.app.store.examine(self.now()).await.unwrap().len(), 0);
+        let flaws = self.app.store.examine(self.now()).await.unwrap();
+        assert!(flaws.is_empty(), "{flaws:?}");
     }
 }
 
