@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::commands::{Done, run};
 use crate::support::binary::rulerun;
-use crate::support::server::{Make, TestServer, eventually, results, write};
+use crate::support::server::{CAMPAIGN, KEYS, Make, TestServer, eventually, results, write};
 
 /// What would steer a terminal, end a line or turn it round.
 const STEERING: [char; 8] =
@@ -70,7 +70,7 @@ fn make() -> Make {
         .file("rules/a.kdl", RULES)
         .file(
             "rules/emails/welcome-1.md",
-            "Hello {{first_name}}, [go](https://example.com/?{{first_name | urlencode}}).\n",
+            "Hello {{first_name}}, [go](https://example.com/?{{first_name}}).\n",
         )
         .file("rules/emails/welcome-2.md", "Hello again {{first_name}}.\n")
 }
@@ -201,6 +201,27 @@ async fn what_is_made_of_sharp_names_stays_what_it_is() {
     );
     let document = run(&server, "openapi").json();
     assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_is_told_without_a_secret() {
+    let server = Make::campaigns().start().await;
+    let body = json!({ "email": "sarah@example.com", "first_name": "Sarah" });
+    server.post(&format!("{CAMPAIGN}/signup-handler"), &body).await;
+    let rules = server.get("/api/v1/rules").await;
+    assert!(
+        rules.json()["files"].as_array().is_some_and(|files| files.len() > 5),
+        "{}",
+        rules.text
+    );
+    let said = ["plan", "n8n export --out flows --format json", "docs", "openapi", "graph", "list"]
+        .map(|line| run(&server, line).fine().data);
+    for (name, value) in
+        KEYS.iter().filter(|(name, _)| name.ends_with("KEY") || name.ends_with("SECRET"))
+    {
+        assert!(!rules.text.contains(value), "/api/v1/rules shows {name}");
+        assert!(!said.iter().any(|text| text.contains(value)), "a verb shows {name}");
+    }
 }
 
 #[cfg(unix)]

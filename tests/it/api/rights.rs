@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use rulerun::serve::api::{openapi, router};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::world::{app, app_with, request, send};
 
@@ -43,7 +43,7 @@ async fn every_call_but_the_open_ones_wants_the_token() {
         "/api/v1/contacts/x/timeline",
         "/api/v1/schedule",
         "/api/v1/sequences/x/active",
-        "/openapi.json",
+        "/api/v1/openapi.json",
     ];
     for path in newer {
         assert!(calls.iter().any(|(_, known)| known == path), "{path} is in {calls:?}");
@@ -98,7 +98,4 @@ async fn no_call_shows_a_secret() {
         assert!(!reply.text.contains("a long enough value for"), "{path} shows a secret");
         assert!(!reply.text.contains("the token"), "{path} shows the token");
     }
-    let rules = send(&router, request("GET", "/api/v1/rules", &token, None)).await.body;
-    assert!(rules["files"].as_array().is_some_and(|files| files.len() > 5), "{rules}");
-    let _: &Value = &rules;
 }
