@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -23,7 +24,7 @@ use crate::serve::journal::{Journal, Voice};
 use crate::serve::metrics::Metrics;
 use crate::serve::people::{Wanted, schedule};
 use crate::serve::settings;
-use crate::store::{Claim, MemoryStore};
+use crate::store::{Claim, MemoryStore, SledStore};
 
 const HOUR: i64 = 3_600_000;
 const BEGIN: i64 = 1_764_585_000_000;
@@ -435,4 +436,58 @@ async fn whatever_is_edited_when_nothing_is_done_twice_early_or_never() {
         world.note(format!("SEED={seed} CASES=1"));
         history(&mut world).await;
     }
+}
+
+/// Longest that a call may take while an edit reaches everybody, in a build for tests.
+const ANSWERED: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_an_edit_reaches_thousands_calls_are_answered() {
+    let people = usize::try_from(number("PEOPLE", 1000)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path(), BEGIN, Box::new(|_| ())).unwrap();
+    let draft = |hours: i64| Draft { everyone: true, steps: vec![("s-0", 1), ("s-1", hours)] };
+    let clock = Arc::new(HandClock(AtomicI64::new(BEGIN)));
+    let app = app(Arc::new(store), draft(20).live(), &clock, 0);
+    let mut coming = JoinSet::new();
+    for person in 0..people {
+        if coming.len() >= 64 {
+            coming.join_next().await.unwrap().unwrap();
+        }
+        coming.spawn(sign_up(Arc::clone(&app), format!("p{person}@example.com")));
+    }
+    while coming.join_next().await.is_some() {}
+
+    app.live.store(draft(30).live());
+    let began = Instant::now();
+    let applying = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { everything(&app).await }
+    });
+    let (mut calls, mut longest) = (0, Duration::ZERO);
+    while !applying.is_finished() {
+        let asked = Instant::now();
+        sign_up(Arc::clone(&app), format!("new{calls}@example.com")).await;
+        longest = longest.max(asked.elapsed());
+        calls += 1;
+    }
+    applying.await.unwrap().unwrap();
+    let took = began.elapsed();
+    println!("{people} people in {took:?}; {calls} calls meanwhile, the longest {longest:?}");
+    assert!(longest < ANSWERED, "a call took {longest:?}");
+    assert!(calls > 0);
+    let rows = app.store.enrolments(None, 0, people + calls).await.unwrap().rows;
+    assert_eq!(rows.len(), people + calls);
+    assert!(rows.iter().all(|one| one.plan[1].1 == one.started + 30 * HOUR));
+    app.store.close().await.unwrap();
+}
+
+async fn sign_up(app: Arc<App>, email: String) {
+    let live = app.live.load_full();
+    let rule = live.endpoints.iter().find(|known| known.rule.name == "in").unwrap();
+    let body = json!({ "email": email }).to_string();
+    let origin = Origin::Endpoint(Arc::clone(&rule.rule));
+    let call = Call { id: app.new_id(), at: app.now(), origin, payload: object(&body) };
+    let answer = app.accept(&live, &call, Bytes::from(body), Vec::new(), None).await.unwrap();
+    assert!(matches!(answer, Accepted::Done(..)), "{answer:?}");
 }
