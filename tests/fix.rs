@@ -313,3 +313,103 @@ fn what_readers_of_emails_would_see_is_mended_too() {
     let mended = fs::read_to_string(text).expect("a text");
     assert!(mended.starts_with("Dear {{first_name}},"), "{mended}");
 }
+
+#[test]
+fn of_several_files_all_are_written_or_none() {
+    let folder = with("queue every=5s\n");
+    let second = folder.path().join("b.kdl");
+    fs::write(&second, "servce \"n8n\"\n").expect("a file");
+    let mut rights = fs::metadata(&second).expect("a file").permissions();
+    rights.set_readonly(true);
+    fs::set_permissions(&second, rights).expect("rights");
+    let output = validate(folder.path(), &[".", "--fix"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = text(&output.stderr);
+    assert!(told.contains("cannot mend b.kdl: it is write-protected"), "{told}");
+    assert_eq!(rules_of(&folder), "queue every=5s\n", "the first file stays as well");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link_and_what_it_leads_to_is_mended() {
+    let folder = with("");
+    let shared = folder.path().join("shared.txt");
+    fs::write(&shared, "queue every=5s // ours\n").expect("a file");
+    let link = folder.path().join("b.kdl");
+    std::os::unix::fs::symlink(&shared, &link).expect("a link");
+    assert_eq!(validate(folder.path(), &[".", "--fix"]).status.code(), Some(0));
+    assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
+    assert_eq!(fs::read_to_string(&shared).expect("a text"), "queue every=\"5s\" // ours\n");
+}
+
+/// Chance that can be repeated (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % sides as u64).expect("small")
+    }
+}
+
+/// What stands behind `//` in a file that has nothing of the kind within its texts.
+fn comments(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| line.split_once("// ").map(|(_, comment)| comment)).collect()
+}
+
+#[test]
+fn whatever_is_broken_a_mend_never_makes_it_worse_and_loses_no_comment() {
+    const RULES: &str = r#"// settings: everything at the top
+queue every="5s" batch=10 // a remark
+service "n8n" {
+    url (env)"N8N_URL" default="http://localhost:5678" // where n8n is
+    timeout "10s"
+}
+// what comes in
+webhooks "shop" {
+    path "/shop"
+    endpoint "in" {
+        payload { // its fields
+            email email
+            first_name text optional
+        }
+        reply when="first_name == ()" { hello "you"; } // nobody's name
+    }
+}
+"#;
+    const SHARDS: [&str; 14] =
+        ["\"", "{", "}", "=", "s", "e", "5min", " ", "-", "é", "🎄", ";", "“", "true"];
+    let (mut mended, mut dice) = (0, Dice(1));
+    for round in 0..120 {
+        let mut broken = RULES.to_owned();
+        for _ in 0..=dice.below(2) {
+            let places: Vec<usize> = broken.char_indices().map(|(at, _)| at).collect();
+            let at = places[dice.below(places.len())];
+            if broken[at..].starts_with('/') || broken[..at].ends_with('/') {
+                continue;
+            }
+            let gone = if dice.below(2) == 0 {
+                broken[at..].chars().next().map_or(0, char::len_utf8)
+            } else {
+                0
+            };
+            broken.replace_range(at..at + gone, SHARDS[dice.below(SHARDS.len())]);
+        }
+        let folder = with(&broken);
+        let before = mistakes(folder.path());
+        let output = validate(folder.path(), &[".", "--fix", "--format", "json"]);
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{round}: {}", text(&output.stderr));
+        let (now, after) = (rules_of(&folder), mistakes(folder.path()));
+        assert!(errors(&after) <= errors(&before), "{round}: {broken}\n{now}");
+        if now == broken {
+            continue;
+        }
+        assert!(after.len() < before.len(), "{round}: {broken}\n{now}");
+        assert_eq!(comments(&now).len(), comments(&broken).len(), "{round}: {broken}\n{now}");
+        mended += 1;
+    }
+    assert!(mended > 15, "only {mended} were mended");
+}

@@ -141,3 +141,78 @@ fn the_command_says_what_it_changed_and_leaves_what_it_cannot_read() {
     let (code, _, why) = said(&fmt(folder.path(), &["nowhere"], ""));
     assert_eq!(code, 2, "{why}");
 }
+
+#[cfg(unix)]
+#[test]
+fn links_stay_links_and_nothing_is_written_through_a_strange_one() {
+    use std::os::unix::fs::symlink;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (shared, secret) = (folder.path().join("shared"), folder.path().join("secret"));
+    std::fs::write(&shared, "server {\napi-token \"x\"\n}\n").unwrap();
+    std::fs::write(&secret, "mine\n").unwrap();
+    let rules = folder.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    symlink(&shared, rules.join("a.kdl")).unwrap();
+    // Somebody has laid a link where the new text is written before it takes its place.
+    symlink(&secret, folder.path().join("shared.rulerun-fmt~")).unwrap();
+    assert_eq!(said(&fmt(folder.path(), &["rules"], "")).0, 0);
+    assert!(std::fs::symlink_metadata(rules.join("a.kdl")).unwrap().is_symlink());
+    let tidy = "server {\n    api-token \"x\"\n}\n";
+    assert_eq!(std::fs::read_to_string(&shared).unwrap(), tidy);
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "mine\n");
+}
+
+#[test]
+fn a_file_that_is_write_protected_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.kdl");
+    let untidy = "server {\napi-token \"x\"\n}\n";
+    std::fs::write(&file, untidy).unwrap();
+    let mut rights = std::fs::metadata(&file).unwrap().permissions();
+    rights.set_readonly(true);
+    std::fs::set_permissions(&file, rights).unwrap();
+    let (code, _, why) = said(&fmt(folder.path(), &["a.kdl"], ""));
+    assert_eq!((code, why.as_str()), (2, "error: cannot write a.kdl: it is write-protected\n"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), untidy);
+}
+
+/// What may break a file: marks of the language and letters of one to four bytes.
+const SHARDS: [&str; 16] = [
+    "{", "}", "\"", "\"\"\"", "#\"", "\"#", "//", "/*", "*/", "/-", "\\", ";", "\n", "é", "🎄",
+    "\u{a0}",
+];
+
+#[test]
+fn a_broken_file_is_refused_or_comes_out_with_the_same_meaning_and_every_comment() {
+    let all: Vec<String> = texts().into_iter().map(|(_, text)| text).collect();
+    let seed = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::with_cases(600), seed);
+    let place = any::<proptest::sample::Index>();
+    let damage = (0..SHARDS.len(), place.clone(), 0..12_usize);
+    let strategy = (place, proptest::collection::vec(damage, 1..4));
+    let tried = runner.run(&strategy, |(which, damages)| {
+        let mut text = all[which.index(all.len())].clone();
+        for (shard, place, gone) in damages {
+            let floor = |at: usize| (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+            let from = floor(place.index(text.len() + 1));
+            let to = floor((from + gone).min(text.len()));
+            text.replace_range(from..to.max(from), SHARDS[shard]);
+        }
+        let once = match format(&text) {
+            Err(why) => {
+                prop_assert_eq!(why, FormatError::Unreadable);
+                return Ok(());
+            }
+            Ok(once) => once,
+        };
+        let twice = format(&once);
+        prop_assert_eq!(twice.as_ref(), Ok(&once));
+        // Only blanks at the edges of lines and empty lines may differ; what stands within is
+        // the same, comments included. Several steps on one line may be given lines.
+        let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+        prop_assert_eq!(letters(&once), letters(text.trim_start_matches('\u{feff}')));
+        Ok(())
+    });
+    tried.unwrap();
+}

@@ -48,7 +48,7 @@ impl Delay {
                 "the unit is missing: write \"{text}min\", \"{text}h\" or \"{text}d\""
             ));
         }
-        let span: Span = text.parse().map_err(|_| String::from(HOW))?;
+        let span: Span = text.parse().map_err(|_| unread(text, HOW))?;
         if span.get_years() != 0 || span.get_months() != 0 {
             return Err(String::from(
                 "months and years differ in length; count in days (\"30d\") or weeks (\"4w\")",
@@ -127,6 +127,19 @@ impl std::fmt::Display for Delay {
     }
 }
 
+/// Why a text is no wait: it is too long where it would be one with small numbers.
+fn unread(text: &str, how: &str) -> String {
+    let mut small = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if !letter.is_ascii_digit() {
+            small.push(letter);
+        } else if !small.ends_with('1') {
+            small.push('1');
+        }
+    }
+    String::from(if small.parse::<Span>().is_ok() { TOO_LONG } else { how })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +159,9 @@ mod tests {
         }
         for text in ["", "5", "five", "-5min", "1 month", "5,5min", "PT5M", "5min ago", "9000d"] {
             assert!(Delay::parse(text).is_err(), "{text}");
+        }
+        for text in ["9999999d", "99999999999999999999h", "1d 999999999999min"] {
+            assert_eq!(Delay::parse(text), Err(TOO_LONG.into()), "{text}");
         }
     }
 

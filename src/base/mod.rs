@@ -8,6 +8,7 @@ pub mod id;
 pub mod report;
 pub mod secret;
 pub mod source;
+pub mod text;
 pub mod time;
 
 pub use delay::Delay;

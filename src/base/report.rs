@@ -1,6 +1,7 @@
 //! How mistakes look: drawn with their source lines for a person, or as JSON for a
 //! program. Both are made from the same [`Diagnostic`]s, so they never disagree.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use miette::{
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::source::{SourceFile, SourceMap, Span};
+use super::text::{clean, clean_lines, steers};
 
 /// After so many mistakes the rest is counted instead of drawn.
 const SHOWN: usize = 50;
@@ -32,8 +34,9 @@ pub fn human(sources: &SourceMap, found: &[Diagnostic], style: Style) -> String 
     let handler =
         GraphicalReportHandler::new_themed(theme).with_width(style.width).with_context_lines(1);
     let mut out = String::new();
+    let sources = harmless(sources);
     for diagnostic in found.iter().take(SHOWN) {
-        for part in Drawn::of(sources, diagnostic) {
+        for part in Drawn::of(&sources, diagnostic) {
             if handler.render_report(&mut out, &part).is_err() {
                 out.push_str(&part.message);
                 out.push('\n');
@@ -44,6 +47,26 @@ pub fn human(sources: &SourceMap, found: &[Diagnostic], style: Style) -> String 
         let _ = writeln!(out, "… and {} more.", found.len() - SHOWN);
     }
     out
+}
+
+/// The files without characters that steer a terminal: blanks of the same length stand for
+/// them, so that every place stays where it is.
+fn harmless(sources: &SourceMap) -> Cow<'_, SourceMap> {
+    let steering = |c: char| steers(c) && !matches!(c, '\n' | '\r' | '\t');
+    if !sources.iter().any(|(_, file)| file.text.contains(steering)) {
+        return Cow::Borrowed(sources);
+    }
+    let mut shown = SourceMap::new();
+    for (_, file) in sources.iter() {
+        let blank = |c: char| match c.len_utf8() {
+            1 => ' ',
+            2 => '\u{a0}',
+            _ => '\u{2007}',
+        };
+        let text = file.text.chars().map(|c| if steering(c) { blank(c) } else { c });
+        shown.add(file.path.clone(), text.collect::<String>());
+    }
+    Cow::Owned(shown)
 }
 
 /// One mistake as the JSON object that `validate --format json` prints.
@@ -88,7 +111,7 @@ fn in_words(diagnostic: &Diagnostic) -> String {
     let severity = diagnostic.severity.word();
     let words = format!("{severity}[{}]: {}{help}", diagnostic.code, diagnostic.message);
     // What is quoted from a file may hold a line's end or worse.
-    words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    clean(&words)
 }
 
 /// One mistake as an annotation that GitHub shows beside the line of a pull request.
@@ -154,27 +177,24 @@ impl<'a> Drawn<'a> {
             Severity::Warning => miette::Severity::Warning,
         };
         let label = |text: &str, span: Span| {
-            LabeledSpan::new_with_span(
-                Some(text.to_owned()),
-                (span.range().start, span.range().len()),
-            )
+            LabeledSpan::new_with_span(Some(clean(text)), (span.range().start, span.range().len()))
         };
         let mut labels = vec![label(&diagnostic.label, diagnostic.span)];
         let (near, far): (Vec<_>, Vec<_>) =
             diagnostic.related.iter().partition(|(span, _)| span.file == diagnostic.span.file);
         labels.extend(near.iter().map(|(span, text)| label(text, *span)));
         let mut parts = vec![Self {
-            message: diagnostic.message.clone(),
+            message: clean_lines(&diagnostic.message),
             code: Some(diagnostic.code),
             severity,
-            help: diagnostic.help.clone(),
+            help: diagnostic.help.as_deref().map(clean_lines),
             labels,
             source: Excerpt(file),
         }];
         parts.extend(far.iter().map(|(span, text)| {
             let file = sources.file(span.file);
             Self {
-                message: text.clone(),
+                message: clean_lines(text),
                 code: None,
                 severity: miette::Severity::Advice,
                 help: None,

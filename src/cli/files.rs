@@ -23,7 +23,31 @@ pub(super) fn folder(path: &Path) -> Result<(), Failure> {
 /// # Errors
 /// It cannot be written; an old one is as it was.
 pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Failure> {
-    place(path, bytes.as_ref()).map_err(|why| trouble(path, &why))
+    place(path, bytes.as_ref(), None).map_err(|why| trouble(path, &why))
+}
+
+/// Writes a file that held `before` when it was read. What somebody else has saved meanwhile
+/// stays.
+///
+/// # Errors
+/// It cannot be written, or has changed in between; then it is as it was.
+pub(super) fn replace(path: &Path, before: &str, text: &str) -> io::Result<()> {
+    is_as_read(path, before)?;
+    place(path, text.as_bytes(), Some(before))
+}
+
+/// Whether a file still holds what was read and may be written.
+///
+/// # Errors
+/// Why not.
+pub(super) fn is_as_read(path: &Path, before: &str) -> io::Result<()> {
+    if fs::metadata(path)?.permissions().readonly() {
+        return Err(io::Error::other("it is write-protected"));
+    }
+    if fs::read(path)? != before.as_bytes() {
+        return Err(io::Error::other("it has changed in between; run the command once more"));
+    }
+    Ok(())
 }
 
 /// Writes a file that must not be there yet, and makes its folder.
@@ -38,7 +62,7 @@ pub(super) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     written.map_err(|why| trouble(path, &why))
 }
 
-fn place(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn place(path: &Path, bytes: &[u8], before: Option<&str>) -> io::Result<()> {
     let (path, permissions) = match fs::metadata(path) {
         // A pipe or a device is written to.
         Ok(old) if !old.is_file() => return fs::write(path, bytes),
@@ -49,14 +73,17 @@ fn place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.clone().into_os_string();
     beside.push(BESIDE);
     let beside = PathBuf::from(beside);
-    let written = File::create(&beside).and_then(|mut file| {
+    // What was left there by a crash goes; a link there is never written through.
+    let _ = fs::remove_file(&beside);
+    let written = File::create_new(&beside).and_then(|mut file| {
         if let Some(permissions) = permissions {
             file.set_permissions(permissions)?;
         }
         file.write_all(bytes)?;
         file.sync_all()
     });
-    let placed = written.and_then(|()| fs::rename(&beside, &path));
+    let checked = written.and_then(|()| before.map_or(Ok(()), |text| is_as_read(&path, text)));
+    let placed = checked.and_then(|()| fs::rename(&beside, &path));
     if placed.is_err() {
         // What is left of it is of no use.
         let _ = fs::remove_file(&beside);

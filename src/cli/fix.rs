@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::outcome::Failure;
 use super::{files, out};
+use crate::base::source::SourceFile;
 use crate::base::{Diagnostic, FileId, Fix, Severity, SourceMap};
 use crate::review;
 
@@ -103,25 +104,23 @@ pub(super) fn mend(sources: &SourceMap) -> Result<Mended, Failure> {
     if !state.is_better_than(&begun) {
         return Ok(Mended::default());
     }
-    let mut files = 0;
-    for ((_, old), (_, new)) in sources.iter().zip(state.sources.iter()) {
-        if old.text != new.text {
-            write(Path::new(&old.path), &old.text, &new.text)?;
-            files += 1;
-        }
+    let pairs = sources.iter().zip(state.sources.iter());
+    let changed: Vec<(&SourceFile, &SourceFile)> = pairs
+        .map(|((_, old), (_, new))| (old, new))
+        .filter(|(old, new)| old.text != new.text)
+        .collect();
+    let trouble =
+        |path: &str, why: &std::io::Error| Failure::new(format!("cannot mend {path}: {why}"));
+    // All or none: a mend in one file may need the one in another.
+    for (old, _) in &changed {
+        files::is_as_read(Path::new(&old.path), &old.text)
+            .map_err(|why| trouble(&old.path, &why))?;
     }
-    Ok(Mended { lines, files })
-}
-
-fn write(path: &Path, before: &str, after: &str) -> Result<(), Failure> {
-    let trouble = |why: &dyn std::fmt::Display| {
-        Failure::new(format!("cannot mend {}: {why}", path.display()))
-    };
-    let now = std::fs::read_to_string(path).map_err(|why| trouble(&why))?;
-    if now != before {
-        return Err(trouble(&"it has changed in between").help("run the command once more"));
+    for (old, new) in &changed {
+        files::replace(Path::new(&old.path), &old.text, &new.text)
+            .map_err(|why| trouble(&old.path, &why))?;
     }
-    files::write(path, after)
+    Ok(Mended { lines, files: changed.len() })
 }
 
 /// A text with its mends, which are sorted by place.

@@ -103,7 +103,8 @@ fn one(path: &Path, check: bool) -> Result<Done, Failure> {
         Ok(after) if after == before => Done::Fine,
         Ok(_) if check => Done::Changed,
         Ok(after) => {
-            files::write(path, &after)?;
+            files::replace(path, &before, &after)
+                .map_err(|why| Failure::new(format!("cannot write {}: {why}", path.display())))?;
             Done::Changed
         }
     })

@@ -81,7 +81,14 @@ pub(super) fn run(global: &Global, args: &N8nArgs) -> Outcome {
 
 fn exported(rules: &RuleSet, base: &str) -> Vec<Exported> {
     let mut all = Vec::new();
-    for service in rules.services.values().filter(|service| service.kind == ServiceType::N8n) {
+    let services = || rules.services.values().filter(|service| service.kind == ServiceType::N8n);
+    let is_called =
+        |endpoint: &&Endpoint| services().any(|service| service.name == endpoint.group.name);
+    let named = |name: &str| {
+        let called = rules.endpoints.iter().map(|endpoint| &**endpoint).filter(is_called);
+        called.filter(|endpoint| endpoint.name == name).count()
+    };
+    for service in services() {
         let events = rules.events.values().filter(|event| event.service == service.name);
         match &service.sign {
             Some(sign) => all.extend(events.map(|event| receiver(event, service, sign))),
@@ -93,7 +100,7 @@ fn exported(rules: &RuleSet, base: &str) -> Vec<Exported> {
         }
         let endpoints =
             rules.endpoints.iter().filter(|endpoint| endpoint.group.name == service.name);
-        all.extend(endpoints.map(|endpoint| callback(endpoint, base)));
+        all.extend(endpoints.map(|endpoint| callback(endpoint, base, named(&endpoint.name) > 1)));
     }
     all
 }
@@ -128,9 +135,10 @@ fn receiver(event: &Event, service: &Service, sign: &crate::model::rules::Sign) 
     }
 }
 
-/// The workflow that calls an endpoint.
-fn callback(endpoint: &Endpoint, base: &str) -> Exported {
+/// The workflow that calls an endpoint; `shared` when another one has the same name.
+fn callback(endpoint: &Endpoint, base: &str, shared: bool) -> Exported {
     let mut variables: BTreeSet<String> = BTreeSet::from([String::from(workflows::BASE)]);
+    let full_name = endpoint.full_name();
     let access = &endpoint.access;
     let keys = &endpoint.keys;
     variables.extend(code::variables(keys.get(..1).unwrap_or_default()));
@@ -141,8 +149,8 @@ fn callback(endpoint: &Endpoint, base: &str) -> Exported {
         variables.extend(code::variables(&rule.secrets));
     }
     Exported {
-        file: file("callback", &endpoint.name),
-        what: format!("calls {}, signed", endpoint.full_name()),
+        file: file("callback", if shared { &full_name } else { &endpoint.name }),
+        what: format!("calls {full_name}, signed"),
         workflow: workflows::callback(endpoint, base, &code::sign(endpoint)),
         variables,
     }

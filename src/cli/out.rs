@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::environment;
 use super::outcome::Failure;
 use crate::base::report::Style;
+pub(super) use crate::base::text::{clean, clean_lines};
 
 /// The width for people who read a file or a pipe instead of a terminal.
 const PAGE: usize = 100;
@@ -107,9 +108,4 @@ pub(super) fn count(number: usize, one: &str) -> String {
 /// "1 person", "10 people".
 pub(super) fn count_people(number: usize) -> String {
     if number == 1 { String::from("1 person") } else { format!("{number} people") }
-}
-
-/// A foreign text without control characters, which could repaint the terminal.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -73,9 +73,10 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         let Self::Trouble { message, help } = self else { return ExitCode::from(1) };
         let ink = out::Ink::for_notes();
-        out::note(&format!("{} {message}", ink.red("error:")));
+        // What servers, files and rules say is quoted in them.
+        out::note(&format!("{} {}", ink.red("error:"), out::clean_lines(message)));
         if let Some(help) = help {
-            out::note(&format!("{}  {help}", ink.dim("help:")));
+            out::note(&format!("{}  {}", ink.dim("help:"), out::clean_lines(help)));
         }
         ExitCode::from(2)
     }

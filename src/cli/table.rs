@@ -106,19 +106,21 @@ fn fit(text: &str, width: usize) -> String {
 /// The fields of a JSON object, one a line with aligned values; what has fields of its own
 /// follows as indented JSON.
 pub(super) fn facts(value: &Value) -> String {
-    let Value::Object(fields) = value else { return format!("{value:#}\n") };
+    let Value::Object(fields) = value else { return out::clean_lines(&format!("{value:#}\n")) };
     let names = fields.keys().map(|name| name.chars().count()).max().unwrap_or_default();
     let ink = Ink::for_data();
     let mut text = String::new();
     for (name, value) in fields {
         let shown = match value {
             Value::Object(_) | Value::Array(_) => {
-                format!("{value:#}").replace('\n', &format!("\n{}", " ".repeat(names + GAP)))
+                let lines = out::clean_lines(&format!("{value:#}"));
+                lines.replace('\n', &format!("\n{}", " ".repeat(names + GAP)))
             }
             _ => cell(value),
         };
         let pad = " ".repeat(names + GAP - name.chars().count());
-        text.push_str(format!("{}{pad}{shown}", ink.dim(name)).trim_end());
+        let name = ink.dim(&out::clean(name));
+        text.push_str(format!("{name}{pad}{shown}").trim_end());
         text.push('\n');
     }
     text
@@ -229,6 +231,8 @@ mod tests {
     fn facts_are_read_line_by_line() {
         let text = facts(&json!({"id": "x", "much": {"a": 1}, "none": null}));
         assert_eq!(text, "id    x\nmuch  {\n        \"a\": 1\n      }\nnone\n");
+        let sharp = facts(&json!({"a\u{1b}": {"b\u{9b}2J": "\u{202e}c"}}));
+        assert_eq!(sharp, "a   {\n      \"b 2J\": \" c\"\n    }\n");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 use super::codes;
 use super::vocabulary::Type;
 use crate::base::diagnostic::{closest, did_you_mean};
+use crate::base::text::steers;
 use crate::base::{Delay, Zone, time};
 use crate::model::setting::{FromText, Network, Rate};
 
@@ -30,6 +31,11 @@ pub(super) fn fault(text: &str, kind: Type) -> Fault {
         Type::Name if text.chars().any(char::is_control) => {
             why(codes::BAD_NAME, "this text goes over several lines", "write it on one line")
         }
+        Type::Name if text.chars().any(steers) => why(
+            codes::BAD_NAME,
+            "this text holds a mark that cannot be seen, which turns round what stands beside it",
+            "type it anew",
+        ),
         Type::Identifier if !is_identifier(text) => Some((
             codes::BAD_NAME,
             format!("`{text}` cannot be used as a name in guards and tags"),

@@ -4,6 +4,9 @@
 //! differs. It goes on beside the calls, a few enrolments at a time; each is one write, and
 //! whatever a crash cuts off is simply compared again at the next start.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::Zoned;
 use tokio::sync::broadcast;
 
+use crate::base::text::steers;
 use crate::base::{Clock, Timestamp, Zone, time};
 use crate::model::queue::{Level, LogLine};
 
@@ -203,13 +204,6 @@ pub fn line(at: Timestamp, kind: Kind, text: &str, colour: bool) -> String {
     } else {
         format!("{time}  {:<9}  {text}\n", kind.word())
     }
-}
-
-/// Whether a character steers a terminal instead of showing something: controls, line
-/// separators, and the marks that turn the direction of writing.
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The text without characters that steer, at most 500 characters.

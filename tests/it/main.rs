@@ -31,6 +31,7 @@ mod receivers;
 mod rehearsal;
 mod reload;
 mod secrets;
+mod sharp;
 mod smtp;
 mod smtp_foreign;
 mod spam;

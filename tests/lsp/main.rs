@@ -7,6 +7,7 @@
 )]
 #![allow(clippy::needless_pass_by_value, reason = "a `json!` reads best where it is meant")]
 
+mod chance;
 mod client;
 mod complete;
 mod mistakes;

@@ -36,7 +36,11 @@ pub(super) fn text(text: &str) -> String {
     while let Some(letter) = letters.next() {
         let within =
             before.is_alphanumeric() && letters.peek().is_some_and(|after| after.is_alphanumeric());
-        if "\\`*[]<>|".contains(letter) || (letter == '_' && !within) {
+        if "\\`*[]<>|~&".contains(letter)
+            || (letter == '_' && !within)
+            || (escaped.is_empty() && "#-+=".contains(letter))
+            || (".)".contains(letter) && is_number(&escaped))
+        {
             escaped.push('\\');
         }
         escaped.push(letter);
@@ -45,13 +49,29 @@ pub(super) fn text(text: &str) -> String {
     escaped
 }
 
+/// Whether a line so far is a number, which a full stop would make the first of a list.
+fn is_number(line: &str) -> bool {
+    !line.is_empty() && line.chars().all(|c| c.is_ascii_digit())
+}
+
 /// A piece of code on one line, with as many backticks around it as it needs.
 pub(super) fn code(text: &str) -> String {
     let line = out::clean(text).split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = line.replace('|', "\\|");
     let longest = line.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     if longest == 0 { format!("`{line}`") } else { format!("{fence} {line} {fence}") }
+}
+
+/// A cell that ends where it should: a bar ends it, within code as well.
+fn cell(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter == '|' && !escaped.ends_with('\\') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
 }
 
 /// A table. A column in which nothing stands is left out.
@@ -61,11 +81,11 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
             rows.iter().any(|row| row.get(*column).is_some_and(|cell| !cell.is_empty()))
         })
         .collect();
-    let line = |cells: Vec<&str>| format!("| {} |", cells.join(" | "));
-    let mut lines = vec![line(used.iter().map(|column| headings[*column]).collect())];
+    let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+    let mut lines = vec![line(used.iter().map(|column| headings[*column].to_owned()).collect())];
     lines.push(format!("|{}", "---|".repeat(used.len())));
     for row in rows {
-        lines.push(line(used.iter().map(|column| row[*column].as_str()).collect()));
+        lines.push(line(used.iter().map(|column| cell(&row[*column])).collect()));
     }
     lines.join("\n")
 }
@@ -115,7 +135,15 @@ mod tests {
     #[test]
     fn what_people_wrote_stays_text() {
         assert_eq!(text("<b>a|b</b>\n*c* #1 _x a_b"), r"\<b\>a\|b\</b\> \*c\* #1 \_x a_b");
-        assert_eq!(code("a || b"), r"`a \|\| b`");
+        assert_eq!(text("# a"), r"\# a");
+        assert_eq!(text("- a - b, 1. c"), r"\- a - b, 1. c");
+        assert_eq!(text("12. a &lt; ~~b~~"), r"12\. a \&lt; \~\~b\~\~");
+        assert_eq!(code("a || b"), "`a || b`");
+        let row = [code("a || b"), text("c|d")];
+        assert_eq!(
+            table(&["A", "B"], &[row.to_vec()]).lines().last(),
+            Some(r"| `a \|\| b` | c\|d |")
+        );
         assert_eq!(code("a `b` c"), "`` a `b` c ``");
         assert_eq!(anchor("christmas/signup-handler"), "christmassignup-handler");
     }

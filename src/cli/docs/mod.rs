@@ -72,7 +72,8 @@ fn write(folder: &Path, pages: &[(&str, String)]) -> Result<(), Failure> {
     files::folder(folder)?;
     for (name, _) in pages {
         let path = folder.join(name);
-        if path.exists() && !is_ours(&path) {
+        // A link that leads nowhere is there as well, and would be written through.
+        if path.symlink_metadata().is_ok() && !is_ours(&path) {
             return Err(Failure::new(format!("{} was not written by rulerun", path.display()))
                 .help("it is left as it is; choose another folder, or move the file away"));
         }
@@ -144,5 +145,5 @@ impl Book<'_> {
 
 /// The heading of a name, to which links lead.
 fn heading(name: &str) -> String {
-    format!("### {name}")
+    format!("### {}", text(name))
 }

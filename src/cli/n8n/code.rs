@@ -1,7 +1,7 @@
 //! The scripts of the exported workflows' Code nodes: two files of JavaScript, with what the
 //! rules say filled in as JSON. No secret is filled in, only the name of its variable.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::base::Secret;
 use crate::model::rules::{Endpoint, SignatureRule};
@@ -48,20 +48,56 @@ pub(super) fn first(names: &[String]) -> String {
 pub(super) fn verify(event: &str, schemes: &[Scheme], variables: &[String]) -> String {
     let secrets: Vec<String> = variables.iter().map(|name| env(name)).collect();
     let schemes: Vec<&str> = schemes.iter().map(|scheme| scheme.word()).collect();
-    VERIFY
-        .replace("/*event*/", &json!(event).to_string())
-        .replace("/*schemes*/", &json!(schemes).to_string())
-        .replace("/*variables*/", &json!(variables.join(" or ")).to_string())
-        .replace("/*secrets*/", &secrets.join(", "))
+    filled(
+        VERIFY,
+        &[
+            ("event", script(&json!(event))),
+            ("schemes", json!(schemes).to_string()),
+            ("variables", script(&json!(variables.join(" or ")))),
+            ("secrets", secrets.join(", ")),
+        ],
+    )
 }
 
 /// The script that signs a call of an endpoint.
 pub(super) fn sign(endpoint: &Endpoint) -> String {
     let example = endpoint.payload.as_ref().map_or_else(|| json!({}), |s| s.example.clone());
     let signatures: Vec<String> = endpoint.access.signatures.iter().map(signature).collect();
-    SIGN.replace("/*endpoint*/", &json!(endpoint.full_name()).to_string())
-        .replace("/*example*/", &format!("{example:#}"))
-        .replace("/*signatures*/", &signatures.concat())
+    filled(
+        SIGN,
+        &[
+            ("endpoint", script(&json!(endpoint.full_name()))),
+            ("example", script(&example)),
+            ("signatures", signatures.concat()),
+        ],
+    )
+}
+
+/// A template with a text in the place of each `/*name*/`. What is filled in is not looked at
+/// again: a name of the rules may look like a place itself.
+fn filled(template: &str, parts: &[(&str, String)]) -> String {
+    let mut script = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once("/*") {
+        script.push_str(before);
+        let part = parts
+            .iter()
+            .find_map(|(name, part)| Some((part, behind.strip_prefix(name)?.strip_prefix("*/")?)));
+        if let Some((part, behind)) = part {
+            script.push_str(part);
+            rest = behind;
+        } else {
+            script.push_str("/*");
+            rest = behind;
+        }
+    }
+    script + rest
+}
+
+/// JSON as a script has it: without the separators that end a line of JavaScript, where it may
+/// stand in a comment.
+fn script(value: &Value) -> String {
+    format!("{value:#}").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 fn signature(rule: &SignatureRule) -> String {
@@ -108,6 +144,9 @@ mod tests {
         assert!(script.contains(r#"const EVENT = "it's";"#), "{script}");
         assert!(script.contains("[$env.A, $env.B]") && script.contains(r#"["body"]"#), "{script}");
         assert!(!script.contains("/*"), "everything is filled in: {script}");
+        // A name that looks like a place is a name all the same, also where lines end in it.
+        let script = verify("/*secrets*/ \u{2028}x", &[Scheme::Body], &[String::from("A")]);
+        assert!(script.contains(r#"const EVENT = "/*secrets*/ \u2028x";"#), "{script}");
     }
 
     #[test]

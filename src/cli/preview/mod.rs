@@ -224,7 +224,8 @@ fn send(
             "status": tried.status, "reply": reply,
         }))?,
         Format::Human => {
-            out::note(&format!("sent “{}” to {person} through {}", email.subject, service.name));
+            let subject = out::clean(&email.subject);
+            out::note(&format!("sent “{subject}” to {person} through {}", service.name));
             let status = tried.status.map(|status| status.to_string()).unwrap_or_default();
             out::note(&format!("its server answered {status} {reply}"));
             out::note("the link to unsubscribe in it leads nowhere; nothing is remembered");

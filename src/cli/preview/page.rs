@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::versions::{self, Fields, Version};
 use super::{emails, find, shown};
@@ -23,6 +23,8 @@ use crate::serve::curl;
 const HEAD: usize = 8 * 1024;
 /// How long a browser may take to ask.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait when a connection cannot be taken.
+const REST: Duration = Duration::from_millis(100);
 /// Requests at once.
 const MOST: usize = 16;
 
@@ -62,7 +64,12 @@ pub(super) fn serve(global: &Global, email: Option<&str>, fields: &Fields, port:
     });
     out::note(&format!("http://{address} shows the e-mails, as they are saved. Ctrl-C stops."));
     let busy = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming().map_while(Result::ok) {
+    for stream in listener.incoming() {
+        let Ok(stream) = stream else {
+            // Whoever asked has gone, or this machine is short of something for a moment.
+            std::thread::sleep(REST);
+            continue;
+        };
         if busy.fetch_add(1, Ordering::Relaxed) >= MOST {
             busy.fetch_sub(1, Ordering::Relaxed);
             continue;
@@ -79,11 +86,17 @@ pub(super) fn serve(global: &Global, email: Option<&str>, fields: &Fields, port:
 
 impl Show {
     fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let began = Instant::now();
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut head = Vec::new();
         let mut part = [0; 1024];
         while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            // All of it must come in time: a letter now and then would keep a place for hours.
+            let left = PATIENCE.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(());
+            }
+            stream.set_read_timeout(Some(left))?;
             match stream.read(&mut part)? {
                 0 => return Ok(()),
                 read if head.len() + read <= HEAD => head.extend_from_slice(&part[..read]),

@@ -26,10 +26,11 @@ pub(super) fn human(sequence: &Sequence, step: &SequenceStep, versions: &[Versio
             text.push('\n');
         }
         let title = format!("{}/{}, after {}", sequence.name, step.name, step.after);
+        let title = out::clean(&title);
         let _ = writeln!(text, "{}", ink.bold(&title));
-        let _ = writeln!(text, "{}", ink.dim(&about(version)));
+        let _ = writeln!(text, "{}", ink.dim(&out::clean(&about(version))));
         if let Some(why) = &version.withheld {
-            let _ = writeln!(text, "with these values it would not be sent: {why}");
+            let _ = writeln!(text, "with these values it would not be sent: {}", out::clean(why));
         }
         text.push('\n');
         let headers = &version.letter.headers;

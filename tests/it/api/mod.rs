@@ -7,6 +7,7 @@
     reason = "a test stops at a surprise"
 )]
 
+mod rights;
 mod world;
 
 use std::sync::Arc;

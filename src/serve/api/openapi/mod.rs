@@ -29,7 +29,7 @@ const TOKEN: &str = "apiToken";
 const WITHOUT_TOKEN: &str =
     "The API token is missing or wrong; without one in the rules, the call came from outside.";
 
-/// `GET /openapi.json`.
+/// `GET /api/v1/openapi.json`.
 pub(super) async fn serve(State(app): State<Arc<App>>) -> Answer {
     let live = app.live.load_full();
     ok(&document(&live.rules, &live.public_url))
