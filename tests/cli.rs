@@ -127,8 +127,9 @@ fn every_verb_has_a_manual_page_that_man_can_show() {
     let written = run(folder.path(), &["man", "--out", "pages"]);
     assert_eq!(code(&written), 0, "{}", stderr(&written));
     let help = stdout(&here(&["--help"]));
-    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let verbs: Vec<&str> = verbs.map_while(|line| line.split_whitespace().next()).collect();
+    let verbs = help.lines().take_while(|line| *line != "Options:");
+    let verbs = verbs.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    let verbs: Vec<&str> = verbs.collect();
     assert!(verbs.len() > 20, "{verbs:?}");
     for verb in verbs.iter().filter(|verb| **verb != "help") {
         let path = folder.path().join(format!("pages/rulerun-{verb}.1"));

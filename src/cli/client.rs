@@ -83,9 +83,12 @@ impl Client {
             rules::quiet(global)
         } else {
             Some(rules::sound(global).map_err(|failure| {
-                failure.help(
-                    "or say where the server is: --server URL, or RULERUN_URL in the environment",
-                )
+                const HELP: &str = "the rules say where the server is; without them name it: \
+                                    --server URL, or RULERUN_URL in the environment";
+                if failure == Failure::Rules {
+                    out::note(&format!("\nhelp:  {HELP}"));
+                }
+                failure.help(HELP)
             })?)
         };
         Self::with_rules(rules.as_ref(), address, &environment)

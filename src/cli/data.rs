@@ -43,7 +43,7 @@ pub(super) fn payload(given: &str) -> Result<Vec<u8>, Failure> {
 
 /// The bytes of a file.
 pub(super) fn file(path: &str) -> Result<Vec<u8>, Failure> {
-    let fault = |error: std::io::Error| Failure::new(format!("cannot read {path}: {error}"));
+    let fault = |error: std::io::Error| Failure::io(format!("cannot read {path}"), &error);
     read(std::fs::File::open(path).map_err(fault)?, path)
 }
 
@@ -57,7 +57,7 @@ fn read(source: impl std::io::Read, name: &str) -> Result<Vec<u8>, Failure> {
     source
         .take(MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| Failure::new(format!("cannot read {name}: {error}")))?;
+        .map_err(|error| Failure::io(format!("cannot read {name}"), &error))?;
     if bytes.len() as u64 > MAX {
         return Err(Failure::new(format!("{name} holds more than {MAX} bytes")));
     }

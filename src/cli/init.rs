@@ -61,7 +61,7 @@ pub(super) fn run(args: &InitArgs) -> Outcome {
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let fault =
-        |error: std::io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
+        |error: std::io::Error| Failure::io(format!("cannot write {}", path.display()), &error);
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(fault)?;
     }

@@ -16,6 +16,7 @@ mod explain;
 mod fix;
 mod fmt;
 mod graph;
+mod help;
 mod init;
 mod list;
 mod lsp;
@@ -56,7 +57,7 @@ mod why;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use environment::Environment;
 pub use outcome::{Exit, Failure, Outcome};
@@ -87,7 +88,7 @@ struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Global {
     /// Rule files or folders; may be given several times [default: rules and schemas].
-    #[arg(long = "rules", value_name = "PATH", global = true)]
+    #[arg(long = "rules", value_name = "PATH", global = true, display_order = 900)]
     pub rules: Vec<PathBuf>,
 }
 
@@ -174,7 +175,7 @@ enum Verb {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = match with_later(Cli::command()).try_get_matches() {
+    let matches = match with_later(help::command()).try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
     };

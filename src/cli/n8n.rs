@@ -80,7 +80,7 @@ pub(super) fn run(global: &Global, args: &N8nArgs) -> Outcome {
 }
 
 fn fault(path: &Path, why: &std::io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {why}", path.display()))
+    Failure::io(format!("cannot write {}", path.display()), why)
 }
 
 fn exported(rules: &RuleSet, base: &str) -> Vec<Exported> {

@@ -53,6 +53,11 @@ impl Failure {
         Self::Trouble { message: message.into(), help: None }
     }
 
+    /// Something could not be read or written; `what` says what, such as "cannot read a.kdl".
+    pub fn io(what: impl std::fmt::Display, error: &std::io::Error) -> Self {
+        Self::new(format!("{what}: {}", crate::serve::sources::plain(error)))
+    }
+
     /// The same trouble with advice.
     #[must_use]
     pub fn help(self, text: impl Into<String>) -> Self {

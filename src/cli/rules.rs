@@ -27,14 +27,7 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Reads the rules below the paths, or below the default ones when there are none.
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
-        let sources = sources::load(paths).map_err(|error| {
-            let help = matches!(error, SourceError::Empty(_)).then(|| {
-                String::from(
-                    "run `rulerun init` to make a small project, or name your rules: `rulerun --rules PATH …`",
-                )
-            });
-            Failure::new(error.to_string()).maybe_help(help)
-        })?;
+        let sources = sources::load(paths).map_err(|error| unread(&error))?;
         let (rules, found) = progress::during("reading the rules", |_| review::read(&sources));
         Ok(Self { sources, rules, found })
     }
@@ -52,6 +45,16 @@ impl Loaded {
             out::note(report::human(&self.sources, &self.found, style).trim_end());
         }
     }
+}
+
+/// What is told of rules that cannot be read.
+pub(super) fn unread(error: &SourceError) -> Failure {
+    let help = matches!(error, SourceError::Empty(_)).then(|| {
+        String::from(
+            "run `rulerun init` to make a small project, or name your rules: `rulerun --rules PATH …`",
+        )
+    });
+    Failure::new(error.to_string()).maybe_help(help)
 }
 
 /// The rules of a verb that works only with good ones. Warnings are `validate`'s business.

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::outcome::{Exit, Failure, Outcome};
-use super::rules::Loaded;
+use super::rules::{Loaded, unread};
 use super::{Environment, Global, out};
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, SourceMap};
@@ -144,6 +144,7 @@ async fn serve(config: Config, args: &ServeArgs, made: &[String], lookup: &dyn L
             show_refusal(&sources, found, style);
             return Err(Failure::Rules);
         }
+        Err(StartError::Sources(error)) => return Err(unread(&error)),
         Err(error) => return Err(Failure::new(error.to_string())),
     };
     runs.store(true, Ordering::Relaxed);

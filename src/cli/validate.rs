@@ -171,7 +171,8 @@ fn tell(errors: usize, warnings: usize, around: bool) {
         .collect();
     if !parts.is_empty() {
         let place = if around { "in the rules and the environment" } else { "in the rules" };
-        out::note(&format!("{} {place}", parts.join(" and ")));
+        let gap = if errors > 0 { "\n" } else { "" };
+        out::note(&format!("{gap}{} {place}", parts.join(" and ")));
     }
 }
 

@@ -278,9 +278,17 @@ fn slip(node: &Node, word: &Word, rest: &[Value]) -> Option<Diagnostic> {
         });
     }
     let before = node.args.iter().chain(node.props.iter().map(|prop| &prop.value));
-    let first = before
+    let Some(first) = before
         .filter(|value| value.is_bare() && value.span.end < surplus.span.start)
-        .max_by_key(|value| value.span.end)?;
+        .max_by_key(|value| value.span.end)
+    else {
+        let found = Diagnostic::error(
+            codes::TOO_MANY,
+            format!("`{name}` stands on the line of another word"),
+            second_line(node)?.span,
+        );
+        return Some(found.label("a line begins here").help("put it on a line of its own"));
+    };
     let last = rest.iter().take_while(|value| value.is_bare()).last().unwrap_or(surplus);
     Some(
         Diagnostic::error(
@@ -292,6 +300,15 @@ fn slip(node: &Node, word: &Word, rest: &[Value]) -> Option<Diagnostic> {
         .help("put a `\"` before the first word and one behind the last")
         .mend(sentence(first, rest)),
     )
+}
+
+/// Where a second line begins that was joined to this one: a word of the language behind values
+/// in quotation marks.
+fn second_line(node: &Node) -> Option<&Value> {
+    let bare = node.args.iter().find(|value| value.is_bare())?;
+    let word = bare.text()?;
+    let behind = node.args.first().is_some_and(|first| first.span != bare.span);
+    (behind && vocabulary::all().any(|known| known.name == word)).then_some(bare)
 }
 
 /// The words of a sentence in quotation marks, where nothing but one blank stands between
@@ -378,7 +395,8 @@ fn plain(value: &Value, kind: Type, sink: &mut Sink) {
 
 fn properties(node: &Node, word: &Word, sink: &mut Sink) {
     let mut first: BTreeMap<&str, &Property> = BTreeMap::new();
-    for prop in &node.props {
+    let joined = second_line(node).map_or(u32::MAX, |value| value.span.start);
+    for prop in node.props.iter().filter(|prop| prop.name_span.start < joined) {
         if let Some(other) = first.get(prop.name.as_str()) {
             sink.push(
                 Diagnostic::error(

@@ -70,7 +70,7 @@ pub(super) fn run(global: &Global, args: &DocsArgs) -> Outcome {
 
 fn write(folder: &Path, pages: &[(&str, String)]) -> Result<(), Failure> {
     let trouble = |path: &Path, error: std::io::Error| {
-        Failure::new(format!("cannot write {}: {error}", path.display()))
+        Failure::io(format!("cannot write {}", path.display()), &error)
     };
     std::fs::create_dir_all(folder).map_err(|error| trouble(folder, error))?;
     for (name, _) in pages {

@@ -15,7 +15,7 @@ pub(super) fn write(
     versions: &[Version],
 ) -> Result<Vec<PathBuf>, Failure> {
     let trouble = |path: &Path, why: &std::io::Error| {
-        Failure::new(format!("cannot write {}: {why}", path.display()))
+        Failure::io(format!("cannot write {}", path.display()), why)
     };
     std::fs::create_dir_all(folder).map_err(|why| trouble(folder, &why))?;
     let name = file_name(name);

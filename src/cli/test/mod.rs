@@ -130,7 +130,7 @@ fn once(global: &Global, args: &TestArgs) -> Outcome {
     }
     if let Some(path) = &args.junit {
         std::fs::write(path, junit::xml(&ran))
-            .map_err(|why| Failure::new(format!("cannot write {}: {why}", path.display())))?;
+            .map_err(|why| Failure::io(format!("cannot write {}", path.display()), &why))?;
     }
     Ok(Exit::problems_if(ran.failed() > 0 || ran.mistakes() > 0))
 }

@@ -28,6 +28,19 @@ struct Field {
     required: bool,
 }
 
+impl Field {
+    /// A field whose type cannot be read, which is told already: it may hold anything.
+    fn unknown(node: &Node) -> Self {
+        Self {
+            json: json!({}),
+            shape: Shape::required(Kind::Any),
+            example: node.prop("example").map_or_else(|| json!("anything"), Value::json),
+            written: false,
+            required: true,
+        }
+    }
+}
+
 /// Decodes a `schema` node.
 pub(super) fn schema(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Schema>> {
     let name = node.title()?;
@@ -157,9 +170,11 @@ fn object(reading: &mut Reading<'_>, node: &Node) -> Field {
 }
 
 fn field(reading: &mut Reading<'_>, node: &Node) -> Option<Field> {
-    let word = node.title()?;
+    let Some(word) = node.title() else { return Some(Field::unknown(node)) };
     let optional = node.args.get(1).and_then(Value::text) == Some("optional");
-    let (mut json, kind, made_up, mut written) = base(reading, node, word)?;
+    let Some((mut json, kind, made_up, mut written)) = base(reading, node, word) else {
+        return Some(Field::unknown(node));
+    };
     options(reading, node, word, &mut json);
     let choices = one_of(reading, node, word);
     let mut example = choices.first().cloned().unwrap_or(made_up);
