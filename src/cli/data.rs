@@ -1,6 +1,7 @@
 //! The payload of a verb that sends one: written out, from a file, or from the pipe.
 
 use std::io::Read as _;
+use std::ops::RangeInclusive;
 
 use clap::Args;
 
@@ -39,6 +40,18 @@ pub(super) fn payload(given: &str) -> Result<Vec<u8>, Failure> {
         return Err(Failure::new(format!("the payload is not JSON: {error}")));
     }
     Ok(body)
+}
+
+/// Reads a whole number of an option, with words for people when it is none.
+pub(super) fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.and_then(|number: u64| T::try_from(number).ok()).ok_or_else(|| {
+            format!("write a whole number from {} to {}", range.start(), range.end())
+        })
+    }
 }
 
 /// The bytes of a file.

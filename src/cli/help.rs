@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Command, CommandFactory as _};
 
-use super::Cli;
+use super::{Cli, out, table};
 
 /// The verbs by what they are for, in the order in which somebody meets them.
 const GROUPS: [(&str, &[&str]); 8] = [
@@ -30,9 +30,9 @@ pub(super) fn command() -> Command {
     let plain = Cli::command();
     let rules = plain.get_arguments().find(|arg| arg.get_id() == "rules");
     let rules = rules.map(|rules| rules.clone().hide(true));
-    let command = WITHOUT_RULES.into_iter().fold(plain, |command, name| {
-        command.mut_subcommand(name, |verb| verb.args(rules.clone()))
-    });
+    let command = WITHOUT_RULES
+        .into_iter()
+        .fold(plain, |command, name| command.mut_subcommand(name, |verb| verb.args(rules.clone())));
     // clap adds its own verb `help` only now.
     let mut built = command.clone();
     built.build();
@@ -47,6 +47,7 @@ pub(super) fn command() -> Command {
 fn verbs(command: &Command) -> String {
     let style = command.get_styles().get_literal();
     let width = command.get_subcommands().map(|verb| verb.get_name().len()).max().unwrap_or(0);
+    let columns = out::page_width();
     let mut text = String::new();
     for (title, names) in GROUPS {
         let _ = writeln!(text, "{title}:");
@@ -58,6 +59,8 @@ fn verbs(command: &Command) -> String {
             else {
                 continue;
             };
+            let lines = table::paragraph(&about.to_string(), columns.saturating_sub(width + 4));
+            let about = lines.join(&format!("\n{:indent$}", "", indent = width + 4));
             let _ = writeln!(text, "  {style}{name:width$}{style:#}  {about}");
         }
         text.push('\n');

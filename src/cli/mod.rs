@@ -138,7 +138,7 @@ enum Verb {
     Preview(preview::PreviewArgs),
     /// Show the e-mails that were captured instead of sent.
     Outbox(outbox::OutboxArgs),
-    /// Tell everything that happened to one person, why, and what is still to come.
+    /// Tell what happened to one person, why, and what is still to come.
     Why(why::WhyArgs),
     /// Show what will be sent when, to whom.
     Schedule(schedule::ScheduleArgs),

@@ -1,8 +1,10 @@
 //! How a command ends: fine, with problems found, or unable to do its work.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use super::out;
+use super::{out, table};
+use crate::serve::sources::plain;
 
 /// How a verb that did its work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +57,7 @@ impl Failure {
 
     /// Something could not be read or written; `what` says what, such as "cannot read a.kdl".
     pub fn io(what: impl std::fmt::Display, error: &std::io::Error) -> Self {
-        Self::new(format!("{what}: {}", crate::serve::sources::plain(error)))
+        Self::new(format!("{what}: {}", plain(error)))
     }
 
     /// The same trouble with advice.
@@ -87,7 +89,12 @@ impl Failure {
         let ink = out::Ink::for_notes();
         out::note(&format!("{} {message}", ink.red("error:")));
         if let Some(help) = help {
-            out::note(&format!("{}  {help}", ink.dim("help:")));
+            let text = if std::io::stderr().is_terminal() {
+                table::paragraph(help, out::notes_width().saturating_sub(7)).join("\n       ")
+            } else {
+                help.clone()
+            };
+            out::note(&format!("{}  {text}", ink.dim("help:")));
         }
         ExitCode::from(2)
     }

@@ -33,6 +33,7 @@ mod service;
 mod settings;
 mod shape;
 mod situation;
+mod slips;
 mod steps;
 mod syntax;
 mod testing;
