@@ -30,9 +30,10 @@ pub(super) fn command() -> Command {
     let plain = Cli::command();
     let rules = plain.get_arguments().find(|arg| arg.get_id() == "rules");
     let rules = rules.map(|rules| rules.clone().hide(true));
-    let command = WITHOUT_RULES
-        .into_iter()
-        .fold(plain, |command, name| command.mut_subcommand(name, |verb| verb.args(rules.clone())));
+    let command = plain.mut_subcommands(|verb| {
+        let hides = WITHOUT_RULES.contains(&verb.get_name());
+        verb.args(rules.clone().filter(|_| hides))
+    });
     // clap adds its own verb `help` only now.
     let mut built = command.clone();
     built.build();

@@ -62,8 +62,8 @@ impl Summary {
 
     /// For people: one friendly line, what is declared, what is needed.
     pub(super) fn human(&self) -> String {
-        let ink = Ink::for_data();
         const FINE: &str = "Rules are fine:";
+        let ink = Ink::for_data();
         let first = table::paragraph(
             &format!("{FINE} {}", self.counts()),
             out::terminal_width().unwrap_or(usize::MAX),

@@ -251,7 +251,7 @@ fn read(path: &Path) -> Result<String, SourceError> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let read = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = read.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = read.split(|byte| *byte == b'\n').count();
         refuse(if matches!(error.as_bytes(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
             String::from("it is saved as UTF-16; save it as UTF-8")
         } else {

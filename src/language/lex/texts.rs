@@ -69,10 +69,10 @@ impl Scanner<'_> {
             if follows.is_none_or(may_follow) {
                 self.mend(start..start, " ");
             }
-        } else if follows.is_some_and(|next| !may_follow(next)) {
-            if hashes > 0 || block || !(self.swallowed(start, end) || self.quoting_guard(start)) {
-                self.followed(end);
-            }
+        } else if follows.is_some_and(|next| !may_follow(next))
+            && (hashes > 0 || block || !(self.swallowed(start, end) || self.quoting_guard(start)))
+        {
+            self.followed(end);
         }
     }
 
