@@ -120,8 +120,9 @@ fn every_verb_has_a_manual_page_that_man_can_show() {
     let written = run(folder.path(), &["man", "--out", "pages"]);
     assert_eq!(code(&written), 0, "{}", stderr(&written));
     let help = stdout(&here(&["--help"]));
-    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let verbs: Vec<&str> = verbs.map_while(|line| line.split_whitespace().next()).collect();
+    let verbs = help.lines().take_while(|line| *line != "Options:");
+    let verbs = verbs.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    let verbs: Vec<&str> = verbs.collect();
     assert!(verbs.len() > 20, "{verbs:?}");
     for verb in verbs.iter().filter(|verb| **verb != "help") {
         let path = folder.path().join(format!("pages/rulerun-{verb}.1"));
@@ -527,4 +528,59 @@ fn rules_that_would_send_real_mail_are_asked_for_more() {
     assert_eq!((&link["line"], &link["label"]), (&json!(9), &json!("leads nowhere")));
     let service = place("rules/settings.kdl");
     assert_eq!(service["message"], "unsubscribe links need an https address");
+}
+
+#[test]
+fn the_help_of_verbs_without_rules_does_not_offer_them() {
+    for verb in ["init", "secret", "sign", "verify", "man", "completions", "explain"] {
+        let help = here(&[verb, "--help"]);
+        assert_eq!((code(&help), stderr(&help).as_str()), (0, ""), "{verb}");
+        assert!(!stdout(&help).contains("--rules"), "{verb}: {}", stdout(&help));
+    }
+    // It is understood all the same, wherever it stands.
+    assert_eq!(code(&here(&["--rules", "rules", "secret"])), 0);
+    assert_eq!(code(&here(&["secret", "--rules", "rules"])), 0);
+    assert!(stdout(&here(&["why", "--help"])).contains("--rules"));
+}
+
+#[test]
+fn what_the_system_says_is_told_in_plain_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = |args: &[&str]| {
+        let output = run(folder.path(), args);
+        assert_eq!(code(&output), 2, "{args:?}");
+        stderr(&output)
+    };
+    assert_eq!(
+        told(&["doctor", "gone.backup"]),
+        "error: cannot read gone.backup: no such file or directory\n"
+    );
+    for serve in [&["serve"][..], &["validate"]] {
+        assert!(told(serve).contains("help:  run `rulerun init`"), "{serve:?}");
+    }
+    assert!(told(&["serve", "--speed", "fast"]).contains("write a whole number from 1 to 1000000"));
+    std::fs::create_dir(folder.path().join("rules")).expect("a folder");
+    std::fs::write(folder.path().join("rules/a.kdl"), b"// one\n// Gr\xfc\xdfe\n").expect("a file");
+    assert!(told(&["validate"]).contains("line 2 has letters that are not UTF-8"));
+    std::fs::write(folder.path().join("rules/a.kdl"), b"\xff\xfe/\0/\0").expect("a file");
+    assert!(told(&["validate"]).contains("it is saved as UTF-16"));
+}
+
+#[test]
+fn broken_rules_are_no_reason_not_to_reach_a_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("rules")).expect("a folder");
+    std::fs::write(folder.path().join("rules/a.kdl"), "webhoks \"a\"\n").expect("a file");
+    let without = run(folder.path(), &["queue"]);
+    assert_eq!(code(&without), 1);
+    assert!(stderr(&without).contains("did you mean `webhooks`?"));
+    assert!(stderr(&without).contains("without them name it: --server URL"));
+    let named = run(folder.path(), &["queue", "--server", "http://127.0.0.1:9"]);
+    assert_eq!(code(&named), 2);
+    assert!(stderr(&named).contains("nothing listens there"));
+    // Three verbs can read the folder of a server that is stopped.
+    for args in [&["why", "sarah@example.com"][..], &["schedule"]] {
+        let args = [args, &["--server", "http://127.0.0.1:9"]].concat();
+        assert!(stderr(&run(folder.path(), &args)).contains("--data data"), "{args:?}");
+    }
 }

@@ -145,6 +145,12 @@ impl Sink {
         self.found.iter().any(|found| found.severity == Severity::Error)
     }
 
+    /// Whether one of these codes was found so far.
+    #[must_use]
+    pub fn has_any(&self, codes: &[&str]) -> bool {
+        self.found.iter().any(|found| codes.contains(&found.code))
+    }
+
     /// How many names are worth comparing with a misspelt one: all of them, until so many
     /// mistakes are found that most will not be shown.
     #[must_use]

@@ -35,7 +35,10 @@ pub fn human(sources: &SourceMap, found: &[Diagnostic], style: Style) -> String 
         GraphicalReportHandler::new_themed(theme).with_width(style.width).with_context_lines(1);
     let mut out = String::new();
     let sources = harmless(sources);
-    for diagnostic in found.iter().take(SHOWN) {
+    for (index, diagnostic) in found.iter().take(SHOWN).enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
         for part in Drawn::of(&sources, diagnostic) {
             if handler.render_report(&mut out, &part).is_err() {
                 out.push_str(&part.message);

@@ -94,8 +94,7 @@ fn keep(source: &Source, path: &Path) -> Result<Contents, Failure> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    let fault =
-        |error: io::Error| Failure::new(format!("cannot write {}: {error}", path.display()));
+    let fault = |error: io::Error| Failure::io(format!("cannot write {}", path.display()), &error);
     // An earlier try may have left it, with who knows what permissions.
     match fs::remove_file(&part) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault(error)),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
+use super::data::whole;
 use super::environment::Environment;
 use super::outcome::{Exit, Failure, Outcome};
 use super::{Format, Global, out, rules, table};
@@ -15,6 +16,7 @@ use crate::base::Secret;
 use crate::model::Lookup as _;
 use crate::model::rules::RuleSet;
 use crate::serve::curl::escape;
+use crate::serve::sources::plain;
 
 /// Deadline of a whole exchange.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -40,10 +42,10 @@ pub(super) struct Remote {
 #[derive(Args, Debug, Default)]
 pub(super) struct Page {
     /// How many.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=u64::from(u32::MAX)))]
     pub(super) size: Option<u32>,
     /// Which page of so many, from 1.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=u64::from(u32::MAX)))]
     pub(super) page: Option<u32>,
 }
 
@@ -62,7 +64,12 @@ pub(super) struct Client {
     /// Its address, without a trailing slash.
     pub(super) base: String,
     token: Option<Secret>,
+    /// What to do when nobody answers.
+    advice: &'static str,
 }
+
+/// What to do when nobody answers.
+const START: &str = "start it with `rulerun serve`, or say where it runs: --server URL, or RULERUN_URL in the environment";
 
 /// What a server answered.
 #[derive(Debug)]
@@ -84,9 +91,12 @@ impl Client {
             rules::quiet(global)
         } else {
             Some(rules::sound(global).map_err(|failure| {
-                failure.help(
-                    "or say where the server is: --server URL, or RULERUN_URL in the environment",
-                )
+                const HELP: &str = "the rules say where the server is; without them name it: \
+                                    --server URL, or RULERUN_URL in the environment";
+                if failure == Failure::Rules {
+                    out::note(&format!("\nhelp:  {HELP}"));
+                }
+                failure.help(HELP)
             })?)
         };
         Self::with_rules(rules.as_ref(), address, &environment)
@@ -124,7 +134,12 @@ impl Client {
             .proxy(None)
             .user_agent(concat!("rulerun/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self { agent: config.new_agent(), base, token })
+        Ok(Self { agent: config.new_agent(), base, token, advice: START })
+    }
+
+    /// The same client with other advice for when nobody answers.
+    pub(super) fn advising(self, advice: &'static str) -> Self {
+        Self { advice, ..self }
     }
 
     /// Reads from the API.
@@ -242,7 +257,10 @@ impl Client {
             ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 String::from("nothing listens there")
             }
-            ureq::Error::Io(error) => error.to_string(),
+            ureq::Error::Io(error) if error.to_string().contains("lookup address") => {
+                String::from("no machine of this name is known")
+            }
+            ureq::Error::Io(error) => plain(error),
             error => error.to_string(),
         };
         match error {
@@ -253,9 +271,7 @@ impl Client {
                 Failure::new(format!("{base} answered with more than {MAX_ANSWER} bytes"))
                     .help("ask for less, such as with --size")
             }
-            _ => Failure::new(format!("no rulerun answers at {base}: {why}")).help(
-                "start it with `rulerun serve`, or say where it runs: --server URL, or RULERUN_URL in the environment",
-            ),
+            _ => Failure::new(format!("no rulerun answers at {base}: {why}")).help(self.advice),
         }
     }
 }
@@ -310,8 +326,14 @@ impl Answer {
     /// Says what the server refused.
     fn tell(&self) {
         let words = ["detail", "message"].iter().find_map(|name| self.body.get(name)?.as_str());
-        let words = words.or(self.body.as_str()).unwrap_or("it gave no reason");
-        out::note(&format!("the server answered {}: {}", self.status, out::clean(words)));
+        match words {
+            // The server has understood, and says in its own words what it does not have.
+            Some(words) if self.status == 404 => out::note(&out::clean(words)),
+            _ => {
+                let words = words.or(self.body.as_str()).unwrap_or("it gave no reason");
+                out::note(&format!("the server answered {}: {}", self.status, out::clean(words)));
+            }
+        }
         let problems = self.body.get("errors").and_then(Value::as_array);
         for problem in problems.into_iter().flatten() {
             let part = |name: &str| table::cell(&problem[name]);

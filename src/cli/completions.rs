@@ -1,10 +1,10 @@
 //! `rulerun completions SHELL`: what a shell needs to complete commands.
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::Shell;
 
 use super::outcome::{Exit, Outcome};
-use super::{Cli, out};
+use super::{help, out};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +24,7 @@ pub(super) struct CompletionsArgs {
 pub(super) fn run(args: &CompletionsArgs) -> Outcome {
     // Into memory first: the generator panics when the pipe is closed.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "rulerun", &mut script);
+    clap_complete::generate(args.shell, &mut help::command(), "rulerun", &mut script);
     out::data(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Fine)
 }

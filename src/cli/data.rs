@@ -2,6 +2,7 @@
 //! All of it is bounded.
 
 use std::io::Read as _;
+use std::ops::RangeInclusive;
 
 use clap::Args;
 
@@ -47,8 +48,20 @@ pub(super) fn file_or_pipe(name: &str) -> Result<Vec<u8>, Failure> {
     if name == "-" { pipe() } else { file(name) }
 }
 
+/// Reads a whole number of an option, with words for people when it is none.
+pub(super) fn whole<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.and_then(|number: u64| T::try_from(number).ok()).ok_or_else(|| {
+            format!("write a whole number from {} to {}", range.start(), range.end())
+        })
+    }
+}
+
 fn file(path: &str) -> Result<Vec<u8>, Failure> {
-    let fault = |error: std::io::Error| Failure::new(format!("cannot read {path}: {error}"));
+    let fault = |error: std::io::Error| Failure::io(format!("cannot read {path}"), &error);
     read(std::fs::File::open(path).map_err(fault)?, path)
 }
 
@@ -62,7 +75,7 @@ fn read(source: impl std::io::Read, name: &str) -> Result<Vec<u8>, Failure> {
     source
         .take(MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| Failure::new(format!("cannot read {name}: {error}")))?;
+        .map_err(|error| Failure::io(format!("cannot read {name}"), &error))?;
     if bytes.len() as u64 > MAX {
         return Err(Failure::new(format!("{name} holds more than {MAX} bytes")));
     }

@@ -48,7 +48,7 @@ impl Environment {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(BTreeMap::new());
             }
-            Err(error) => return Err(Failure::new(format!("cannot read {shown}: {error}"))),
+            Err(error) => return Err(Failure::io(format!("cannot read {shown}"), &error)),
         };
         let text = String::from_utf8(bytes)
             .map_err(|_| Failure::new(format!("{shown} is not UTF-8 text; save it as UTF-8")))?;

@@ -92,7 +92,7 @@ fn place(path: &Path, bytes: &[u8], before: Option<&str>) -> io::Result<()> {
 }
 
 fn trouble(path: &Path, why: &io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {why}", path.display()))
+    Failure::io(format!("cannot write {}", path.display()), why)
 }
 
 #[cfg(test)]

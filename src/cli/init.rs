@@ -19,8 +19,16 @@ const FILES: [(&str, &str); 8] = [
     ("tests/hello.test.kdl", include_str!("init/tests.kdl")),
 ];
 
+const EXAMPLES: &str = "\
+Examples:
+  rulerun init shop     in the folder shop
+  rulerun init          in this folder
+
+Files that are there already are never overwritten.";
+
 /// What `init` is told.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct InitArgs {
     /// The folder, which is made if it is not there.
     #[arg(value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]

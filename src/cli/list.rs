@@ -6,13 +6,22 @@ use serde_json::{Value, json};
 use super::environment::Environment;
 use super::out::{self, Ink};
 use super::outcome::{Exit, Failure, Outcome};
-use super::{Format, Global, rules};
+use super::{Format, Global, rules, table};
 use crate::model::Lookup;
 use crate::model::rules::{Endpoint, RuleSet, Sequence, SequenceAction};
 use crate::serve::curl;
 
+const EXAMPLES: &str = "\
+Examples:
+  rulerun list                            ./rules and ./schemas
+  rulerun list --rules examples/hello.kdl
+  rulerun list --format json | jq '.endpoints[].addresses'
+
+Keys are named, never shown: `rulerun urls` prints whole addresses.";
+
 /// What `list` is told.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct ListArgs {
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
@@ -57,8 +66,17 @@ impl Page<'_> {
             }
             lines.push(ink.bold(title));
             for (name, about, details) in items {
-                let about = about.map(|about| format!("  {}", ink.dim(&about))).unwrap_or_default();
-                lines.push(format!("  {name}{about}"));
+                let width = out::page_width();
+                let about = about.unwrap_or_default();
+                if name.chars().count() + about.chars().count() + 4 <= width {
+                    let about =
+                        if about.is_empty() { about } else { format!("  {}", ink.dim(&about)) };
+                    lines.push(format!("  {name}{about}"));
+                } else {
+                    lines.push(format!("  {name}"));
+                    let about = table::paragraph(&about, width.saturating_sub(6));
+                    lines.extend(about.iter().map(|line| format!("      {}", ink.dim(line))));
+                }
                 lines.extend(details.into_iter().map(|detail| format!("      {detail}")));
             }
         }

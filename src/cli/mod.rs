@@ -18,6 +18,7 @@ mod files;
 mod fix;
 mod fmt;
 mod graph;
+mod help;
 mod init;
 mod list;
 mod lsp;
@@ -58,7 +59,7 @@ mod why;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use environment::Environment;
 pub use outcome::{Exit, Failure, Outcome};
@@ -85,7 +86,7 @@ struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Global {
     /// Rule files or folders; may be given several times [default: rules and schemas].
-    #[arg(long = "rules", value_name = "PATH", global = true)]
+    #[arg(long = "rules", value_name = "PATH", global = true, display_order = 900)]
     pub rules: Vec<PathBuf>,
 }
 
@@ -135,7 +136,7 @@ enum Verb {
     Preview(preview::PreviewArgs),
     /// Show the e-mails that were captured instead of sent.
     Outbox(outbox::OutboxArgs),
-    /// Tell everything that happened to one person, why, and what is still to come.
+    /// Tell what happened to one person, why, and what is still to come.
     Why(why::WhyArgs),
     /// Show what will be sent when, to whom.
     Schedule(schedule::ScheduleArgs),
@@ -174,7 +175,7 @@ enum Verb {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = match Cli::command().try_get_matches() {
+    let matches = match help::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return usage(&error),
     };

@@ -28,6 +28,7 @@ it call one of yours. No secret is written into them.";
 
 /// What `n8n` is told.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct N8nArgs {
     #[command(subcommand)]
     action: Action,

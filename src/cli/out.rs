@@ -24,7 +24,7 @@ pub(super) fn more(text: &str) -> Result<bool, Failure> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::new(format!("cannot write the output: {error}"))),
+        Err(error) => Err(Failure::io("cannot write the output", &error)),
     }
 }
 

@@ -1,8 +1,10 @@
 //! How a command ends: fine, with problems found, or unable to do its work.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use super::out;
+use super::{out, table};
+use crate::serve::sources::plain;
 
 /// How a verb that did its work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,11 @@ impl Failure {
         Self::Trouble { message: message.into(), help: None }
     }
 
+    /// Something could not be read or written; `what` says what, such as "cannot read a.kdl".
+    pub fn io(what: impl std::fmt::Display, error: &std::io::Error) -> Self {
+        Self::new(format!("{what}: {}", plain(error)))
+    }
+
     /// The same trouble with advice.
     #[must_use]
     pub fn help(self, text: impl Into<String>) -> Self {
@@ -76,7 +83,13 @@ impl Failure {
         // What servers, files and rules say is quoted in them.
         out::note(&format!("{} {}", ink.red("error:"), out::clean_lines(message)));
         if let Some(help) = help {
-            out::note(&format!("{}  {}", ink.dim("help:"), out::clean_lines(help)));
+            let text = if std::io::stderr().is_terminal() {
+                table::paragraph(&out::clean_lines(help), out::notes_width().saturating_sub(7))
+                    .join("\n       ")
+            } else {
+                out::clean_lines(help).into()
+            };
+            out::note(&format!("{}  {text}", ink.dim("help:")));
         }
         ExitCode::from(2)
     }

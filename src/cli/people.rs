@@ -44,6 +44,9 @@ pub(super) enum Source {
     Folder(Box<Folder>),
 }
 
+/// What to do when nobody answers: these verbs can do without a server.
+const HERE_OR_THERE: &str = "say where it runs (--server URL, or RULERUN_URL in the environment), or read the folder of one that is stopped: --data data";
+
 impl Where {
     /// Finds the server or opens the folder. `rules` are those that the verb has read anyway.
     pub(super) fn open(&self, global: &Global, rules: Option<&RuleSet>) -> Result<Source, Failure> {
@@ -56,7 +59,7 @@ impl Where {
             Some(rules) => Client::beside(rules, &remote, &super::Environment::load()?)?,
             None => Client::open(global, &remote)?,
         };
-        Ok(Source::Server(Box::new(client)))
+        Ok(Source::Server(Box::new(client.advising(HERE_OR_THERE))))
     }
 }
 

@@ -96,5 +96,11 @@ pub(super) fn failure(error: &CareError) -> Failure {
         CareError::Store(_) => Some("`rulerun restore FILE --replace` puts a backup in its place"),
         _ => None,
     };
-    Failure::new(error.to_string()).maybe_help(help.map(String::from))
+    let failure = match error {
+        CareError::Io(what, path, error) => {
+            Failure::io(format!("cannot {what} {}", path.display()), error)
+        }
+        _ => Failure::new(error.to_string()),
+    };
+    failure.maybe_help(help.map(String::from))
 }

@@ -31,7 +31,7 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Reads the rules below the paths, or below the default ones when there are none.
     pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
-        let sources = files(paths)?;
+        let sources = sources::load(paths).map_err(|error| unread(&error))?;
         let (rules, found) = progress::during("reading the rules", |_| review::read(&sources));
         Ok(Self { sources, rules, found })
     }
@@ -39,7 +39,7 @@ impl Loaded {
     /// The same with the tests that belong to these rules. Where they cannot be looked for,
     /// that is said, and the rules are read all the same.
     pub(super) fn with_tests(paths: &[PathBuf]) -> Result<Self, Failure> {
-        let mut sources = files(paths)?;
+        let mut sources = sources::load(paths).map_err(|error| unread(&error))?;
         let tests = sources::tests_of(paths);
         if let Err(why) = tests.and_then(|tests| sources::add(&mut sources, &tests)) {
             out::note(&format!("not every test was read: {why}"));
@@ -76,16 +76,14 @@ impl Loaded {
     }
 }
 
-/// The files of a rule set.
-fn files(paths: &[PathBuf]) -> Result<SourceMap, Failure> {
-    sources::load(paths).map_err(|error| {
-            let help = matches!(error, SourceError::Empty(_)).then(|| {
-                String::from(
-                    "run `rulerun init` to make a small project, or name your rules: `rulerun --rules PATH …`",
-                )
-            });
-            Failure::new(error.to_string()).maybe_help(help)
-    })
+/// What is told of rules that cannot be read.
+pub(super) fn unread(error: &SourceError) -> Failure {
+    let help = matches!(error, SourceError::Empty(_)).then(|| {
+        String::from(
+            "run `rulerun init` to make a small project, or name your rules: `rulerun --rules PATH …`",
+        )
+    });
+    Failure::new(error.to_string()).maybe_help(help)
 }
 
 /// Draws mistakes on standard error.

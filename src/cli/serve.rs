@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::data::whole;
 use super::outcome::{Exit, Failure, Outcome};
-use super::rules::Loaded;
+use super::rules::{Loaded, unread};
 use super::{Environment, Global, out};
 use crate::base::report::{self, Style};
 use crate::base::{Diagnostic, SourceMap};
@@ -45,7 +46,7 @@ pub(super) struct ServeArgs {
     #[arg(long)]
     pub(super) dev: bool,
     /// Let the waits of sequences pass so many times faster.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u32>(1..=1_000_000))]
     pub(super) speed: u32,
     /// With --speed: reach services on other machines all the same.
     #[arg(long, requires = "speed")]
@@ -144,6 +145,7 @@ async fn serve(config: Config, args: &ServeArgs, made: &[String], lookup: &dyn L
             show_refusal(&sources, found, style);
             return Err(Failure::Rules);
         }
+        Err(StartError::Sources(error)) => return Err(unread(&error)),
         Err(error) => return Err(Failure::new(error.to_string())),
     };
     runs.store(true, Ordering::Relaxed);

@@ -62,8 +62,14 @@ impl Summary {
 
     /// For people: one friendly line, what is declared, what is needed.
     pub(super) fn human(&self) -> String {
+        const FINE: &str = "Rules are fine:";
         let ink = Ink::for_data();
-        let mut lines = vec![format!("{} {}", ink.green("Rules are fine:"), self.counts())];
+        let first = table::paragraph(
+            &format!("{FINE} {}", self.counts()),
+            out::terminal_width().unwrap_or(usize::MAX),
+        );
+        let first = first.join("\n  ").replacen(FINE, &ink.green(FINE), 1);
+        let mut lines = vec![first];
         let mut title = "endpoints";
         if !self.is_empty() {
             lines.push(String::new());
@@ -145,13 +151,13 @@ impl Summary {
         if !missing.is_empty() {
             let are = if missing.len() == 1 { "variable is" } else { "variables are" };
             lines.push(String::new());
-            lines.push(format!(
-                "{} {are} missing, and `rulerun serve` starts only with them: set them in the",
+            let text = format!(
+                "{} {are} missing, and `rulerun serve` starts only with them: set them in the \
+                 environment or in .env. `rulerun secret` makes a secret, and `rulerun serve \
+                 --dev` makes up the missing ones.",
                 missing.len()
-            ));
-            lines.push(String::from(
-                "environment or in .env. `rulerun secret` makes a secret, and `rulerun serve --dev`\nmakes up the missing ones.",
-            ));
+            );
+            lines.extend(table::paragraph(&text, out::page_width().min(85)));
         }
         lines
     }

@@ -176,7 +176,8 @@ fn tell(errors: usize, warnings: usize, tests: bool, around: bool) {
             (false, true) => "the rules and the environment",
             (true, true) => "the rules, the tests and the environment",
         };
-        out::note(&format!("{} in {place}", parts.join(" and ")));
+        let gap = if errors > 0 { "\n" } else { "" };
+        out::note(&format!("{gap}{} in {place}", parts.join(" and ")));
     }
 }
 

@@ -152,9 +152,9 @@ fn missing(reading: &mut Reading<'_>, node: &Node, named: &Value, name: &str, pa
     let known: Vec<String> =
         reading.sources.iter().filter_map(|(_, file)| text(&file.path)).collect();
     // A text that no e-mail has yet is meant rather than one that another e-mail has.
-    let free = known.iter().map(String::as_str).filter(|text| !reading.names.uses_text(text));
-    let help = did_you_mean(name, free)
-        .or_else(|| did_you_mean(name, known.iter().map(String::as_str)))
+    let free = || known.iter().map(String::as_str).filter(|text| !reading.names.uses_text(text));
+    let mend = mends::name(named, free());
+    let help = did_you_mean(name, free())
         .unwrap_or_else(|| format!("create {path} with the text of the e-mail, in Markdown"));
     reading.push(
         Diagnostic::error(
@@ -164,6 +164,6 @@ fn missing(reading: &mut Reading<'_>, node: &Node, named: &Value, name: &str, pa
         )
         .label("no such text")
         .help(help)
-        .mend(mends::name(named, known.iter().map(String::as_str))),
+        .mend(mend),
     );
 }

@@ -34,6 +34,7 @@ mod service;
 mod settings;
 mod shape;
 mod situation;
+mod slips;
 mod steps;
 mod syntax;
 mod testing;
@@ -116,6 +117,8 @@ pub fn study(sources: &SourceMap) -> Study {
     for (_, nodes) in &files {
         reading.names.gather_saved(nodes);
     }
+    // What a word at the wrong place would have started or stopped is not known.
+    reading.lost_sequence = reading.sink.has_any(&[codes::UNKNOWN_WORD, codes::MISPLACED]);
     let top: Vec<&Node> = files.iter().flat_map(|(_, nodes)| nodes).collect();
     let rules = decode(&mut reading, &top);
     note_unread(&mut reading);

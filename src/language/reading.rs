@@ -27,7 +27,8 @@ pub(super) struct Reading<'a> {
     pub(super) unread: Option<Span>,
     /// Whether a name was not found and let pass because of that file.
     pub(super) let_pass: bool,
-    /// Whether a step names a sequence that is not there: another one may be meant.
+    /// Whether a step names a sequence that is not there, or may not have been read: another
+    /// one may be meant.
     pub(super) lost_sequence: bool,
     /// Names that are declared anywhere.
     pub(super) names: Names<'a>,

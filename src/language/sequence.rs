@@ -231,7 +231,10 @@ fn steps_of(
             action,
             span: child.title_span(),
         };
-        in_order(reading, &steps, &step, child);
+        // A wait that cannot be read is told already, and says nothing about the order.
+        if child.prop("after").is_none() || delay(child, "after").is_some() {
+            in_order(reading, &steps, &step, child);
+        }
         steps.push(step);
     }
     if !found {

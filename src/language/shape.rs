@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use super::tree::{Node, Property, Value};
 use super::values;
 use super::vocabulary::{self, Argument, Children, Count, Place, Type, Word};
-use super::{codes, mends};
+use super::{codes, slips};
 use crate::base::diagnostic::{did_you_mean, only_close};
-use crate::base::{Diagnostic, Sink, Span};
+use crate::base::{Diagnostic, Sink};
 
 /// Checks every node of a block.
 pub(super) fn check(nodes: &[Node], place: Place, sink: &mut Sink) {
@@ -242,7 +242,7 @@ fn arguments(node: &Node, word: &Word, sink: &mut Sink) {
         }
     }
     if let Some(surplus) = rest.first() {
-        if let Some(found) = slip(node, word, rest) {
+        if let Some(found) = slips::surplus(node, word, rest) {
             sink.push(found);
             return;
         }
@@ -256,56 +256,6 @@ fn arguments(node: &Node, word: &Word, sink: &mut Sink) {
             .help(format!("write it like this: {}", first_line(word.example))),
         );
     }
-}
-
-/// What people usually mean by surplus values: a property without its `=`, or a text of
-/// several words without quotation marks.
-fn slip(node: &Node, word: &Word, rest: &[Value]) -> Option<Diagnostic> {
-    let surplus = rest.first().filter(|value| value.is_bare())?;
-    let name = surplus.text()?;
-    if word.properties.iter().any(|known| known.name == name) {
-        let found = Diagnostic::error(codes::SYNTAX, format!("`{name}` needs a `=`"), surplus.span)
-            .label("no `=` behind it")
-            .help(format!("write {name}=\"…\", without spaces around the `=`"));
-        // The value that follows is the property's, whatever stands between them.
-        return Some(match rest.get(1).filter(|value| value.annotation.is_none()) {
-            Some(value) => {
-                let between = Span { end: value.span.start, ..surplus.span };
-                found.fix(between, format!("{name}="))
-            }
-            None => found,
-        });
-    }
-    let before = node.args.iter().chain(node.props.iter().map(|prop| &prop.value));
-    let first = before
-        .filter(|value| value.is_bare() && value.span.end < surplus.span.start)
-        .max_by_key(|value| value.span.end)?;
-    let last = rest.iter().take_while(|value| value.is_bare()).last().unwrap_or(surplus);
-    Some(
-        Diagnostic::error(
-            codes::UNQUOTED_TEXT,
-            "a text of several words needs quotation marks",
-            Span { end: last.span.end, ..first.span },
-        )
-        .label("not quoted")
-        .help("put a `\"` before the first word and one behind the last")
-        .mend(sentence(first, rest)),
-    )
-}
-
-/// The words of a sentence in quotation marks, where nothing but one blank stands between
-/// them and nothing else follows.
-fn sentence(first: &Value, rest: &[Value]) -> Option<String> {
-    let mut text = first.text()?.to_owned();
-    let mut end = first.span.end;
-    for value in rest {
-        if !value.is_bare() || value.span.start != end + 1 {
-            return None;
-        }
-        text.extend([" ", value.text()?]);
-        end = value.span.end;
-    }
-    mends::quoted(&text)
 }
 
 /// Whether a property that is missing stands there without its `=`.
@@ -377,7 +327,8 @@ fn plain(value: &Value, kind: Type, sink: &mut Sink) {
 
 fn properties(node: &Node, word: &Word, sink: &mut Sink) {
     let mut first: BTreeMap<&str, &Property> = BTreeMap::new();
-    for prop in &node.props {
+    let joined = slips::second_line(node).map_or(u32::MAX, |value| value.span.start);
+    for prop in node.props.iter().filter(|prop| prop.name_span.start < joined) {
         if let Some(other) = first.get(prop.name.as_str()) {
             sink.push(
                 Diagnostic::error(

@@ -72,9 +72,14 @@ impl Situation {
         self
     }
 
+    /// Whether there is nothing but `now`.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.scope.open && self.scope.names.keys().all(|name| name == "now")
+    }
+
     /// The help of a mistake; where no field is known at all, that is the mistake.
     pub(super) fn help(&self, help: Option<String>) -> Option<String> {
-        if !self.scope.open && self.scope.names.keys().all(|name| name == "now") {
+        if self.is_empty() {
             return self.instead.clone().or_else(|| {
                 Some(String::from(
                     "no fields are known here: an endpoint needs a `payload`, an event a schema \

@@ -145,7 +145,23 @@ fn mirror(reading: &mut Reading<'_>, value: &Value) -> Option<String> {
 fn start(reading: &mut Reading<'_>, node: &Node, around: &Surroundings) -> Option<Action> {
     let value = node.first()?;
     let sequence = reading.resolve(Thing::Sequence, value)?;
-    let with = around.payload.clone().labelled(around.owner.clone(), value.span);
+    let payload = if around.payload.is_empty() {
+        reading.push(
+            Diagnostic::error(
+                codes::MISSING,
+                format!("`{}` starts a sequence and has no `payload`", around.owner),
+                value.span,
+            )
+            .label("started with nothing")
+            .also(around.payload.span, "`payload` is missing here")
+            .help("write payload \"SCHEMA\" as the first line of its block"),
+        );
+        // One mistake: what the sequence asks for is not held against it.
+        Situation::open(value.span)
+    } else {
+        around.payload.clone()
+    };
+    let with = payload.labelled(around.owner.clone(), value.span);
     reading.starts.entry(sequence.to_owned()).or_default().push(with);
     Some(Action::Start { sequence: sequence.to_owned() })
 }

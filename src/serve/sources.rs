@@ -272,13 +272,27 @@ fn read(path: &Path) -> Result<String, SourceError> {
         return Err(refuse(format!("it has {length} bytes; a rule file may have 256 KiB")));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let place = error.utf8_error().valid_up_to() + 1;
-        refuse(format!("it is not UTF-8 text (byte {place}); save it as UTF-8"))
+        let read = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = read.split(|byte| *byte == b'\n').count();
+        refuse(if matches!(error.as_bytes(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
+            String::from("it is saved as UTF-16; save it as UTF-8")
+        } else {
+            format!("line {line} has letters that are not UTF-8; save the file as UTF-8")
+        })
     })
 }
 
 fn unreadable(path: &Path, why: &std::io::Error) -> SourceError {
-    SourceError::Unreadable { path: shown(path), why: why.to_string() }
+    SourceError::Unreadable { path: shown(path), why: plain(why) }
+}
+
+/// What the system says, without its number and in the middle of a sentence.
+#[must_use]
+pub fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// A path as people write it.

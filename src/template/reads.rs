@@ -114,10 +114,13 @@ pub(super) fn analyse(source: &str) -> Result<Analysis, Vec<TemplateFault>> {
 
 /// A syntax error of minijinja with its place.
 pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
+    if let Some(fault) = printed_quotes(source) {
+        return fault;
+    }
     let range = error
         .range()
         .filter(|range| source.get(range.clone()).is_some())
-        .unwrap_or(0..source.len());
+        .unwrap_or_else(|| line_of(source, error.line()));
     if let Some(open) = open_block(source)
         && range.end >= source.trim_end().len()
     {
@@ -143,6 +146,44 @@ pub(super) fn syntax_fault(source: &str, error: &Error) -> TemplateFault {
     let (message, help) = in_plain_words(error.detail().unwrap_or_default(), here);
     let fix = (here == "}" && message == NOT_CLOSED).then(|| String::from("}}"));
     TemplateFault { code: "template-syntax", message, range, help: Some(help), fix }
+}
+
+/// The line of that number, counted from 1, or everything.
+fn line_of(source: &str, number: Option<usize>) -> Range<usize> {
+    let before = number.and_then(|number| number.checked_sub(1)).unwrap_or(usize::MAX);
+    let mut lines = source.split_inclusive('\n');
+    let start: usize = lines.by_ref().take(before).map(str::len).sum();
+    lines.next().map_or(0..source.len(), |line| start..start + line.trim_end().len())
+}
+
+/// A tag with quotation marks as word processors and mail programs put them.
+fn printed_quotes(source: &str) -> Option<TemplateFault> {
+    const PRINTED: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
+    let mut at = 0;
+    while let Some(start) = source[at..].find(['{']).map(|start| at + start) {
+        at = start + 1;
+        let close = match source[at..].chars().next() {
+            Some('{') => "}}",
+            Some('%') => "%}",
+            _ => continue,
+        };
+        let Some(end) = source[start..].find(close).map(|end| start + end + 2) else { break };
+        let tag = &source[start..end];
+        at = end;
+        if !tag.contains(PRINTED) || tag.contains('\n') {
+            continue;
+        }
+        let plain = tag.replace(PRINTED, "'");
+        let certain = !tag.contains(['\'', '"']) && plain.matches('\'').count() == 2;
+        return Some(TemplateFault {
+            code: "template-syntax",
+            message: String::from("the quotation marks in this tag are made for print"),
+            range: start..end,
+            help: Some(format!("write plain ones: {plain}")),
+            fix: certain.then_some(plain),
+        });
+    }
+    None
 }
 
 /// What is said about a tag without its end.

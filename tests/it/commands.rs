@@ -77,7 +77,7 @@ async fn an_example_call_is_made_listed_shown_and_explained() {
     assert_eq!(json(&server, &format!("executions logs {id}")).as_array().unwrap().len(), 3);
     let unknown = run(&server, "executions show 0000000000000000000000");
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
-    assert!(unknown.notes.contains("404"), "{unknown:?}");
+    assert_eq!(unknown.notes, "There is no execution `0000000000000000000000`.\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,9 +8,10 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use self::call::CallArgs;
+use super::data::whole;
 use super::outcome::{Exit, Failure, Outcome};
 use super::people::{Local, Source, Where};
-use super::{Format, Global, client, out, place, table, why};
+use super::{Format, Global, client, out, place, rules, table, why};
 use crate::base::{Timestamp, time};
 use crate::serve::people::Wanted;
 
@@ -39,7 +40,7 @@ pub(super) struct ScheduleArgs {
     #[arg(long, value_name = "DAY", conflicts_with = "days")]
     to: Option<String>,
     /// So many days on [default: 7].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=3660))]
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(1..=3660))]
     days: Option<u16>,
     /// Only this sequence.
     #[arg(long, value_name = "NAME")]
@@ -48,7 +49,7 @@ pub(super) struct ScheduleArgs {
     #[arg(long, value_name = "EMAIL")]
     person: Option<String>,
     /// At most so many.
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=MOST))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole::<u64>(1..=MOST))]
     limit: u64,
     #[command(flatten)]
     place: Where,
@@ -80,6 +81,9 @@ pub(super) fn run(global: &Global, args: &ScheduleArgs) -> Outcome {
         return answer.print(Format::Human, |_| String::new());
     }
     let body = &answer.body;
+    if client::results(body).is_empty() {
+        args.known(global)?;
+    }
     match args.format {
         Shape::Json => out::json(body)?,
         Shape::Ics => out::data(&ics::calendar(client::results(body), place::now()))?,
@@ -139,6 +143,18 @@ impl ScheduleArgs {
             person: self.person.as_ref().map(|person| person.trim().to_lowercase()),
             size: usize::try_from(self.limit).unwrap_or(1),
         })
+    }
+
+    /// Refuses a sequence that the rules do not have, as far as they are here.
+    fn known(&self, global: &Global) -> Result<(), Failure> {
+        let (Some(name), Some(rules)) = (&self.sequence, rules::quiet(global)) else {
+            return Ok(());
+        };
+        let known: Vec<String> = rules.sequences.keys().cloned().collect();
+        if known.contains(name) {
+            return Ok(());
+        }
+        Err(rules::unknown("sequence", name, &known))
     }
 
     fn nothing(&self) -> String {

@@ -155,6 +155,7 @@ impl Scanner<'_> {
                 return;
             }
             match letter {
+                '<' | '=' | '>' if self.conflict() => {}
                 '"' => self.string(0),
                 '#' => self.hash(),
                 '/' => self.slash(),
@@ -180,6 +181,30 @@ impl Scanner<'_> {
             }
         }
         self.end_of_blocks();
+    }
+
+    /// A line with which git marks two versions of the same lines; told once.
+    fn conflict(&mut self) -> bool {
+        const MESSAGE: &str = "git has left two versions of these lines here";
+        let line = self.rest().lines().next().unwrap_or_default();
+        let fits =
+            line == "=======" || ["<<<<<<< ", ">>>>>>> "].iter().any(|m| line.starts_with(m));
+        let alone = self.at == 0 || self.text[..self.at].ends_with('\n');
+        if !(fits && alone) {
+            return false;
+        }
+        let range = self.at..self.at + line.len();
+        self.at = range.end;
+        if self.faults.iter().all(|fault| fault.message != MESSAGE) {
+            self.fault(
+                codes::SYNTAX,
+                MESSAGE,
+                range,
+                "keep one version, and take away the lines that begin with <<<<<<<, ======= and \
+                 >>>>>>>",
+            );
+        }
+        true
     }
 
     /// Whether the current line ends in `\`, so that the node goes on below.

@@ -28,6 +28,19 @@ struct Field {
     required: bool,
 }
 
+impl Field {
+    /// A field whose type cannot be read, which is told already: it may hold anything.
+    fn unknown(node: &Node) -> Self {
+        Self {
+            json: json!({}),
+            shape: Shape::required(Kind::Any),
+            example: node.prop("example").map_or_else(|| json!("anything"), Value::json),
+            written: false,
+            required: true,
+        }
+    }
+}
+
 /// Decodes a `schema` node.
 pub(super) fn schema(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Schema>> {
     let name = node.title()?;
@@ -132,7 +145,7 @@ fn object(reading: &mut Reading<'_>, node: &Node) -> Field {
         if names.contains_key(&child.name) {
             continue;
         }
-        let Some(field) = field(reading, child) else { continue };
+        let field = field(reading, child);
         if field.required {
             required.push(json!(child.name));
         }
@@ -156,10 +169,12 @@ fn object(reading: &mut Reading<'_>, node: &Node) -> Field {
     }
 }
 
-fn field(reading: &mut Reading<'_>, node: &Node) -> Option<Field> {
-    let word = node.title()?;
+fn field(reading: &mut Reading<'_>, node: &Node) -> Field {
+    let Some(word) = node.title() else { return Field::unknown(node) };
     let optional = node.args.get(1).and_then(Value::text) == Some("optional");
-    let (mut json, kind, made_up, mut written) = base(reading, node, word)?;
+    let Some((mut json, kind, made_up, mut written)) = base(reading, node, word) else {
+        return Field::unknown(node);
+    };
     options(reading, node, word, &mut json);
     let choices = one_of(reading, node, word);
     let mut example = choices.first().cloned().unwrap_or(made_up);
@@ -197,7 +212,7 @@ fn field(reading: &mut Reading<'_>, node: &Node) -> Option<Field> {
     if optional {
         allow_null(&mut json);
     }
-    Some(Field { json, shape: Shape { kind, optional }, example, written, required: !optional })
+    Field { json, shape: Shape { kind, optional }, example, written, required: !optional }
 }
 
 fn base(reading: &mut Reading<'_>, node: &Node, word: &str) -> Option<(Json, Kind, Json, bool)> {
@@ -259,7 +274,7 @@ fn list(reading: &mut Reading<'_>, node: &Node) -> Option<(Json, Kind, Json, boo
                 .help("write `of object { … }` for a list of things with fields"),
         );
     }
-    let item = field(reading, of)?;
+    let item = field(reading, of);
     Some((
         json!({ "type": "array", "items": item.json }),
         Kind::List(Box::new(item.shape.kind)),

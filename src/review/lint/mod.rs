@@ -144,6 +144,20 @@ impl Paper<'_> {
     }
 
     fn contents(&self, markdown: &str, found: &mut Vec<Diagnostic>) {
+        if self.body.template.source().trim().is_empty() {
+            found.push(
+                Diagnostic::error(
+                    codes::EMAIL_FAILS,
+                    format!(
+                        "the e-mail `{}` says nothing: {} is empty",
+                        self.step.name, self.body.path
+                    ),
+                    self.step.span,
+                )
+                .label("an e-mail without a text")
+                .help("write its text into the file, or take the e-mail out of the sequence"),
+            );
+        }
         let contents = mail::contents(markdown);
         links::check(self, &contents, found);
         images::check(self, &contents, found);

@@ -60,7 +60,8 @@ async fn send(app: Arc<App>, mut backup: Backup, mut sender: Sender<Bytes, Store
         }
         if let Some(contents) = backup.contents() {
             let (executions, bytes) = (contents.executions, contents.bytes);
-            let line = format!("a backup was made: {executions} executions, {bytes} bytes");
+            let plural = if executions == 1 { "" } else { "s" };
+            let line = format!("a backup was made: {executions} execution{plural}, {bytes} bytes");
             return app.journal.say(Kind::Rules, &line);
         }
         backup = match app.store.backup(backup).await {
