@@ -16,6 +16,10 @@ use crate::serve::settings::Live;
 
 pub use words::{clock, gap, line};
 
+/// Deliveries of one test: many times what a campaign sends to a few people, and done in
+/// seconds.
+const DELIVERIES: usize = 10_000;
+
 /// What a test came to.
 #[derive(Debug)]
 pub struct Verdict {
@@ -82,7 +86,7 @@ pub fn judge(
     test: &Test,
     watch: Option<Arc<dyn Watch>>,
 ) -> Result<Verdict, RehearsalError> {
-    let mut stage = Rehearsal::new(live, test.at, watch)?;
+    let mut stage = Rehearsal::new(live, test.at, watch)?.at_most(DELIVERIES);
     let mut awaited = Vec::new();
     let mut calls: Vec<Called> = Vec::new();
     let mut called = stage.now();

@@ -56,6 +56,9 @@ pub enum RehearsalError {
         "the rules set each other off without end: more than {JOBS_PER_CALL} deliveries for every call"
     )]
     Endless,
+    /// More than it was bounded to.
+    #[error("it sets off more than {0} deliveries and is given up; let it call less often")]
+    TooMuch(usize),
     /// The store in memory failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -98,6 +101,8 @@ pub struct Rehearsal {
     timed: HashMap<Id, Id>,
     calls: usize,
     jobs: usize,
+    /// Deliveries after which it is given up.
+    most: usize,
 }
 
 impl Rehearsal {
@@ -146,7 +151,14 @@ impl Rehearsal {
         let deliver =
             Deliver::over(network, Arc::clone(&app), None).map_err(RehearsalError::Setup)?;
         let (happened, timed, calls, jobs) = (Vec::new(), HashMap::new(), 0, 0);
-        Ok(Self { runtime, app, deliver, clock, answers, happened, timed, calls, jobs })
+        let most = usize::MAX;
+        Ok(Self { runtime, app, deliver, clock, answers, happened, timed, calls, jobs, most })
+    }
+
+    /// Gives it up after so many deliveries, each attempt counted.
+    #[must_use]
+    pub fn at_most(self, deliveries: usize) -> Self {
+        Self { most: deliveries, ..self }
     }
 
     /// Now, in milliseconds since 1970.
@@ -359,6 +371,9 @@ impl Rehearsal {
             self.jobs += turn.jobs.len();
             if self.jobs > JOBS_PER_CALL * (self.calls + 1) {
                 return Err(RehearsalError::Endless);
+            }
+            if self.jobs > self.most {
+                return Err(RehearsalError::TooMuch(self.most));
             }
             for job in &turn.jobs {
                 self.done(job)?;

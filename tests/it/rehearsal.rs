@@ -346,4 +346,9 @@ fn rules_that_never_come_to_an_end_are_ended() {
     stage.post("loop/begin", body(&json!({"email": "ann@example.com"}))).unwrap();
     let ended = stage.run_out();
     assert!(matches!(ended, Err(RehearsalError::Endless)), "{ended:?}");
+    // A test has a bound of its own, so that a long list of calls ends as well.
+    let mut short = Rehearsal::new(&live, at, None).unwrap().at_most(20);
+    short.post("loop/begin", body(&json!({"email": "ann@example.com"}))).unwrap();
+    let ended = short.run_out();
+    assert!(matches!(ended, Err(RehearsalError::TooMuch(20))), "{ended:?}");
 }

@@ -6,10 +6,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::versions::{self, Fields, Version};
 use super::{emails, find, shown};
+use crate::base::Clock as _;
 use crate::base::report::{self, Style};
 use crate::cli::environment::Environment;
 use crate::cli::outcome::{Exit, Failure, Outcome};
@@ -17,12 +18,15 @@ use crate::cli::rules::{self, Loaded};
 use crate::cli::{Global, out};
 use crate::model::RuleSet;
 use crate::model::rules::SequenceAction;
+use crate::serve::clock::SystemClock;
 use crate::serve::curl;
 
 /// Longest request head, in bytes.
 const HEAD: usize = 8 * 1024;
-/// How long a browser may take to ask.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a browser may take to ask, in milliseconds.
+const PATIENCE: i64 = 5_000;
+/// How long it may take to read.
+const READ_IN: Duration = Duration::from_secs(5);
 /// How long to wait when a connection cannot be taken.
 const REST: Duration = Duration::from_millis(100);
 /// Requests at once.
@@ -67,7 +71,7 @@ pub(super) fn serve(global: &Global, email: Option<&str>, fields: &Fields, port:
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
             // Whoever asked has gone, or this machine is short of something for a moment.
-            std::thread::sleep(REST);
+            std::thread::park_timeout(REST);
             continue;
         };
         if busy.fetch_add(1, Ordering::Relaxed) >= MOST {
@@ -86,17 +90,16 @@ pub(super) fn serve(global: &Global, email: Option<&str>, fields: &Fields, port:
 
 impl Show {
     fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        let began = Instant::now();
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let until = SystemClock.passing() + PATIENCE;
+        stream.set_write_timeout(Some(READ_IN))?;
         let mut head = Vec::new();
         let mut part = [0; 1024];
         while !head.windows(4).any(|end| end == b"\r\n\r\n") {
             // All of it must come in time: a letter now and then would keep a place for hours.
-            let left = PATIENCE.saturating_sub(began.elapsed());
-            if left.is_zero() {
+            let Ok(left @ 1..) = u64::try_from(until - SystemClock.passing()) else {
                 return Ok(());
-            }
-            stream.set_read_timeout(Some(left))?;
+            };
+            stream.set_read_timeout(Some(Duration::from_millis(left)))?;
             match stream.read(&mut part)? {
                 0 => return Ok(()),
                 read if head.len() + read <= HEAD => head.extend_from_slice(&part[..read]),

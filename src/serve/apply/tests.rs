@@ -3,6 +3,8 @@
 //! again and again, edits are cut off, and steps are under way meanwhile. Whatever happens, no
 //! step is done twice, none early by the rules that were applied, none is lost, and the
 //! schedule tells what then really happens. `SEED=7 CASES=1000` tries others.
+#![allow(clippy::print_stdout, reason = "a seed and a figure are for whoever reads the test")]
+#![allow(clippy::disallowed_methods, reason = "how long an edit takes is measured in real time")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -408,7 +410,6 @@ impl World {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests are told by the environment")]
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }

@@ -65,7 +65,6 @@ async fn every_call_but_the_open_ones_wants_the_token() {
         }
     }
     assert!(calls.len() > 40, "only {} calls", calls.len());
-    println!("{} calls", calls.len());
 }
 
 #[tokio::test]
