@@ -87,7 +87,7 @@ impl Failure {
                 table::paragraph(&out::clean_lines(help), out::notes_width().saturating_sub(7))
                     .join("\n       ")
             } else {
-                out::clean_lines(help).into()
+                out::clean_lines(help)
             };
             out::note(&format!("{}  {text}", ink.dim("help:")));
         }

@@ -96,9 +96,7 @@ fn the_readme_names_every_verb_and_leads_to_every_page() {
     let help = String::from_utf8(help.stdout).unwrap();
     let verbs: Vec<&str> = help
         .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
+        .take_while(|line| *line != "Options:")
         .filter_map(|line| line.strip_prefix("  ")?.split_once(' ').map(|(verb, _)| verb))
         .filter(|verb| !verb.is_empty() && *verb != "help")
         .collect();
