@@ -10,6 +10,8 @@ use super::schema;
 use super::situation::Situation;
 use super::steps::{self, Surroundings};
 use super::tree::{Node, Value};
+use super::vocabulary::{self, Place};
+use crate::base::diagnostic::closest;
 use crate::base::{Diagnostic, Secret};
 use crate::model::rules::{Access, Endpoint, Schema, Webhooks};
 use crate::model::setting::Setting;
@@ -127,6 +129,10 @@ fn is_step(node: &Node) -> bool {
 /// The schema of an endpoint's payload and the names in scope with it.
 pub(super) fn payload(reading: &mut Reading<'_>, node: &Node) -> Payload {
     let Some(payload) = node.child("payload") else {
+        if let Some(meant) = node.nodes().iter().find(|child| is_misspelt_payload(child)) {
+            // One mistake: what it would have brought is unknown.
+            return Payload { schema: None, situation: Situation::open(meant.name_span) };
+        }
         return Payload { schema: None, situation: Situation::of_schema(None, node.title_span()) };
     };
     let schema = match payload.first() {
@@ -152,6 +158,12 @@ pub(super) fn payload(reading: &mut Reading<'_>, node: &Node) -> Payload {
         None => Situation::open(payload.name_span),
     };
     Payload { schema, situation }
+}
+
+/// Whether an unknown word is meant for `payload`.
+fn is_misspelt_payload(node: &Node) -> bool {
+    let words = || vocabulary::at(Place::Endpoint).map(|word| word.name);
+    words().all(|word| word != node.name) && closest(&node.name, words()) == Some("payload")
 }
 
 /// The body is checked before anything else happens, so it stands there.

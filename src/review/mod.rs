@@ -1,6 +1,6 @@
 //! E-mails read before anybody gets them, as people and mail providers will read them. Each
 //! one is filled in and drawn by the code that also sends (`engine`, `mail`), with the
-//! examples of whatever starts its sequence; [`letter`] shows the result, [`read`] and
+//! examples of whatever starts its sequence; `letter` shows the result, [`read`] and
 //! [`leaving`] say what is wrong with it and where that is written. Nothing here knows
 //! files, sockets or the environment.
 

@@ -14,7 +14,7 @@ impl Scanner<'_> {
             let fault = &mut self.faults[*fault];
             fault.fix = Some((end..end, String::from(" {")));
             fault.also = Some((fault.range.clone(), "this `}` has no `{`"));
-            fault.range = end - 1..end;
+            fault.range = self.text[..end].char_indices().next_back().map_or(0, |(at, _)| at)..end;
             fault.label = "no `{` behind this";
             fault.message = String::from("a block is closed and never opened");
             fault.help = String::from("put a `{` at the end of the line that opens the block");

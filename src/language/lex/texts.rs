@@ -95,8 +95,7 @@ impl Scanner<'_> {
     /// `subject="Hello after="1d"`.
     fn swallowed(&mut self, start: usize, end: usize) -> bool {
         let Some(inner) = self.text[start..end - 1].strip_suffix('=') else { return false };
-        let name =
-            inner.rfind(|c: char| !c.is_ascii_lowercase() && c != '-').map_or(0, |at| at + 1);
+        let name = inner.trim_end_matches(|c: char| c.is_ascii_lowercase() || c == '-').len();
         let before = inner[..name.min(inner.len())].trim_end();
         if name == inner.len() || !inner[..name].ends_with(' ') || before.len() < 2 {
             return false;
