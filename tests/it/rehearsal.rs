@@ -85,6 +85,7 @@ fn shop(tests: &str) -> Stage {
         }
         schema "asked" {
             email email example="ann@example.com"
+            city text optional
         }
         sequence "thanks" to="{{email}}" kind="transactional" {
             once-per "{{email}}"
