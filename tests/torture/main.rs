@@ -95,7 +95,7 @@ const FAULTS: &[Fault] = &[
         name: "overload",
         about: "five times as many callers as it can serve",
         run: overload::run,
-        limit: 260,
+        limit: 380,
     },
     Fault {
         name: "lanes",
@@ -107,13 +107,13 @@ const FAULTS: &[Fault] = &[
         name: "model",
         about: "random operations: an oracle, memory and disk agree",
         run: engine::model,
-        limit: 300,
+        limit: 900,
     },
     Fault {
         name: "simulation",
         about: "whole histories on a simulated clock and network",
         run: engine::simulation,
-        limit: 300,
+        limit: 900,
     },
 ];
 
