@@ -207,7 +207,8 @@ fn offsets(written: &str, value: &str) -> Vec<usize> {
     let body = &written[hashes..];
     let quotes = if body.starts_with("\"\"\"") { 3 } else { usize::from(body.starts_with('"')) };
     let mut from = hashes + quotes;
-    let to = written.len().saturating_sub(hashes + quotes).max(from);
+    // Where a closing mark is missing, the last letter may be longer than one would have been.
+    let to = written.floor_char_boundary(written.len().saturating_sub(hashes + quotes)).max(from);
     let block = quotes == 3;
     let indent = if block {
         from += written[from..].find('\n').map_or(0, |newline| newline + 1);
@@ -268,6 +269,11 @@ fn escape(rest: &str) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::offsets;
+
+    #[test]
+    fn a_text_without_its_closing_mark_has_places_as_well() {
+        assert_eq!(offsets("\"\u{fffd}", "\u{fffd}").first(), Some(&1));
+    }
 
     #[test]
     fn a_byte_of_a_value_is_found_where_it_was_written() {
