@@ -48,6 +48,8 @@ pub enum StepDecision {
     Skip(String),
     /// Do not do it, and end the sequence, for this reason.
     Stop(String),
+    /// Not now, for this reason: look at it again at that moment, in milliseconds.
+    Later(i64, String),
     /// Send this e-mail.
     Email {
         /// Rendered subject.

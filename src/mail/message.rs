@@ -82,6 +82,7 @@ pub(super) fn compose(
     Ok(Email {
         sequence: request.sequence.to_owned(),
         name: request.name.to_owned(),
+        variant: None,
         from: from.to_string(),
         to: to.to_string(),
         subject,

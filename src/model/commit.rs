@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 
-use super::queue::{Attempt, Enrolment, Execution, Job, Lease, LogLine, Record, Transition};
+use super::queue::{
+    Attempt, Counted, Enrolment, Execution, Job, Lease, LogLine, Record, Transition,
+};
 use crate::base::Id;
 
 /// Everything that one call, or one finished job, writes: all of it or nothing.
@@ -143,6 +145,8 @@ pub enum Write {
         /// Where it came from, for people.
         note: String,
     },
+    /// Count one more of these.
+    Tally(Counted),
     /// Set or clear a small durable flag, such as a paused queue.
     Flag {
         /// Its name.

@@ -5,6 +5,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::base::Id;
+use crate::model::queue::Counted;
 
 /// Executions by id.
 pub(super) const EXECUTION: u8 = b'e';
@@ -42,6 +43,8 @@ pub(super) const PERSON_EXECUTION: u8 = b'x';
 pub(super) const FLAG: u8 = b'f';
 /// Suppressions by address.
 pub(super) const SUPPRESSION: u8 = b's';
+/// How often things happened to steps of sequences.
+pub(super) const TALLY: u8 = b't';
 /// Pieces of long rows.
 pub(super) const CHUNK: u8 = b'z';
 /// How much work waits in each lane.
@@ -287,6 +290,18 @@ pub(super) fn suppression(address: &str, reason: &str) -> Vec<u8> {
 /// A counter.
 pub(super) fn counter(event_type: &str, lane: &str) -> Vec<u8> {
     Key::new(COUNTER).text(event_type).text(lane).0
+}
+
+/// All tallies of a sequence.
+pub(super) fn tallies(sequence: &str) -> Vec<u8> {
+    Key::new(TALLY).text(sequence).0
+}
+
+/// A tally.
+pub(super) fn tally(counted: &Counted) -> Vec<u8> {
+    let Counted { sequence, step, variant, what, reason } = counted;
+    let key = Key(tallies(sequence)).text(step).text(variant.as_deref().unwrap_or_default());
+    key.text(what.word()).text(reason.as_deref().unwrap_or_default()).0
 }
 
 /// How much work waits in a lane.

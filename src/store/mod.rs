@@ -26,8 +26,8 @@ use tokio::sync::Notify;
 use crate::base::Id;
 use crate::model::commit::{Commit, Finished};
 use crate::model::queue::{
-    Attempt, Enrolment, Execution, ExecutionState, Job, JobState, Leased, LogLine, Progress,
-    Record, Refusal,
+    Attempt, Counted, Enrolment, Execution, ExecutionState, Job, JobState, Leased, LogLine,
+    Progress, Record, Refusal,
 };
 
 pub use self::care::{Backup, Contents, Unfit, check as check_backup};
@@ -272,6 +272,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn jobs(&self, filter: JobFilter, skip: usize, take: usize) -> Answer<'_, Page<Job>>;
     /// Counts by event type and lane.
     fn stats(&self) -> Answer<'_, Vec<((String, String), Stat)>>;
+    /// What was counted about steps, of one sequence or all.
+    fn tallies(&self, sequence: Option<String>) -> Answer<'_, Vec<(Counted, u64)>>;
     /// Calls and attempts since then, newest first.
     fn webhook_logs(&self, since: i64, take: usize) -> Answer<'_, Vec<WebhookLog>>;
     /// Records of a name, by id.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::base::Id;
 use crate::model::commit::{Commit, Finished};
-use crate::model::queue::{Attempt, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use crate::model::queue::{Attempt, Counted, Enrolment, Job, Lease, LogLine, Record, Refusal};
 
 /// How requests and readers reach a ledger and its rows.
 pub(super) trait Runner: Send + Sync + std::fmt::Debug {
@@ -136,6 +136,10 @@ impl<R: Runner> Store for R {
 
     fn stats(&self) -> Answer<'_, Vec<((String, String), Stat)>> {
         self.walk(read::stats)
+    }
+
+    fn tallies(&self, sequence: Option<String>) -> Answer<'_, Vec<(Counted, u64)>> {
+        self.walk(move |kv, _| read::tallies(kv, sequence.as_deref()))
     }
 
     fn webhook_logs(&self, since: i64, take: usize) -> Answer<'_, Vec<WebhookLog>> {

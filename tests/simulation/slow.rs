@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rulerun::base::Id;
 use rulerun::model::commit::{Commit, Finished};
-use rulerun::model::queue::{Attempt, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use rulerun::model::queue::{Attempt, Counted, Enrolment, Job, Lease, LogLine, Record, Refusal};
 use rulerun::store::{
     Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
     JobFilter, MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog,
@@ -130,6 +130,7 @@ impl Store for Slow {
         job(id: Id) -> Option<(Job, Vec<Attempt>)>;
         jobs(filter: JobFilter, skip: usize, take: usize) -> Page<Job>;
         stats() -> Vec<((String, String), Stat)>;
+        tallies(sequence: Option<String>) -> Vec<(Counted, u64)>;
         webhook_logs(since: i64, take: usize) -> Vec<WebhookLog>;
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Page<Enrolment>;
         retry(jobs: Vec<Id>, now: i64) -> usize;

@@ -2,7 +2,8 @@
 
 use rulerun::model::commit::{Commit, Finished, Write};
 use rulerun::model::queue::{
-    AttemptError, ExecutionState, Job, JobState, Level, LogLine, Record, Refusal, Transition,
+    AttemptError, Counted, ExecutionState, Job, JobState, Level, LogLine, Record, Refusal, Tally,
+    Transition,
 };
 use rulerun::store::{Committed, ExecutionFilter, JobFilter, Store, WebhookLog};
 
@@ -15,6 +16,7 @@ crate::on_every_store!(
     calls_refusals_and_attempts_are_one_list,
     refusals_cannot_fill_the_disk,
     records_flags_and_suppressions_are_kept,
+    tallies_add_up,
     a_purge_takes_what_is_over_and_leaves_the_rest,
     a_closed_store_refuses,
 );
@@ -128,6 +130,23 @@ async fn refusals_cannot_fill_the_disk(store: &dyn Store) {
     accept(store, call(9_000, vec![])).await;
     assert!(lines.len() <= 1_000);
     assert_eq!(store.webhook_logs(0, 10_000).await.unwrap().len(), 1_001);
+}
+
+async fn tallies_add_up(store: &dyn Store) {
+    let counted = |sequence: &str, variant: Option<&str>, what| Counted {
+        sequence: sequence.to_owned(),
+        step: "hello".to_owned(),
+        variant: variant.map(str::to_owned),
+        what,
+        reason: None,
+    };
+    let (plain, sent) = (counted("welcome", None, Tally::Sent), counted("news", None, Tally::Sent));
+    let other = counted("welcome", Some("b"), Tally::Clicked);
+    let all = [&plain, &sent, &plain, &other].map(|one| Write::Tally(one.clone()));
+    accept(store, call(1, all.to_vec())).await;
+    let of = store.tallies(Some("welcome".to_owned())).await.unwrap();
+    assert_eq!(of, [(plain, 2), (other, 1)]);
+    assert_eq!(store.tallies(None).await.unwrap().len(), 3);
 }
 
 async fn records_flags_and_suppressions_are_kept(store: &dyn Store) {

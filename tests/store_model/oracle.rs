@@ -213,7 +213,7 @@ impl Oracle {
                     self.enqueue(job);
                 }
             }
-            Write::Log { .. } => {}
+            Write::Log { .. } | Write::Tally(_) => {}
             Write::Suppress { address, reason, .. } => {
                 self.suppressed.entry(address.clone()).or_default().insert(reason.clone());
             }

@@ -86,6 +86,8 @@ pub struct Email {
     pub sequence: String,
     /// The step's name.
     pub name: String,
+    /// Which of its texts; none where it has only one.
+    pub variant: Option<String>,
     /// Envelope sender.
     pub from: String,
     /// The one recipient.

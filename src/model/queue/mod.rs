@@ -6,6 +6,7 @@ mod attempt;
 mod enrolment;
 mod execution;
 mod job;
+mod tally;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ pub use self::attempt::{Attempt, AttemptError, Tried};
 pub use self::enrolment::{Enrolment, EnrolmentState};
 pub use self::execution::{Execution, ExecutionState, Level, LogLine, Progress, Refusal};
 pub use self::job::{Email, Job, JobState, Lease, Leased, QUARANTINE_AFTER, Task, Transition};
+pub use self::tally::{Counted, Tally};
 
 /// The reason of jobs and enrolments that ended because a person killed their execution: it
 /// ends KILLED.

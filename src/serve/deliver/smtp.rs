@@ -206,6 +206,7 @@ mod tests {
         let email = Email {
             sequence: "a".to_owned(),
             name: "a-1".to_owned(),
+            variant: None,
             from: "a@acme.example".to_owned(),
             to: "b@acme.example".to_owned(),
             subject: "Hi".to_owned(),

@@ -64,6 +64,11 @@ impl Deliver {
                 };
                 self.leave_out(&leased, why, vec![stop]).await
             }
+            StepDecision::Later(due, _) => {
+                let wait = Transition::Retry { due, spend: false };
+                self.end(&leased.job, leased.lease, wait, None, Vec::new()).await;
+                Before::Over
+            }
             StepDecision::Event(event, payload) => {
                 self.timed_event(live, &leased, &scene, event, payload, advance).await
             }
@@ -153,6 +158,7 @@ impl Deliver {
             Err(why) | Ok(StepDecision::Skip(why) | StepDecision::Stop(why)) => {
                 Some(Transition::Cancelled(why))
             }
+            Ok(StepDecision::Later(due, _)) => Some(Transition::Retry { due, spend: false }),
             Ok(_) => None,
         })
     }

@@ -11,7 +11,7 @@ use crate::store::rows::{self, Counter, UsedKey};
 use crate::store::{Stat, Suppression, keys};
 
 /// Every kind of row.
-const KINDS: [u8; 20] = [
+const KINDS: [u8; 21] = [
     keys::EXECUTION,
     keys::JOB,
     keys::DUE,
@@ -31,6 +31,7 @@ const KINDS: [u8; 20] = [
     keys::PERSON_EXECUTION,
     keys::FLAG,
     keys::SUPPRESSION,
+    keys::TALLY,
     keys::CHUNK,
 ];
 

@@ -6,7 +6,7 @@ use super::Ledger;
 use crate::base::Id;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{
-    Enrolment, EnrolmentState, JobState, KILLED, Level, LogLine, Record, Refusal,
+    Counted, Enrolment, EnrolmentState, JobState, KILLED, Level, LogLine, Record, Refusal,
 };
 use crate::store::kv::{Batch, Kv as _, Way};
 use crate::store::rows::{self, StoredEnrolment, StoredJob, UsedKey};
@@ -111,6 +111,12 @@ impl Ledger {
             Write::Suppress { address, reason, note } => {
                 let row = Suppression { reason, note, at: now };
                 rows::write(batch, keys::suppression(&address, &row.reason), &row)?;
+            }
+            Write::Tally(counted) => {
+                let key = keys::tally(&counted);
+                let (_, before): (Counted, u64) =
+                    rows::read(batch, &key)?.unwrap_or((counted.clone(), 0));
+                rows::write(batch, key, &(counted, before + 1))?;
             }
             Write::Flag { name, value: Some(value) } => {
                 rows::write(batch, keys::flag(&name), &value)?;

@@ -9,7 +9,7 @@ use super::kv::{Kv, Way};
 use super::rows::{self, Head, StoredEnrolment};
 use super::{ExecutionFilter, ExecutionRow, Page, StoreError, Suppression, WebhookLog, keys};
 use crate::base::Id;
-use crate::model::queue::{Execution, ExecutionState, LogLine, Record, Refusal};
+use crate::model::queue::{Counted, Execution, ExecutionState, LogLine, Record, Refusal};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -190,6 +190,17 @@ fn list<T: serde::de::DeserializeOwned>(
 /// Everything that an address is suppressed for.
 pub(super) fn suppressions(kv: &dyn Kv, address: &str) -> Result<Vec<Suppression>> {
     Ok(list(kv, &keys::suppressions(address), 0, COUNTED)?.rows)
+}
+
+/// What was counted, of one sequence or all.
+pub(super) fn tallies(kv: &dyn Kv, sequence: Option<&str>) -> Result<Vec<(Counted, u64)>> {
+    let prefix = sequence.map_or_else(|| vec![keys::TALLY], keys::tallies);
+    let mut tallies = Vec::new();
+    for row in kv.prefix(&prefix, Way::Up).take(COUNTED) {
+        let (key, raw) = row?;
+        tallies.push(rows::decode(kv, &key, &raw)?);
+    }
+    Ok(tallies)
 }
 
 /// Flags whose name begins so.
