@@ -67,7 +67,7 @@ fn story(body: &Value) -> String {
         let due = time::parse_time(entry["due"].as_str().unwrap_or_default());
         let due = due.map(|due| local.moment(due)).unwrap_or_default();
         let lead = format!("  {due:21}  ");
-        text.push_str(&table::hanging(&lead, &out::clean(&to_come(entry)), width));
+        text.push_str(&table::hanging(&lead, &local.within(&out::clean(&to_come(entry))), width));
     }
     if coming.is_empty() {
         text.push_str("  nothing\n");

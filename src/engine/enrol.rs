@@ -1,17 +1,19 @@
-//! Beginning and ending sequences: who may enter, and when each step will be due. The whole
-//! plan is fixed at the start, so a later edit of the waits moves nobody who is mid-way unless
+//! Beginning and ending sequences: who may enter, and with which plan (see
+//! [`timing`](super::timing)). The whole plan is fixed at the start, so a later edit of the waits moves nobody who is mid-way unless
 //! the sequence says `apply="everyone"` (see [`replan`](super::replan)).
 
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use super::fill::text;
 use super::refusal::Halt;
 use super::run::Run;
-use super::world::{Need, World};
-use crate::base::{Timestamp, time};
+use super::timing::{Person, Planned, plan};
+use super::world::Need;
+use crate::base::time;
 use crate::model::commit::{Assumption, NextStep, Write};
 use crate::model::queue::{Enrolment, EnrolmentState, Level};
-use crate::model::rules::{Again, CountsFrom, Sequence};
+use crate::model::rules::{Again, Sequence};
 use crate::model::{Context, Origin};
 
 impl Run<'_> {
@@ -34,8 +36,12 @@ impl Run<'_> {
             self.log(Level::Warn, name, format!("not started: `{to}` is not an e-mail address"));
             return Ok(());
         }
-        let enrolment = self.enrolment(&sequence, to, key, context)?;
-        self.admit(&sequence, enrolment, seen);
+        let zone = self.person_zone(&sequence, &to, context)?;
+        let id = self.call.id.derive(&format!("enrolment {} {key}", sequence.name));
+        let person = Person { enrolment: id, began: self.call.at, zone: &zone };
+        let plan = plan(self.world, &sequence, &person, context)?;
+        let enrolment = self.enrolment(&sequence, to, key, &person, context);
+        self.admit(&sequence, enrolment, &plan, seen);
         Ok(())
     }
 
@@ -96,52 +102,87 @@ impl Run<'_> {
         }
     }
 
+    /// Somebody's place in a sequence, without the plan.
     fn enrolment(
-        &mut self,
+        &self,
         sequence: &Sequence,
         to: String,
         key: String,
+        person: &Person<'_>,
         context: &Context<'_>,
-    ) -> Result<Enrolment, Halt> {
-        let zone = self.zone(sequence, context)?;
-        let plan = plan(self.world, sequence, self.call.at, &zone, context)?;
+    ) -> Enrolment {
         let whole_call = matches!(self.call.origin, Origin::Endpoint(_))
             && std::ptr::eq(context.payload(), &raw const self.call.payload);
-        Ok(Enrolment {
-            id: self.call.id.derive(&format!("enrolment {} {key}", sequence.name)),
+        Enrolment {
+            id: person.enrolment,
             sequence: sequence.name.clone(),
             key,
             person: to.to_lowercase(),
             to,
-            zone: zone.iana_name().unwrap_or("UTC").to_owned(),
+            zone: person.zone.iana_name().unwrap_or("UTC").to_owned(),
             execution: self.call.id,
             payload: (!whole_call)
                 .then(|| serde_json::Value::Object(context.payload().clone()).to_string()),
             started: time::millis(self.call.at),
             rules: self.world.rules.hash.clone(),
-            plan,
+            plan: Vec::new(),
             next: 0,
             live: Vec::new(),
             state: EnrolmentState::Active,
             updated: time::millis(self.call.at),
-        })
+        }
     }
 
-    /// The person's zone, or the sender's where the payload names none that exists.
-    fn zone(&mut self, sequence: &Sequence, context: &Context<'_>) -> Result<TimeZone, Halt> {
-        let Some(template) = &sequence.zone else { return Ok(self.world.zone()) };
-        let name = text(template, context)?;
-        Ok(TimeZone::get(&name).unwrap_or_else(|_| {
-            self.log(
-                Level::Warn,
-                &sequence.name,
-                format!("`{name}` is no time zone; using the sender's"),
-            );
-            self.world.zone()
-        }))
+    /// Where the person lives: what `zone=` says, or the field `zone` of the record "contact",
+    /// or where the sender is.
+    fn person_zone(
+        &mut self,
+        sequence: &Sequence,
+        to: &str,
+        context: &Context<'_>,
+    ) -> Result<TimeZone, Halt> {
+        if let Some(template) = &sequence.zone {
+            let name = text(template, context)?;
+            if let Some(zone) = self.known_zone(sequence, &name) {
+                return Ok(zone);
+            }
+        }
+        let contact = if sequence.contact_zone { self.contact_zone(to)? } else { None };
+        let zone = contact.and_then(|name| self.known_zone(sequence, &name));
+        Ok(zone.unwrap_or_else(|| self.world.zone()))
     }
 
-    fn admit(&mut self, sequence: &Sequence, enrolment: Enrolment, seen: Option<Enrolment>) {
+    fn contact_zone(&mut self, to: &str) -> Result<Option<String>, Halt> {
+        let lower = to.to_lowercase();
+        let is_same = lower == to;
+        for id in [Some(to), Some(lower.as_str()).filter(|_| !is_same)].into_iter().flatten() {
+            if let Some(fields) = self.fields_of("contact", id)? {
+                return Ok(fields.get("zone").and_then(Value::as_str).map(str::to_owned));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The zone of that name; the log says it when there is none, unless nobody named one.
+    fn known_zone(&mut self, sequence: &Sequence, name: &str) -> Option<TimeZone> {
+        let name = name.trim();
+        let found = TimeZone::get(name).ok();
+        if found.is_none() && !name.is_empty() {
+            let told = format!("`{name}` is no time zone and is left out of account");
+            self.log(Level::Warn, &sequence.name, told);
+        }
+        found
+    }
+
+    fn admit(
+        &mut self,
+        sequence: &Sequence,
+        enrolment: Enrolment,
+        plan: &[Planned],
+        seen: Option<Enrolment>,
+    ) {
+        let steps = plan.iter().map(|planned| (planned.step.clone(), planned.due)).collect();
+        let enrolment = Enrolment { plan: steps, ..enrolment };
         if let Some(seen) = seen.filter(is_active) {
             self.writes.push(Write::Stop {
                 sequence: seen.sequence,
@@ -150,9 +191,13 @@ impl Run<'_> {
                 reason: String::from("restarted"),
             });
         }
-        for (step, due) in &enrolment.plan {
-            let due = time::format_millis(*due);
-            self.log(Level::Info, step, format!("scheduled for {} at {due}", enrolment.to));
+        for planned in plan {
+            let due = time::format_millis(planned.due);
+            let moved = planned.moved_from.map(time::format_millis);
+            let moved = moved.map(|from| format!(", moved by the window from {from}"));
+            let moved = moved.unwrap_or_default();
+            let told = format!("scheduled for {} at {due}{moved}", enrolment.to);
+            self.log(Level::Info, &planned.step, told);
         }
         if let Some(step) = next_step(self, sequence, &enrolment) {
             self.enrolled
@@ -160,34 +205,6 @@ impl Run<'_> {
             self.writes.push(Write::Enrol { enrolment, step });
         }
     }
-}
-
-/// Each step's name and due moment, earliest first, for somebody who began at `began`.
-pub(super) fn plan(
-    world: &World<'_>,
-    sequence: &Sequence,
-    began: Timestamp,
-    zone: &TimeZone,
-    context: &Context<'_>,
-) -> Result<Vec<(String, i64)>, Halt> {
-    let start = match &sequence.counts_from {
-        Some(template) => moment(template, context)?,
-        None => began,
-    };
-    let mut previous = start;
-    let mut plan = Vec::with_capacity(sequence.steps.len());
-    for step in &sequence.steps {
-        let from = match &step.counts_from {
-            CountsFrom::Sequence => start,
-            CountsFrom::Previous => previous,
-            CountsFrom::Field(template) => moment(template, context)?,
-        };
-        let due = world.hasten(from, step.after.after(from, zone));
-        previous = time::from_millis(due);
-        plan.push((step.name.clone(), due));
-    }
-    plan.sort_by_key(|(_, due)| *due);
-    Ok(plan)
 }
 
 /// How the enrolment's next step is queued.
@@ -200,13 +217,6 @@ fn next_step(run: &Run<'_>, sequence: &Sequence, enrolment: &Enrolment) -> Optio
 
 fn is_active(enrolment: &Enrolment) -> bool {
     enrolment.state == EnrolmentState::Active
-}
-
-/// A time field. One that does not parse refuses the call: it never means "now".
-fn moment(template: &crate::template::Template, context: &Context<'_>) -> Result<Timestamp, Halt> {
-    let written = text(template, context)?;
-    time::parse_time(&written)
-        .map_err(|why| Halt::refuse(422, format!("{}: {why}", template.source())))
 }
 
 /// Keys are trimmed, and e-mail addresses compare without regard to case.

@@ -12,6 +12,7 @@ mod refusal;
 mod replan;
 mod run;
 mod step;
+mod timing;
 mod world;
 
 pub use decide::{Decided, Decision, decide};
@@ -20,4 +21,5 @@ pub use refusal::Reply;
 pub use replan::{Change, Replan, Started, replan};
 pub use run::remembered;
 pub use step::{Due, StepDecision, draft, step, timed_event};
+pub use timing::{Planned, planned};
 pub use world::{Need, OUTBOX, Outlet, Seen, View, Watch, Way, World};

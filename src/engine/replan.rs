@@ -4,11 +4,9 @@
 
 use serde_json::{Map, Value};
 
-use super::enrol;
-use super::refusal::Halt;
+use super::timing;
 use super::world::World;
-use crate::base::{Zone, time};
-use crate::model::Context;
+use crate::base::time;
 use crate::model::commit::{NextStep, Write};
 use crate::model::queue::{Enrolment, Level, LogLine};
 use crate::model::rules::Sequence;
@@ -91,20 +89,16 @@ pub struct Replan {
 /// A sentence that says why the moments cannot be worked out, such as a time that the payload
 /// of then does not have.
 pub fn replan(world: &World<'_>, started: &Started) -> Result<Option<Replan>, String> {
-    let Started { enrolment, payload } = started;
-    let Some(sequence) = world.rules.sequences.get(&enrolment.sequence) else { return Ok(None) };
-    let zone = Zone::get(&enrolment.zone).unwrap_or_else(|_| world.zone());
-    let began = time::from_millis(enrolment.started);
-    let mut context = Context::new(payload, world.zone());
-    context.set("now", Value::String(time::format_time(began)));
-    let plan = enrol::plan(world, sequence, began, &zone, &context).map_err(|halt| match halt {
-        Halt::Refuse(reply) => reply.body["message"].as_str().unwrap_or_default().to_owned(),
-        Halt::Need(_) => String::new(),
-    })?;
+    let Started { enrolment, .. } = started;
+    if !world.rules.sequences.contains_key(&enrolment.sequence) {
+        return Ok(None);
+    }
+    let plan = timing::planned(world, started)?;
     let reached = enrolment.next as usize;
     let (done, before) = enrolment.plan.split_at(reached.min(enrolment.plan.len()));
     let is_done = |name: &String| done.iter().any(|(reached, _)| reached == name);
-    let left: Vec<_> = plan.into_iter().filter(|(name, _)| !is_done(name)).collect();
+    let left = plan.into_iter().map(|planned| (planned.step, planned.due));
+    let left: Vec<_> = left.filter(|(name, _)| !is_done(name)).collect();
     let changes = changes(before, &left);
     Ok((!changes.is_empty()).then_some(Replan { left, changes }))
 }

@@ -216,6 +216,15 @@ impl<'a> Run<'a> {
         self.records.get_mut(&key).ok_or_else(|| Halt::Need(Need::Record(key.0, key.1)))
     }
 
+    /// The fields of a record as this call would leave it, if there is one.
+    pub(super) fn fields_of(
+        &mut self,
+        name: &str,
+        id: &str,
+    ) -> Result<Option<&Map<String, Value>>, Halt> {
+        Ok(self.record(name, id)?.fields.as_ref())
+    }
+
     /// Merges (or replaces) a record and runs what its change sets off.
     pub(super) fn write_record(
         &mut self,

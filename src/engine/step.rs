@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::fill::fill_all;
 use super::refusal::Halt;
+use super::timing;
 use super::world::{Way, World};
 use crate::base::{Id, Timestamp, Zone, time};
 use crate::guard::Guard;
@@ -145,6 +146,9 @@ fn wanted(
             step.max_late
         )));
     }
+    if let Some(decision) = closed(world, sequence, step, due) {
+        return Some(decision);
+    }
     let guard = step.when.as_ref()?;
     match guard.holds(context) {
         Ok(true) => None,
@@ -153,6 +157,32 @@ fn wanted(
             Some(StepDecision::Skip(because("when", guard, context)))
         }
         Err(why) => Some(unanswered(guard, &why)),
+    }
+}
+
+/// What to do while the window is closed; none while it is open. What a person asks for by
+/// hand does not wait for it.
+fn closed(
+    world: &World<'_>,
+    sequence: &Sequence,
+    step: &SequenceStep,
+    due: &Due<'_>,
+) -> Option<StepDecision> {
+    if due.forced {
+        return None;
+    }
+    match timing::closed_until(world, sequence, step, due) {
+        Ok(None) => None,
+        Ok(Some(open)) if open > latest(step, due.planned) => Some(StepDecision::Skip(format!(
+            "too late: it was due {} and may be {} late, and its window opens again at {}",
+            time::format_millis(due.planned),
+            step.max_late,
+            time::format_millis(open)
+        ))),
+        Ok(Some(open)) => {
+            Some(StepDecision::Later(open, String::from("the window is closed")))
+        }
+        Err(why) => Some(StepDecision::Skip(why)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
-use crate::base::{Span, Timestamp, Zone, time};
+use crate::base::{Span, Zone};
 use crate::model::rules::{SequenceAction, SequenceStep};
 use crate::model::{Enrolment, RuleSet};
 
@@ -48,6 +48,8 @@ pub struct World<'a> {
     pub outlets: &'a BTreeMap<String, Outlet>,
     /// How many times faster the waits of sequences pass (`--speed`); 1 is real time.
     pub speed: u32,
+    /// Whether those who wait for a window are spread over its opening.
+    pub spread: bool,
     /// Who is told which way decisions go, if anybody.
     pub watch: Option<&'a dyn Watch>,
 }
@@ -60,7 +62,7 @@ impl<'a> World<'a> {
     /// looked up and nobody is told.
     #[must_use]
     pub fn alone(rules: &'a RuleSet, speed: u32) -> Self {
-        Self { rules, outlets: &NO_OUTLETS, speed, watch: None }
+        Self { rules, outlets: &NO_OUTLETS, speed, spread: true, watch: None }
     }
 
     /// Tells which way a decision went.
@@ -74,13 +76,6 @@ impl<'a> World<'a> {
     #[must_use]
     pub fn zone(&self) -> Zone {
         self.rules.sender.as_ref().map_or(Zone::UTC, |sender| sender.zone.clone())
-    }
-
-    /// A due moment moved towards the moment it counts from, by the speed.
-    #[must_use]
-    pub fn hasten(&self, from: Timestamp, due: Timestamp) -> i64 {
-        let (from, due) = (time::millis(from), time::millis(due));
-        from + (due - from) / i64::from(self.speed.max(1))
     }
 
     /// The lane (service) and priority of a timed step.

@@ -135,6 +135,14 @@ codes! {
     CONSTANT_GUARD = "constant-guard";
     /// A timed step that comes before the one above it.
     OUT_OF_ORDER = "out-of-order";
+    /// Days, hours, holidays or a spread that a window cannot have.
+    BAD_WINDOW = "bad-window";
+    /// A window that never opens.
+    NEVER_OPENS = "never-opens";
+    /// A step that is too late before its window opens again.
+    WINDOW_SKIPS = "window-skips";
+    /// A window whose hours are those of UTC because nobody names a time zone.
+    WINDOW_IN_UTC = "window-in-utc";
     /// A sequence that nothing starts.
     UNUSED_SEQUENCE = "unused-sequence";
     /// A marketing sequence that nothing can end.

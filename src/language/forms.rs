@@ -8,6 +8,7 @@ use super::vocabulary::Type;
 use crate::base::diagnostic::{closest, did_you_mean};
 use crate::base::text::steers;
 use crate::base::{Delay, Zone, time};
+use crate::model::rules::{Days, Holiday, Hours};
 use crate::model::setting::{FromText, Network, Rate};
 
 /// The methods that endpoints answer.
@@ -60,6 +61,15 @@ pub(super) fn fault(text: &str, kind: Type) -> Fault {
         }),
         Type::Choice(words, later) => choice(text, words, later),
         Type::Zone => zone(text),
+        Type::Days => Days::parse(text)
+            .err()
+            .map(|help| (codes::BAD_WINDOW, format!("`{text}` are no days of the week"), help)),
+        Type::Hours => Hours::parse(text)
+            .err()
+            .map(|help| (codes::BAD_WINDOW, format!("`{text}` are no hours of a day"), help)),
+        Type::Holiday => Holiday::parse(text)
+            .err()
+            .map(|help| (codes::BAD_WINDOW, format!("`{text}` is not a date"), help)),
         Type::Rate => Rate::from_text(text)
             .err()
             .map(|help| (codes::BAD_RATE, format!("`{text}` is not a rate"), help)),

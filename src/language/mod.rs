@@ -43,6 +43,7 @@ mod tree;
 mod values;
 pub mod vocabulary;
 mod webhooks;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -192,6 +193,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
     let sender = settings::sender(one("sender"));
     if let Some(sender) = &sender {
         reading.zone = sender.zone.clone();
+        reading.zone_said = one("sender").is_some_and(|node| node.child("time-zone").is_some());
     }
     for node in all("schema") {
         if let Some(schema) = schema::schema(reading, node) {

@@ -46,6 +46,8 @@ pub(super) struct Reading<'a> {
     pub(super) stopped: BTreeSet<String>,
     /// The sender's zone.
     pub(super) zone: Zone,
+    /// Whether the sender says its zone.
+    pub(super) zone_said: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -65,6 +67,7 @@ impl<'a> Reading<'a> {
             starts: BTreeMap::new(),
             stopped: BTreeSet::new(),
             zone: Zone::UTC,
+            zone_said: false,
         }
     }
 

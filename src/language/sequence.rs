@@ -12,15 +12,15 @@ use super::settings::delay;
 use super::shape::with_article;
 use super::situation::{Fault, Faults, Situation, all_optional, lone_tag};
 use super::steps;
+use super::window;
 use super::tree::{Node, Value};
 use crate::base::{Delay, Diagnostic};
-use crate::model::rules::{Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep};
+use crate::model::rules::{
+    Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep, Window,
+};
 use crate::model::scope::example_of_fields;
 use crate::model::{Kind, Shape};
 use crate::template::Template;
-
-/// What is later than that is skipped, when a step does not say it.
-const MAX_LATE: Delay = Delay { days: 1, millis: 0 };
 
 /// What guards of a sequence always know about the contact.
 pub(super) const CONTACT_FLAGS: [&str; 2] = ["unsubscribed", "bounced"];
@@ -41,6 +41,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         });
         reading.template(value, &payload, false)
     });
+    let contact_zone = knows_zone(reading);
     let zone = node.prop("zone").and_then(|value| reading.template(value, &payload, false));
     let counts_from = node.prop("counts-from").and_then(|value| moment(reading, value, &payload));
     let once = node.child("once-per");
@@ -56,12 +57,18 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         _ => MailKind::Marketing,
     };
     let everyone = node.prop_text("apply") == Some("everyone");
-    let steps = steps_of(reading, node, name, &payload, &asked);
+    let window = window::window(reading, node);
+    let steps = steps_of(reading, node, window.as_ref(), &payload, &asked);
+    if let Some(window) = &window {
+        window::lints(reading, node, window, zone.is_some() || contact_zone);
+    }
     super::lints::sequence(reading, node, kind, &steps);
     Some(Arc::new(Sequence {
         name: name.to_owned(),
         to: to?,
         zone,
+        contact_zone,
+        window,
         counts_from,
         kind,
         once_per,
@@ -104,6 +111,12 @@ fn add_contact(reading: &Reading<'_>, situation: Situation) -> Situation {
     }
     let kind = if record.open { Kind::Any } else { Kind::Object(fields) };
     situation.with("contact", Shape::required(kind), json!(example))
+}
+
+/// Whether the record of that name has a field `zone`.
+fn knows_zone(reading: &Reading<'_>) -> bool {
+    let record = reading.records.get("contact");
+    record.is_some_and(|record| record.open || record.names.contains_key("zone"))
 }
 
 fn again(reading: &mut Reading<'_>, once: Option<&Node>) -> Again {
@@ -200,10 +213,11 @@ fn moment(reading: &mut Reading<'_>, value: &Value, situations: &[&Situation]) -
 fn steps_of(
     reading: &mut Reading<'_>,
     node: &Node,
-    sequence: &str,
+    window: Option<&Window>,
     payload: &[&Situation],
     asked: &[&Situation],
 ) -> Vec<SequenceStep> {
+    let sequence = node.title().unwrap_or_default();
     let mut steps: Vec<SequenceStep> = Vec::new();
     let mut found = false;
     for child in node.nodes() {
@@ -227,7 +241,8 @@ fn steps_of(
             after: delay(child, "after").unwrap_or_default(),
             counts_from,
             when,
-            max_late: delay(child, "max-late").unwrap_or(MAX_LATE),
+            max_late: delay(child, "max-late").unwrap_or_else(|| window::max_late(window, child)),
+            any_time: window::is_any(child),
             action,
             span: child.title_span(),
         };

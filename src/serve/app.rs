@@ -38,7 +38,7 @@ pub struct Options {
     pub speed: u32,
     /// Development: made-up secrets, captured mail.
     pub dev: bool,
-    /// Whether retries vary by ±10 %.
+    /// Whether retries vary by ±10 %, and people are spread over the opening of a window.
     pub jitter: bool,
     /// The most jobs that may wait for one service; calls that would add to them are asked
     /// to come again.
@@ -169,6 +169,7 @@ impl App {
             rules: &live.rules,
             outlets: &live.outlets,
             speed: self.options.speed,
+            spread: self.options.jitter,
             watch: self.options.watch.as_deref(),
         }
     }

@@ -48,10 +48,11 @@ fn moment(sequence: &Sequence, step: &SequenceStep) -> String {
         }
         (CountsFrom::Sequence, None) => String::from("the start"),
     };
+    let any = if step.any_time { ", at any time" } else { "" };
     if step.after == crate::base::Delay::default() {
-        return format!("at {from}");
+        return format!("at {from}{any}");
     }
-    format!("{} after {from}", wait(step.after))
+    format!("{} after {from}{any}", wait(step.after))
 }
 
 /// The field that a lone tag names.
@@ -88,6 +89,13 @@ fn about(book: &Book<'_>, sequence: &Sequence) -> String {
     {
         let zone = sender.zone.iana_name().unwrap_or("UTC");
         told.push(format!("A day later is the same time of day in {}.", text(zone)));
+    }
+    if let Some(window) = &sequence.window {
+        let window = text(&window.to_string());
+        told.push(format!(
+            "Sent only {window}, where the person lives; what falls outside waits for the next \
+             opening."
+        ));
     }
     told.join(" ")
 }

@@ -11,6 +11,9 @@ pub(super) fn offered(kind: Type) -> Vec<(String, &'static str)> {
         Type::Choice(values, _) => all(values, ""),
         Type::Duration => all(&["30s", "5min", "1h", "12h", "1d", "3d", "7d", "30d"], "a wait"),
         Type::Rate => all(&["3/s", "14/s", "60/min", "1000/h"], "so many in a time"),
+        Type::Days => all(&["mon-fri", "mon-thu", "sat sun"], "days of the week"),
+        Type::Hours => all(&["09:00-17:00", "09:00-12:00 13:00-17:00"], "hours of a day"),
+        Type::Holiday => all(&["12-25", "01-01", "12-24 to 01-01"], "every year"),
         Type::Methods => all(&["GET", "POST", "PUT", "PATCH", "DELETE"], "a method"),
         Type::Listen => all(&["127.0.0.1:8080", "0.0.0.0:8080"], "address and port"),
         Type::Zone => {
@@ -43,6 +46,13 @@ pub(super) fn help(kind: Type) -> Option<String> {
         Type::Choice(now, _) => format!("One of {}.", quoted(now)),
         Type::Boolean => String::from("`#true` or `#false`."),
         Type::Zone => String::from("A time zone, such as `\"Europe/Berlin\"`."),
+        Type::Days => String::from("Days of the week, such as `\"mon-fri\"` or `\"mon-thu sat\"`."),
+        Type::Hours => String::from(
+            "From and to, such as `\"09:00-17:00\"`; several stand between blanks. `\"22:00-02:00\"` goes on after midnight.",
+        ),
+        Type::Holiday => String::from(
+            "A date: `\"2026-12-25\"`, `\"12-25\"` for every year, or `\"12-24 to 01-01\"`.",
+        ),
         Type::Rate => String::from("So many in a time, such as `\"60/min\"`."),
         Type::Secret => {
             String::from("A secret, which never stands in a rule file: `(env)\"NAME\"`.")

@@ -12,6 +12,7 @@ use crate::guard::Guard;
 use crate::model::rules::{
     Action, Again, CountsFrom, EmailText, Endpoint, Event, Fill, MailKind, RecordRules, RuleSet,
     Schema, Sequence, SequenceAction, SequenceStep, Service, Step,
+    Window,
 };
 use crate::model::setting::Rate;
 use crate::model::{Setting, Shape, Source};
@@ -249,6 +250,7 @@ pub(super) fn sequence(one: &Sequence) -> Facts {
         },
     );
     facts.maybe("zone", source(one.zone.as_ref()));
+    facts.maybe("window", one.window.as_ref().map(Window::to_string));
     facts.maybe("counts-from", source(one.counts_from.as_ref()));
     facts.maybe("once-per", source(one.once_per.as_ref()));
     facts.say(
@@ -276,6 +278,7 @@ pub(super) fn step(one: &SequenceStep) -> Facts {
     }
     facts.maybe("when", one.when.as_ref().map(Guard::source));
     facts.say("max-late", one.max_late.to_string());
+    facts.maybe("window", one.any_time.then_some("any"));
     match &one.action {
         SequenceAction::Email { subject, via, .. } => {
             facts.say("subject", subject.source());

@@ -37,6 +37,8 @@ pub enum Place {
     Reaction,
     /// In `sequence`.
     Sequence,
+    /// In `window`.
+    Window,
     /// In `email`.
     Email,
     /// Directly in a file of tests.
@@ -64,6 +66,7 @@ impl Place {
             Self::Event => "in `event`",
             Self::Reaction => "in `on-create` and `on-change`",
             Self::Sequence => "in `sequence`",
+            Self::Window => "in `window`",
             Self::Email => "in `email`",
             Self::TestFile => "directly in a file of tests",
             Self::Test => "in `test`",
@@ -151,6 +154,12 @@ pub enum Type {
     Choice(&'static [&'static str], &'static [&'static str]),
     /// An IANA time zone.
     Zone,
+    /// Days of the week.
+    Days,
+    /// Hours of a day.
+    Hours,
+    /// A date, in one year or in every year.
+    Holiday,
     /// So many in a time.
     Rate,
     /// An e-mail address.

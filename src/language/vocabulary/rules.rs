@@ -19,6 +19,8 @@ const AFTER: Property = prop("after", Type::Duration, "How long after the sequen
 const COUNTS_FROM: Property =
     prop("counts-from", Type::Template, "The moment that `after` counts from.");
 const MAX_LATE: Property = prop("max-late", Type::Duration, "What is later than that is skipped.");
+const ANY_TIME: Property =
+    prop("window", Type::Choice(&["any"], &[]), "`any`: also while the window is closed.");
 const ORDERED_BY: Property =
     prop("ordered-by", Type::Template, "One at a time per value of this, in order.");
 const ENVELOPE: Property =
@@ -139,7 +141,7 @@ pub(super) const WORDS: &[Word] = &[
         .args(&[arg("name", Type::Declares(Thing::Sequence))])
         .props(&[
             must("to", Type::Template, "The person's e-mail address."),
-            prop("zone", Type::Template, "The person's time zone."),
+            prop("zone", Type::Template, "The person's time zone; without one, the field `zone` of the record `contact` or the sender's."),
             COUNTS_FROM,
             prop("kind", Type::Choice(&["marketing", "transactional"], &[]), "Marketing e-mail can be unsubscribed."),
             prop_later("locale", "The person's language."),
@@ -155,8 +157,15 @@ pub(super) const WORDS: &[Word] = &[
         .once(),
     Word::new("stop-on", &[Place::Sequence], "Another call ends the sequence.", "stop-on \"christmas/onboarding-handler\" for=\"{{email}}\"")
         .later("write `stop \"SEQUENCE\" for=\"{{email}}\"` in that endpoint"),
-    Word::new("window", &[Place::Sequence], "Sends only at these times.", "window days=\"mon-fri\" hours=\"09:00-17:00\"")
-        .later("count with `after` and `zone` until then"),
+    Word::new("window", &[Place::Sequence], "Sends only at these times, where the person lives; what falls outside waits for the next opening.", "window days=\"mon-fri\" hours=\"09:00-17:00\" spread=\"15min\"")
+        .props(&[
+            prop("days", Type::Days, "On these days; every day when not said."),
+            prop("hours", Type::Hours, "From and to; the whole day when not said."),
+            prop("spread", Type::Duration, "Spreads those who waited over so much of the opening."),
+        ])
+        .block(Children::Words(Place::Window)),
+    Word::new("holidays", &[Place::Window], "Sends nothing on these dates.", "holidays \"2026-12-25\" \"01-01\" \"12-27 to 12-31\"")
+        .args(&[some("date", Type::Holiday)]),
     Word::new("cap", &[Place::Sequence], "At most so many marketing e-mails to one person.", "cap 1 per=\"12h\"")
         .later("keep sequences apart with `once-per` and `stop` until then"),
     Word::new("variant", &[Place::Email], "Another text for some people.", "variant \"b\" weight=50 subject=\"Another subject\"")
@@ -169,12 +178,13 @@ pub(super) const WORDS: &[Word] = &[
             must("subject", Type::Template, "Its subject."),
             WHEN,
             MAX_LATE,
+            ANY_TIME,
             prop("via", Type::Refers(Thing::Service), "The service that sends it."),
             prop("template", Type::Refers(Thing::Text), "The text's name, when it is not the e-mail's."),
         ])
         .block(Children::Words(Place::Email)),
     Word::new("send", &[Place::Sequence], "An outgoing event as a timed step.", "send \"lead_scraped\" after=\"1d\"")
         .args(&[arg("event", Type::Refers(Thing::Event))])
-        .props(&[AFTER, COUNTS_FROM, WHEN, MAX_LATE])
+        .props(&[AFTER, COUNTS_FROM, WHEN, MAX_LATE, ANY_TIME])
         .block(Children::Values),
 ];

@@ -2,16 +2,19 @@
 //! `language::analyze`, never changes afterwards, and is shared behind an `Arc` and swapped
 //! as a whole when a file changes.
 
+mod calendar;
 mod event;
 mod schema;
 mod sequence;
 mod server;
 mod service;
 mod webhook;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use self::calendar::{Days, Holiday, Hours};
 pub use self::event::Event;
 pub use self::schema::{RecordRules, Schema};
 pub use self::sequence::{
@@ -20,6 +23,7 @@ pub use self::sequence::{
 pub use self::server::{EnvironmentName, Limits, QueueRules, Sender, Server};
 pub use self::service::{Service, ServiceType, Sign};
 pub use self::webhook::{Access, Action, Endpoint, Fill, SignatureRule, Step, Webhooks};
+pub use self::window::{Opening, Window};
 use super::setting::Setting;
 
 /// A whole rule set.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Fill;
+use super::{Fill, Window};
 use crate::base::{Delay, FileId, Span};
 use crate::guard::Guard;
 use crate::template::Template;
@@ -39,6 +39,10 @@ pub struct Sequence {
     pub to: Template,
     /// The person's time zone, if the payload knows it.
     pub zone: Option<Template>,
+    /// Whether the record "contact" may know it: it has a field `zone`.
+    pub contact_zone: bool,
+    /// When it may send; none is always.
+    pub window: Option<Window>,
     /// The moment `after` counts from; none is the start.
     pub counts_from: Option<Template>,
     /// Marketing or transactional.
@@ -81,6 +85,8 @@ pub struct SequenceStep {
     pub when: Option<Guard>,
     /// What is later than that is skipped.
     pub max_late: Delay,
+    /// Whether it leaves the sequence's window out of account (`window="any"`).
+    pub any_time: bool,
     /// What happens.
     pub action: SequenceAction,
     /// Where it is written.

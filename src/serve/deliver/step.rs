@@ -14,7 +14,9 @@ use crate::base::{Id, time};
 use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest};
 use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
-use crate::model::queue::{CAPTURED, Enrolment, EnrolmentState, Job, Leased, Task, Transition};
+use crate::model::queue::{
+    CAPTURED, Enrolment, EnrolmentState, Job, Leased, Level, LogLine, Task, Transition,
+};
 use crate::model::rules::{Event, MailKind, Sender};
 use crate::model::{Call, Origin};
 use crate::serve::app::{Accepted, object};
@@ -64,9 +66,11 @@ impl Deliver {
                 };
                 self.leave_out(&leased, why, vec![stop]).await
             }
-            StepDecision::Later(due, _) => {
+            StepDecision::Later(due, why) => {
                 let wait = Transition::Retry { due, spend: false };
-                self.end(&leased.job, leased.lease, wait, None, Vec::new()).await;
+                let told = format!("put off to {}: {why}", time::format_millis(due));
+                let told = self.told(&leased.job, told);
+                self.end(&leased.job, leased.lease, wait, None, vec![told]).await;
                 Before::Over
             }
             StepDecision::Event(event, payload) => {
@@ -115,6 +119,13 @@ impl Deliver {
     async fn leave_out(&self, leased: &Leased, why: String, writes: Vec<Write>) -> Before {
         self.end(&leased.job, leased.lease, Transition::Cancelled(why), None, writes).await;
         Before::Over
+    }
+
+    /// A line in the log of the execution that a job belongs to.
+    fn told(&self, job: &Job, message: String) -> Write {
+        let task = Some(job.event_type.clone());
+        let line = LogLine { at: self.app.millis(), level: Level::Info, task, message };
+        Write::Log { execution: job.execution, line }
     }
 
     /// The store could not be read: the step waits a moment and is tried again.

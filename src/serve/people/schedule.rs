@@ -174,6 +174,12 @@ fn find<'a>(
     Some((sequence, sequence.steps.iter().find(|found| found.name == step)?))
 }
 
+/// That a step has come due and waits once more, because its window was closed by then.
+fn put_off(job: &Job, due: i64) -> Option<String> {
+    let is_put_off = job.due == due && job.planned < due && job.attempts == 0;
+    is_put_off.then(|| format!("put off; it was due {}", at(job.planned)))
+}
+
 /// Tells what will happen, with what it looked up before.
 struct Teller<'a> {
     store: &'a dyn Store,
@@ -210,7 +216,9 @@ impl Teller<'_> {
                 };
                 entry["when"] = source(&step.when).into();
                 entry["stop_when"] = source(&sequence.stop_when).into();
-                entry["note"] = self.barred(one, sequence, step).await?.into();
+                let barred = self.barred(one, sequence, step).await?;
+                let moved = put_off(job, *due).or_else(|| self.moved(one, sequence, step, *due));
+                entry["note"] = barred.or(moved).into();
             }
             (Task::Step { sequence, .. }, None, _) => {
                 entry["note"] = if self.rules.sequences.contains_key(sequence) {
@@ -224,17 +232,35 @@ impl Teller<'_> {
         Ok(entry)
     }
 
+    /// What the window has done to the moment of a step: told where the rules of now would
+    /// plan it for the same moment.
+    fn moved(
+        &self,
+        one: &Enrolment,
+        sequence: &Sequence,
+        step: &SequenceStep,
+        due: i64,
+    ) -> Option<String> {
+        sequence.window.as_ref()?;
+        let payload = self.payloads.get(&one.id)?.clone();
+        let started = engine::Started { enrolment: one.clone(), payload };
+        let plan = engine::planned(&engine::World::alone(self.rules, 1), &started).ok()?;
+        let planned = plan.into_iter().find(|planned| planned.step == step.name)?;
+        let from = planned.moved_from.filter(|_| planned.due == due)?;
+        Some(format!("moved by the window from {}", at(from)))
+    }
+
     /// The subject as the person will read it, if nothing changes.
     async fn subject(
         &mut self,
         one: &Enrolment,
         step: &SequenceStep,
     ) -> Result<Option<String>, StoreError> {
-        let SequenceAction::Email { subject, .. } = &step.action else { return Ok(None) };
         if !self.payloads.contains_key(&one.id) {
             let payload = payload(self.store, one).await?;
             self.payloads.insert(one.id, payload);
         }
+        let SequenceAction::Email { subject, .. } = &step.action else { return Ok(None) };
         let empty = Map::new();
         let payload = self.payloads.get(&one.id).unwrap_or(&empty);
         let zone = Zone::get(&one.zone).unwrap_or(Zone::UTC);
