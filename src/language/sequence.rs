@@ -12,7 +12,8 @@ use super::settings::delay;
 use super::shape::with_article;
 use super::situation::{Fault, Faults, Situation, all_optional, lone_tag};
 use super::steps;
-use super::window;
+use super::vocabulary::Type;
+use super::{values, window};
 use super::tree::{Node, Value};
 use crate::base::{Delay, Diagnostic};
 use crate::model::rules::{
@@ -42,6 +43,11 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         reading.template(value, &payload, false)
     });
     let contact_zone = knows_zone(reading);
+    // A zone that is written out is known before anybody comes.
+    let fixed = node.prop("zone").filter(|zone| !zone.text().is_some_and(|it| it.contains("{{")));
+    if let Some(fixed) = fixed {
+        values::check(fixed, Type::Zone, &mut reading.sink);
+    }
     let zone = node.prop("zone").and_then(|value| reading.template(value, &payload, false));
     let counts_from = node.prop("counts-from").and_then(|value| moment(reading, value, &payload));
     let once = node.child("once-per");

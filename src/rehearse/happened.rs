@@ -14,6 +14,8 @@ pub struct Happened {
     pub at: i64,
     /// When it was to happen: the same, unless a rate or a retry put it off.
     pub planned: i64,
+    /// When it was to happen before the window of its sequence moved it, if it did.
+    pub moved_from: Option<i64>,
     /// The call that set it off.
     pub call: Id,
     /// What.

@@ -30,6 +30,7 @@ use crate::serve::deliver::{Deliver, Gates, Network};
 use crate::serve::ingress::answer;
 use crate::serve::journal::{Journal, Voice};
 use crate::serve::metrics::Metrics;
+use crate::serve::people;
 use crate::serve::settings::{self, Live};
 use crate::store::{MemoryStore, StoreError};
 
@@ -399,9 +400,10 @@ impl Rehearsal {
             if let (Task::Step { .. }, JobState::Sent) = (&after.task, after.state) {
                 self.timed.insert(engine::timed_event(after.id), call);
             }
+            let moved_from = self.moved_from(&after)?;
             for what in happened::of(before, &after) {
-                let at = self.now();
-                self.happened.push(Happened { at, planned: after.planned, call, what });
+                let (at, planned) = (self.now(), after.planned);
+                self.happened.push(Happened { at, planned, moved_from, call, what });
             }
         }
         Ok(())
@@ -409,7 +411,30 @@ impl Rehearsal {
 
     fn note(&mut self, call: Id, what: What) {
         let at = self.now();
-        self.happened.push(Happened { at, planned: at, call, what });
+        self.happened.push(Happened { at, planned: at, moved_from: None, call, what });
+    }
+
+    /// When a step of a sequence would have been due without its window, if that moved it.
+    fn moved_from(&self, job: &Job) -> Result<Option<i64>, RehearsalError> {
+        let Some((sequence, key)) = &job.enrolment else { return Ok(None) };
+        let live = self.app.live.load_full();
+        let has_window =
+            live.rules.sequences.get(sequence).is_some_and(|found| found.window.is_some());
+        if !has_window {
+            return Ok(None);
+        }
+        let store = &*self.app.store;
+        let found = self.runtime.block_on(async {
+            let Some(enrolment) = store.enrolment(sequence, key).await? else { return Ok(None) };
+            let payload = people::payload(store, &enrolment).await?;
+            Ok::<_, StoreError>(Some(engine::Started { enrolment, payload }))
+        })?;
+        let plan = found.and_then(|started| {
+            engine::planned(&self.app.world(&live), &started).ok()
+        });
+        let mut steps = plan.unwrap_or_default().into_iter();
+        let step = steps.find(|step| step.step == job.event_type && step.due == job.planned);
+        Ok(step.and_then(|step| step.moved_from))
     }
 }
 

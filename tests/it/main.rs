@@ -38,3 +38,4 @@ mod spam;
 mod support;
 mod terminal;
 mod test_verb;
+mod window;

@@ -165,6 +165,10 @@ fn entries(
         let after = gap(called, one.at, zone);
         entry["id"] = format!("{}-{}", one.call, entries.len()).into();
         entry["due"] = time::format_time(time::from_millis(one.at)).into();
+        if let (Some(from), true) = (one.moved_from, entry["note"].is_null()) {
+            let from = time::format_time(time::from_millis(from));
+            entry["note"] = format!("moved by the window from {from}").into();
+        }
         entry["after"] = if after == "0s" { "at once".into() } else { after.into() };
         entries.push(entry);
     }

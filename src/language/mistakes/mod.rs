@@ -9,6 +9,7 @@ mod readers;
 mod safety;
 mod surroundings;
 mod testing;
+mod timing;
 mod values;
 mod words;
 mod writing;
@@ -171,6 +172,7 @@ const GROUPS: &[(&str, &[Mistake])] = &[
     ("Guards", guards::MISTAKES),
     ("Tags in texts", mail::TAGS),
     ("Steps and sequences", mail::MISTAKES),
+    ("Windows", timing::MISTAKES),
     ("E-mails as readers and mail providers see them", readers::MISTAKES),
     ("Tests", testing::MISTAKES),
     ("Secrets and the environment", safety::MISTAKES),

@@ -36,7 +36,7 @@ pub(super) const ENDPOINT: &str = r#"webhooks "shop" {
 }
 "#;
 
-pub(super) const SEQUENCE: &str = r#"sequence "welcome" to="{{email}}" {
+pub(super) const SEQUENCE: &str = r#"sequence "welcome" to="{{email}}" zone="Europe/Berlin" {
     @
 }
 webhooks "shop" {

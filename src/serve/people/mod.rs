@@ -52,7 +52,10 @@ pub async fn log_lines(store: &dyn Store, row: &ExecutionRow) -> Result<Vec<LogL
 }
 
 /// The payload with which a person began.
-pub(super) async fn payload(
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn payload(
     store: &dyn Store,
     one: &Enrolment,
 ) -> Result<Map<String, Value>, StoreError> {
