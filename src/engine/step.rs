@@ -179,9 +179,7 @@ fn closed(
             step.max_late,
             time::format_millis(open)
         ))),
-        Ok(Some(open)) => {
-            Some(StepDecision::Later(open, String::from("the window is closed")))
-        }
+        Ok(Some(open)) => Some(StepDecision::Later(open, String::from("the window is closed"))),
         Err(why) => Some(StepDecision::Skip(why)),
     }
 }

@@ -12,9 +12,9 @@ use super::settings::delay;
 use super::shape::with_article;
 use super::situation::{Fault, Faults, Situation, all_optional, lone_tag};
 use super::steps;
+use super::tree::{Node, Value};
 use super::vocabulary::Type;
 use super::{values, window};
-use super::tree::{Node, Value};
 use crate::base::{Delay, Diagnostic};
 use crate::model::rules::{
     Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep, Window,

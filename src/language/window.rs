@@ -47,9 +47,13 @@ fn opening(reading: &mut Reading<'_>, node: &Node) -> Vec<Opening> {
     if days.is_none() && hours.is_none() && (node.child("holidays").is_none() || !spread.is_zero())
     {
         reading.push(
-            Diagnostic::error(codes::MISSING, "this window does not say when it is open", node.head())
-                .label("neither `days=` nor `hours=`")
-                .help("write it like window days=\"mon-fri\" hours=\"09:00-17:00\""),
+            Diagnostic::error(
+                codes::MISSING,
+                "this window does not say when it is open",
+                node.head(),
+            )
+            .label("neither `days=` nor `hours=`")
+            .help("write it like window days=\"mon-fri\" hours=\"09:00-17:00\""),
         );
     }
     if days.is_none() && hours.is_none() {
@@ -94,12 +98,7 @@ pub(super) fn max_late(window: Option<&Window>, step: &Node) -> Delay {
 }
 
 /// What is legal and probably wrong. `has_zone` says that people have a zone of their own.
-pub(super) fn lints(
-    reading: &mut Reading<'_>,
-    sequence: &Node,
-    window: &Window,
-    has_zone: bool,
-) {
+pub(super) fn lints(reading: &mut Reading<'_>, sequence: &Node, window: &Window, has_zone: bool) {
     let closed = window.longest_closed();
     let steps = sequence.nodes().iter().filter(|node| matches!(&*node.name, "email" | "send"));
     for step in steps.filter(|step| !is_any(step)) {

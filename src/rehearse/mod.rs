@@ -429,9 +429,7 @@ impl Rehearsal {
             let payload = people::payload(store, &enrolment).await?;
             Ok::<_, StoreError>(Some(engine::Started { enrolment, payload }))
         })?;
-        let plan = found.and_then(|started| {
-            engine::planned(&self.app.world(&live), &started).ok()
-        });
+        let plan = found.and_then(|started| engine::planned(&self.app.world(&live), &started).ok());
         let mut steps = plan.unwrap_or_default().into_iter();
         let step = steps.find(|step| step.step == job.event_type && step.due == job.planned);
         Ok(step.and_then(|step| step.moved_from))

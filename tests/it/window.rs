@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use rulerun::base::{Id, SourceMap, Timestamp, Zone, time};
-use rulerun::engine::{self, Decided, Need, View, World};
+use rulerun::engine::{self, Decided, Need, StepDecision, View, World};
 use rulerun::model::commit::Write;
 use rulerun::model::rules::{Days, Holiday, Hours, Opening, RuleSet, Window};
-use rulerun::model::{Call, Origin};
+use rulerun::model::{Call, Enrolment, Origin};
 use serde_json::json;
 
 use calendar::{Place, civil, date_of, minute_of, moments, number, weekday};
 
 mod calendar;
+mod sending;
 
 /// A rule set without a mistake.
 fn rules(text: &str) -> RuleSet {
@@ -27,16 +28,23 @@ fn rules(text: &str) -> RuleSet {
 
 /// A call that begins the sequence, and every step's name with its moment in seconds.
 fn plan(rules: &RuleSet, at: i64, payload: &serde_json::Value) -> Vec<(String, i64)> {
+    let world = World { spread: false, ..World::alone(rules, 1) };
+    let steps = begun(&world, at, payload).plan.into_iter();
+    steps.map(|(name, due)| (name, due / 1000)).collect()
+}
+
+/// The enrolment of a call that begins the sequence.
+fn begun(world: &World<'_>, at: i64, payload: &serde_json::Value) -> Enrolment {
+    let rules = world.rules;
     let call = Call {
         id: Id::new(at * 1000, &[7; 10]),
         at: time::from_millis(at * 1000),
         origin: Origin::Endpoint(Arc::clone(&rules.endpoints[0])),
         payload: payload.as_object().unwrap().clone(),
     };
-    let world = World { spread: false, ..World::alone(rules, 1) };
     let mut view = View::default();
     loop {
-        match engine::decide(&world, &call, &view) {
+        match engine::decide(world, &call, &view) {
             Decided::Needs(Need::Enrolment(sequence, key)) => {
                 view.enrolments.insert((sequence, key), None);
             }
@@ -49,8 +57,7 @@ fn plan(rules: &RuleSet, at: i64, payload: &serde_json::Value) -> Vec<(String, i
                     Write::Enrol { enrolment, .. } => Some(enrolment.clone()),
                     _ => None,
                 });
-                let steps = enrolment.expect("somebody began").plan.into_iter();
-                return steps.map(|(name, due)| (name, due / 1000)).collect();
+                return enrolment.expect("somebody began");
             }
         }
     }
@@ -259,6 +266,35 @@ fn a_shifted_step_takes_along_only_those_that_count_from_it() {
     assert_eq!(due["three"], at(11, 9), "four days are Tuesday evening, so Wednesday morning");
     assert_eq!(due["four"], at(9, 9), "Sunday 13:00 becomes Monday morning");
     assert_eq!(due["five"], at(6, 21), "any time");
+}
+
+#[test]
+fn a_step_that_comes_due_is_never_found_outside_its_window_at_any_speed() {
+    let rules = a_year(WINDOWS[0].text, "counts-from=\"previous\"");
+    for speed in [1, 7, 60, 1440, 86_400, 1_000_000] {
+        let world = World::alone(&rules, speed);
+        let start = number(2026, 1, 10) * 86_400 + 777;
+        let payload = json!({ "email": "ann@example.com", "zone": "America/Santiago" });
+        let enrolment = begun(&world, start, &payload);
+        assert_eq!(enrolment.plan.len(), 365);
+        for (step, due) in &enrolment.plan {
+            let due = engine::Due {
+                enrolment: &enrolment,
+                step,
+                planned: *due,
+                payload: payload.as_object().unwrap(),
+                contact: None,
+                suppressed: &[],
+                forced: false,
+                now: time::from_millis(*due),
+            };
+            let decision = engine::step(&world, &due);
+            assert!(
+                matches!(decision, StepDecision::Event(..)),
+                "{step} at speed {speed}: {decision:?}"
+            );
+        }
+    }
 }
 
 /// A window at random: openings, holidays.

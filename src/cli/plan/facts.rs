@@ -11,8 +11,7 @@ use crate::cli::list;
 use crate::guard::Guard;
 use crate::model::rules::{
     Action, Again, CountsFrom, EmailText, Endpoint, Event, Fill, MailKind, RecordRules, RuleSet,
-    Schema, Sequence, SequenceAction, SequenceStep, Service, Step,
-    Window,
+    Schema, Sequence, SequenceAction, SequenceStep, Service, Step, Window,
 };
 use crate::model::setting::Rate;
 use crate::model::{Setting, Shape, Source};

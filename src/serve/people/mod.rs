@@ -55,10 +55,7 @@ pub async fn log_lines(store: &dyn Store, row: &ExecutionRow) -> Result<Vec<LogL
 ///
 /// # Errors
 /// The store cannot be read.
-pub async fn payload(
-    store: &dyn Store,
-    one: &Enrolment,
-) -> Result<Map<String, Value>, StoreError> {
+pub async fn payload(store: &dyn Store, one: &Enrolment) -> Result<Map<String, Value>, StoreError> {
     if let Some(payload) = &one.payload {
         return Ok(object(payload));
     }
