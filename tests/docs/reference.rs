@@ -13,7 +13,7 @@ const BEGIN: &str =
 const END: &str = "<!-- The words end here. -->\n";
 
 /// The places, in the order of the page.
-const PLACES: [Place; 17] = [
+const PLACES: [Place; 18] = [
     Place::File,
     Place::Webhooks,
     Place::Access,
@@ -24,6 +24,7 @@ const PLACES: [Place; 17] = [
     Place::Record,
     Place::Reaction,
     Place::Sequence,
+    Place::Window,
     Place::Email,
     Place::Server,
     Place::Sender,
@@ -183,6 +184,9 @@ fn kind(kind: Type) -> String {
         Type::Any => "a value of any type",
         Type::Secret => "a secret, always looked up",
         Type::HeaderValue => "a secret, or a plain text",
+        Type::Days => "days such as `\"mon-fri\"`",
+        Type::Hours => "hours such as `\"09:00-17:00\"`",
+        Type::Holiday => "a date such as `\"12-25\"`",
     };
     plain.to_owned()
 }

@@ -18,7 +18,11 @@ const STEPS: &[Place] = &[Place::Endpoint, Place::Event, Place::Reaction];
 const AFTER: Property = prop("after", Type::Duration, "How long after the sequence's start.");
 const COUNTS_FROM: Property =
     prop("counts-from", Type::Template, "The moment that `after` counts from.");
-const MAX_LATE: Property = prop("max-late", Type::Duration, "What is later than that is skipped.");
+const MAX_LATE: Property = prop(
+    "max-late",
+    Type::Duration,
+    "What is later than that is skipped; a day when not said, longer with a window.",
+);
 const ANY_TIME: Property =
     prop("window", Type::Choice(&["any"], &[]), "`any`: also while the window is closed.");
 const ORDERED_BY: Property =

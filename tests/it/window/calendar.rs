@@ -94,14 +94,9 @@ pub(super) fn moments(place: &Place, local: i64) -> Vec<i64> {
     found.filter(|at| civil(place, *at) == local).collect()
 }
 
-/// The number of a day since 1970.
+/// The number of a day since 1970; until 2099 every fourth year is a leap year.
 pub(super) const fn number(year: i64, month: i64, day: i64) -> i64 {
-    let mut days = day - 1;
-    let mut one = 1970;
-    while one < year {
-        days += if is_leap(one) { 366 } else { 365 };
-        one += 1;
-    }
+    let mut days = (year - 1970) * 365 + (year - 1969) / 4 + day - 1;
     let mut one = 1;
     while one < month {
         days += length(year, one);
@@ -110,19 +105,20 @@ pub(super) const fn number(year: i64, month: i64, day: i64) -> i64 {
     days
 }
 
-/// Year, month and day of the number of a day.
-pub(super) fn date_of(mut day: i64) -> (i64, i64, i64) {
-    let mut year = 1970;
-    while day >= if is_leap(year) { 366 } else { 365 } {
-        day -= if is_leap(year) { 366 } else { 365 };
+/// Year, month and day of the number of a day, for days since 2026 began.
+pub(super) fn date_of(day: i64) -> (i64, i64, i64) {
+    let (mut year, mut left) = (2026, day - number(2026, 1, 1));
+    assert!(left >= 0, "before the calendar begins");
+    while left >= if is_leap(year) { 366 } else { 365 } {
+        left -= if is_leap(year) { 366 } else { 365 };
         year += 1;
     }
     let mut month = 1;
-    while day >= length(year, month) {
-        day -= length(year, month);
+    while left >= length(year, month) {
+        left -= length(year, month);
         month += 1;
     }
-    (year, month, day + 1)
+    (year, month, left + 1)
 }
 
 /// The day of the week; Monday is 0. The first of January 1970 was a Thursday.
@@ -136,7 +132,7 @@ pub(super) fn minute_of(local: i64) -> i64 {
 }
 
 const fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    year % 4 == 0
 }
 
 const fn length(year: i64, month: i64) -> i64 {

@@ -117,7 +117,8 @@ async fn what_would_be_too_late_at_the_next_opening_is_skipped_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_that_falls_outside_the_window_waits_and_the_email_is_sent_once() {
-    let busy = Script { mail: &[smtp_server::Answer::Say("451 4.3.0 later")], ..Script::default() };
+    let busy =
+        Script { rcpt: &[smtp_server::Answer::Say("451 4.7.1 greylisted")], ..Script::default() };
     let mail = Server::start(vec![busy, Script::default()]).await;
     let url = format!("smtp://127.0.0.1:{}?tls=none", mail.port);
     let clock = TestClock::at(FRIDAY);
