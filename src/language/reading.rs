@@ -46,6 +46,17 @@ pub(super) struct Reading<'a> {
     pub(super) stopped: BTreeSet<String>,
     /// The sender's zone.
     pub(super) zone: Zone,
+    /// While an edition of a sequence is read that was accepted before.
+    pub(super) kept: Option<Kept>,
+}
+
+/// What is known of an edition that is read.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// The names in its guards that are points in time.
+    pub(super) times: Vec<String>,
+    /// Whether this program understands one of its guards no longer.
+    pub(super) lost: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -65,6 +76,7 @@ impl<'a> Reading<'a> {
             starts: BTreeMap::new(),
             stopped: BTreeSet::new(),
             zone: Zone::UTC,
+            kept: None,
         }
     }
 
@@ -187,6 +199,11 @@ impl<'a> Reading<'a> {
     /// Compiles a guard and checks it in every situation in which it may be asked.
     pub(super) fn guard(&mut self, value: &Value, situations: &[&Situation]) -> Option<Guard> {
         let text = value.text()?;
+        if let Some(kept) = &mut self.kept {
+            let guard = Guard::kept(text, &kept.times);
+            kept.lost |= guard.is_none();
+            return guard;
+        }
         if let "true" | "false" = text.trim() {
             self.push(
                 Diagnostic::warning(

@@ -133,6 +133,7 @@ impl Store for Slow {
         tallies(sequence: Option<String>) -> Vec<(Counted, u64)>;
         webhook_logs(since: i64, take: usize) -> Vec<WebhookLog>;
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Page<Enrolment>;
+        midway(sequence: Option<String>) -> Vec<Following>;
         retry(jobs: Vec<Id>, now: i64) -> usize;
         clock_was_set(by: i64, now: i64) -> usize;
         backup(backup: Backup) -> Backup;
@@ -149,6 +150,19 @@ impl Store for Slow {
         flag(name) -> Option<String>;
         flags(prefix) -> Vec<(String, String)>;
         enrolments_of(person) -> Vec<Enrolment>;
+    }
+
+    fn enrolments_behind(
+        &self,
+        sequence: &str,
+        after: Option<String>,
+        take: usize,
+    ) -> Answer<'_, Vec<Enrolment>> {
+        self.inner.enrolments_behind(sequence, after, take)
+    }
+
+    fn edition(&self, sequence: &str, hash: &str) -> Answer<'_, Option<(Edition, i64)>> {
+        self.inner.edition(sequence, hash)
     }
 
     fn records(&self, name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>> {

@@ -182,7 +182,7 @@ fn draw(body: &Value) -> String {
     let row = |entry: &Value| {
         let text = |name: &str| table::cell(&entry[name]);
         let due = time::parse_time(&text("due")).map(|due| local.moment(due)).unwrap_or_default();
-        let note = why::changes(entry).join("; ");
+        let note = local.within(&why::changes(entry).join("; "));
         vec![due, text("after"), text("to"), text("event_type"), text("subject"), note]
     };
     let mut rows: Vec<Vec<String>> = results.iter().map(row).collect();

@@ -163,6 +163,7 @@ fn app(
         options: Options { jitter: false, ..Options::default() },
         draining: AtomicBool::new(false),
         gates: Gates::default(),
+        editions: crate::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::new_with(Some(Secret::new(String::from("x")))),
         contended: tokio::sync::Mutex::default(),
     })
