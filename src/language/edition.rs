@@ -130,7 +130,7 @@ mod tests {
         let mut sources = SourceMap::new();
         let start = "webhooks \"shop\" {\n    path \"/shop\"\n    endpoint \"in\" {\n        \
             payload {\n            email email\n            seen time\n            plan text\n            \
-            calls integer optional=#true\n        }\n        start \"w\"\n    }\n}\n";
+            calls integer optional\n        }\n        start \"w\"\n    }\n}\n";
         sources.add("rules/a.kdl", format!("{start}{sequence}"));
         for name in TEXTS {
             sources.add(format!("rules/emails/{name}.md"), "Hello.\n");
@@ -146,7 +146,7 @@ mod tests {
     const SEQUENCE: &str = r##"
 sequence "w" to="{{email}}" {
     stop-when #"seen > "2025-12-01T10:30:00Z" && days_since(seen) > 30"#
-    email "hello" after="5min" subject="Hello" when=#"plan == "it's \ "free"""# max-late="2h"
+    email "hello" after="5min" subject="Hello" when=#"plan == "it is \\ \"free\"" "# max-late="2h"
     email "later" after="3d" subject="Later" when="calls != () && calls > 3" counts-from="{{seen}}"
 }
 "##;

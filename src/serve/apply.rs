@@ -5,6 +5,8 @@
 //! whatever a crash cuts off is simply compared again at the next start.
 
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

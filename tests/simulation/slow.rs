@@ -7,9 +7,10 @@ use std::time::Duration;
 use rulerun::base::Id;
 use rulerun::model::commit::{Commit, Finished};
 use rulerun::model::queue::{Attempt, Counted, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use rulerun::model::rules::Edition;
 use rulerun::store::{
     Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
-    JobFilter, MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog,
+    Following, JobFilter, MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog,
 };
 use tokio::sync::Notify;
 

@@ -134,18 +134,28 @@ impl Midway {
         told
     }
 
-    /// Those who follow another version of the sequence than the edited one, newest first:
+    /// Those who follow neither the version that runs nor the edited one, newest first: since
+    /// when it is known, its hash, and how many they are.
+    fn older(&self, edit: &Edit<'_>) -> Vec<(i64, &str, usize)> {
+        let hash = |rules: &RuleSet| Some(rules.sequences.get(&self.name)?.edition.hash.clone());
+        let current = [edit.old.and_then(hash), hash(edit.new)];
+        // With an edit for everyone nobody stays behind, and where it is gone nothing counts.
+        if self.reaches(edit) || current[1].is_none() {
+            return Vec::new();
+        }
+        let is_older = |known: &str| !current.iter().flatten().any(|current| current == known);
+        let versions = self.versions.iter().filter(|(hash, _)| is_older(hash));
+        let mut older: Vec<_> = versions
+            .filter_map(|(hash, (people, since))| Some(((*since)?, hash.as_str(), *people)))
+            .collect();
+        older.sort_unstable_by(|one, other| other.cmp(one));
+        older
+    }
+
     /// "2 people are judged by the version of Mon 1 Dec 2025 11:30 (9f86d081)".
     fn by_versions(&self, edit: &Edit<'_>, local: &Local) -> Vec<String> {
-        let Some(new) = edit.new.sequences.get(&self.name).filter(|new| !new.everyone) else {
-            return Vec::new();
-        };
-        let known = |(hash, (people, since)): (&String, &(usize, Option<i64>))| {
-            Some((since.filter(|_| *hash != new.edition.hash)?, hash.clone(), *people))
-        };
-        let mut older: Vec<_> = self.versions.iter().filter_map(known).collect();
-        older.sort_unstable_by(|one, other| other.cmp(one));
-        let told = |(since, hash, people): &(i64, String, usize)| {
+        let older = self.older(edit);
+        let told = |(since, hash, people): &(i64, &str, usize)| {
             let is = if *people == 1 { "is" } else { "are" };
             let since = local.moment(time::from_millis(*since));
             let people = out::count_people(*people);
@@ -154,7 +164,7 @@ impl Midway {
         let mut lines: Vec<String> = older.iter().take(NAMED).map(told).collect();
         let rest: usize = older.iter().skip(NAMED).map(|(.., people)| people).sum();
         if rest > 0 {
-            lines.push(format!("{} by older versions", out::count_people(rest)));
+            lines.push(format!("{} by still older ones", out::count_people(rest)));
         }
         lines
     }
@@ -197,7 +207,9 @@ impl Midway {
 
     /// Whether the edit means anything for them.
     pub(super) fn is_met(&self, edit: &Edit<'_>) -> bool {
-        self.reached + self.left_alone > 0 || !self.at_once(edit).is_empty()
+        self.reached + self.left_alone > 0
+            || !self.at_once(edit).is_empty()
+            || !self.older(edit).is_empty()
     }
 
     /// For people.
