@@ -105,6 +105,11 @@ pub(super) fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
+/// A hash as people tell it apart from another: its first 8 letters.
+pub(super) fn short(hash: &str) -> &str {
+    hash.get(..8).unwrap_or(hash)
+}
+
 /// "1 person", "10 people".
 pub(super) fn count_people(number: usize) -> String {
     if number == 1 { String::from("1 person") } else { format!("{number} people") }

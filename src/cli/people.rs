@@ -135,24 +135,27 @@ impl Source {
         sequence: &str,
         mut see: impl FnMut(Midway),
     ) -> Result<(), Failure> {
-        let mut next = Some(0);
-        while let Some(from) = next {
+        let mut after: Option<String> = None;
+        loop {
             let part = match self {
                 Self::Server(client) => {
-                    let path =
-                        format!("/sequences/{}/active?from={from}&size={PART}", escape(sequence));
+                    let query =
+                        client::query([("size", Some(PART.to_string())), ("after", after.take())]);
+                    let path = format!("/sequences/{}/active{query}", escape(sequence));
                     Midway::read(&client.get(&path)?.body).ok_or_else(|| {
                         Failure::new(format!("{} does not tell who is mid-way", client.base))
                     })?
                 }
                 Self::Folder(folder) => {
-                    folder.active(sequence, from, PART).map_err(|error| unread(&error))?
+                    folder.active(sequence, after.take(), PART).map_err(|error| unread(&error))?
                 }
             };
-            next = part.next;
+            after.clone_from(&part.next);
             see(part);
+            if after.is_none() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Recorded calls from there on, a part of all of them.

@@ -91,7 +91,16 @@ pub(super) fn changes(entry: &Value) -> Vec<String> {
     changes.extend(text("note").map(str::to_owned));
     changes.extend(text("when").map(|guard| format!("only when `{guard}`")));
     changes.extend(text("stop_when").map(|guard| format!("stops when `{guard}`")));
+    changes.extend(version(&entry["version"]));
     changes
+}
+
+/// By which version of its sequence somebody is judged, where that is not the present one:
+/// "by the version of 2025-12-01T10:30:00Z (9f86d081)".
+fn version(version: &Value) -> Option<String> {
+    let hash = version["hash"].as_str().filter(|_| version["live"] == false)?;
+    let since = version["since"].as_str()?;
+    Some(format!("by the version of {since} ({})", out::short(hash)))
 }
 
 /// `noshow-1 "Sorry we missed you"`.

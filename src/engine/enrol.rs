@@ -2,6 +2,8 @@
 //! [`timing`](super::timing)). The whole plan is fixed at the start, so a later edit of the waits moves nobody who is mid-way unless
 //! the sequence says `apply="everyone"` (see [`replan`](super::replan)).
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -124,7 +126,7 @@ impl Run<'_> {
             payload: (!whole_call)
                 .then(|| serde_json::Value::Object(context.payload().clone()).to_string()),
             started: time::millis(self.call.at),
-            rules: self.world.rules.hash.clone(),
+            rules: sequence.edition.hash.clone(),
             plan: Vec::new(),
             next: 0,
             live: Vec::new(),
@@ -202,6 +204,8 @@ impl Run<'_> {
         if let Some(step) = next_step(self, sequence, &enrolment) {
             self.enrolled
                 .insert((enrolment.sequence.clone(), enrolment.key.clone()), enrolment.clone());
+            let edition = Arc::clone(&sequence.edition);
+            self.writes.push(Write::Edition { sequence: sequence.name.clone(), edition });
             self.writes.push(Write::Enrol { enrolment, step });
         }
     }

@@ -2,6 +2,8 @@
 //! planned anew from its own start and payload by the rules of now. Steps that were reached
 //! are never planned again.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::timing;
@@ -78,11 +80,12 @@ impl Change {
 pub struct Replan {
     /// The steps that are left with their due moments, earliest first.
     pub left: Vec<(String, i64)>,
-    /// How that differs from its plan, never empty.
+    /// How that differs from its plan; empty where only another edition counts from now on.
     pub changes: Vec<Change>,
 }
 
-/// Plans what is left of an enrolment anew; none when the rules say the same as its plan.
+/// Plans what is left of an enrolment anew; none when it follows the edition of now and the
+/// rules say the same as its plan.
 /// Somebody who is not mid-way (or whose sequence is gone) has nothing left to plan.
 ///
 /// # Errors
@@ -90,9 +93,7 @@ pub struct Replan {
 /// of then does not have.
 pub fn replan(world: &World<'_>, started: &Started) -> Result<Option<Replan>, String> {
     let Started { enrolment, .. } = started;
-    if !world.rules.sequences.contains_key(&enrolment.sequence) {
-        return Ok(None);
-    }
+    let Some(sequence) = world.rules.sequences.get(&enrolment.sequence) else { return Ok(None) };
     let plan = timing::planned(world, started)?;
     let reached = enrolment.next as usize;
     let (done, before) = enrolment.plan.split_at(reached.min(enrolment.plan.len()));
@@ -100,7 +101,8 @@ pub fn replan(world: &World<'_>, started: &Started) -> Result<Option<Replan>, St
     let left = plan.into_iter().map(|planned| (planned.step, planned.due));
     let left: Vec<_> = left.filter(|(name, _)| !is_done(name)).collect();
     let changes = changes(before, &left);
-    Ok((!changes.is_empty()).then_some(Replan { left, changes }))
+    let follows = enrolment.rules == sequence.edition.hash;
+    Ok((!changes.is_empty() || !follows).then_some(Replan { left, changes }))
 }
 
 fn changes(before: &[(String, i64)], left: &[(String, i64)]) -> Vec<Change> {
@@ -123,11 +125,13 @@ fn changes(before: &[(String, i64)], left: &[(String, i64)]) -> Vec<Change> {
 }
 
 impl Replan {
-    /// What makes it so, at `now`: the plan, and a line for each change in the log of the
+    /// What makes it so, at `now`: the edition, the plan, and a line for each change in the log of the
     /// execution that began it all.
     #[must_use]
     pub fn into_writes(self, world: &World<'_>, enrolment: &Enrolment, now: i64) -> Vec<Write> {
-        let sequence = world.rules.sequences.get(&enrolment.sequence);
+        let Some(sequence) = world.rules.sequences.get(&enrolment.sequence) else {
+            return Vec::new();
+        };
         let step = self.left.first().map(|(name, _)| next_step(world, sequence, name));
         let log = |change: &Change| Write::Log {
             execution: enrolment.execution,
@@ -139,24 +143,25 @@ impl Replan {
             },
         };
         let logs: Vec<Write> = self.changes.iter().map(log).collect();
+        let edition = Write::Edition {
+            sequence: enrolment.sequence.clone(),
+            edition: Arc::clone(&sequence.edition),
+        };
         let plan = Write::Replan {
             sequence: enrolment.sequence.clone(),
             key: enrolment.key.clone(),
             enrolment: enrolment.id,
             from: enrolment.next,
+            rules: sequence.edition.hash.clone(),
             left: self.left,
             step,
         };
-        std::iter::once(plan).chain(logs).collect()
+        [edition, plan].into_iter().chain(logs).collect()
     }
 }
 
-fn next_step(
-    world: &World<'_>,
-    sequence: Option<&std::sync::Arc<Sequence>>,
-    name: &str,
-) -> NextStep {
-    let step = sequence.and_then(|found| found.steps.iter().find(|step| step.name == name));
+fn next_step(world: &World<'_>, sequence: &Sequence, name: &str) -> NextStep {
+    let step = sequence.steps.iter().find(|step| step.name == name);
     let (lane, priority) =
         step.map_or_else(|| (super::OUTBOX.to_owned(), 0), |step| world.lane(step));
     NextStep { lane, priority }

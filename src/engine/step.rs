@@ -25,6 +25,9 @@ pub fn timed_event(step: Id) -> Id {
 pub struct Due<'a> {
     /// The person's place in the sequence.
     pub enrolment: &'a Enrolment,
+    /// The sequence as its edition of then has it, whose guards and limits count for this
+    /// person; none where that is the one of now.
+    pub began_with: Option<&'a Sequence>,
     /// Name of the step.
     pub step: &'a str,
     /// When it was due.
@@ -68,7 +71,8 @@ pub enum StepDecision {
     Event(Arc<Event>, Map<String, Value>),
 }
 
-/// Decides a due step.
+/// Decides a due step. Its guards and limits are those of the edition that the person follows;
+/// what it says, to whom and through which service is as the rules say now.
 pub fn step(world: &World<'_>, due: &Due<'_>) -> StepDecision {
     let enrolment = due.enrolment;
     let Some(sequence) = world.rules.sequences.get(&enrolment.sequence) else {
@@ -77,17 +81,33 @@ pub fn step(world: &World<'_>, due: &Due<'_>) -> StepDecision {
             enrolment.sequence
         ));
     };
-    let Some(step) = sequence.steps.iter().find(|step| step.name == due.step) else {
+    let Some(now) = Terms::of(sequence, due.step) else {
         return StepDecision::Skip(format!("the sequence no longer has a step {}", due.step));
     };
     let context = context(world, due);
-    wanted(world, sequence, step, due, &context).unwrap_or_else(|| {
-        let done = action(world, sequence, step, due, &context);
+    // A step that the edition does not know cannot be judged by it.
+    let terms = due.began_with.and_then(|then| Terms::of(then, due.step)).unwrap_or(now);
+    wanted(world, now, terms, due, &context).unwrap_or_else(|| {
+        let done = action(world, now, terms, due, &context);
         if done.is_ok() {
-            world.went(step.span, Way::Done);
+            world.went(now.step.span, Way::Done);
         }
         done.unwrap_or_else(|why| StepDecision::Skip(format!("could not be made: {why}")))
     })
+}
+
+/// A sequence and one of its steps, as one edition has them.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    sequence: &'a Sequence,
+    step: &'a SequenceStep,
+}
+
+impl<'a> Terms<'a> {
+    fn of(sequence: &'a Sequence, name: &str) -> Option<Self> {
+        let step = sequence.steps.iter().find(|step| step.name == name)?;
+        Some(Self { sequence, step })
+    }
 }
 
 /// What a step would do if nothing stood against it: no guard, no suppression, no lateness.
@@ -97,11 +117,9 @@ pub fn step(world: &World<'_>, due: &Due<'_>) -> StepDecision {
 /// Why it could not be made, as [`step`] would skip it for.
 pub fn draft(world: &World<'_>, due: &Due<'_>) -> Result<StepDecision, String> {
     let sequence = world.rules.sequences.get(&due.enrolment.sequence);
-    let found = sequence.and_then(|sequence| {
-        Some((sequence, sequence.steps.iter().find(|step| step.name == due.step)?))
-    });
-    let (sequence, step) = found.ok_or_else(|| format!("there is no step {}", due.step))?;
-    action(world, sequence, step, due, &context(world, due))
+    let found = sequence.and_then(|sequence| Terms::of(sequence, due.step));
+    let terms = found.ok_or_else(|| format!("there is no step {}", due.step))?;
+    action(world, terms, terms, due, &context(world, due))
 }
 
 /// The payload with `now` and `contact`.
@@ -117,43 +135,44 @@ fn context<'a>(world: &World<'_>, due: &Due<'a>) -> Context<'a> {
     context
 }
 
-/// The reason why the step must not happen, if there is one.
+/// The reason why the step must not happen, if there is one: `then` is what counts for this
+/// person, `now` what the rules say to everyone.
 fn wanted(
     world: &World<'_>,
-    sequence: &Sequence,
-    step: &SequenceStep,
+    now: Terms<'_>,
+    then: Terms<'_>,
     due: &Due<'_>,
     context: &Context<'_>,
 ) -> Option<StepDecision> {
-    if let Some(guard) = &sequence.stop_when {
+    if let Some(guard) = &then.sequence.stop_when {
         match guard.holds(context) {
             Ok(true) => {
-                world.went(sequence.span, Way::Refused);
+                world.went(now.sequence.span, Way::Refused);
                 return Some(StepDecision::Stop(because("stop-when", guard, context)));
             }
             Ok(false) => {}
             Err(why) => return Some(unanswered(guard, &why)),
         }
     }
-    if let Some(reason) = barred(sequence, step, due.suppressed) {
+    if let Some(reason) = barred(now.sequence, now.step, due.suppressed) {
         return Some(StepDecision::Skip(format!("suppressed: the address is {reason}")));
     }
-    let late = latest(step, due.planned);
+    let late = latest(then.step, due.planned);
     if !due.forced && time::millis(due.now) > late {
         return Some(StepDecision::Skip(format!(
             "too late: it was due {} and may be {} late",
             time::format_millis(due.planned),
-            step.max_late
+            then.step.max_late
         )));
     }
-    if let Some(decision) = closed(world, sequence, step, due) {
+    if let Some(decision) = closed(world, then, due) {
         return Some(decision);
     }
-    let guard = step.when.as_ref()?;
+    let guard = then.step.when.as_ref()?;
     match guard.holds(context) {
         Ok(true) => None,
         Ok(false) => {
-            world.went(step.span, Way::LeftOut);
+            world.went(now.step.span, Way::LeftOut);
             Some(StepDecision::Skip(because("when", guard, context)))
         }
         Err(why) => Some(unanswered(guard, &why)),
@@ -162,23 +181,20 @@ fn wanted(
 
 /// What to do while the window is closed; none while it is open. What a person asks for by
 /// hand does not wait for it.
-fn closed(
-    world: &World<'_>,
-    sequence: &Sequence,
-    step: &SequenceStep,
-    due: &Due<'_>,
-) -> Option<StepDecision> {
+fn closed(world: &World<'_>, then: Terms<'_>, due: &Due<'_>) -> Option<StepDecision> {
     if due.forced {
         return None;
     }
-    match timing::closed_until(world, sequence, step, due) {
+    match timing::closed_until(world, then.sequence, then.step, due) {
         Ok(None) => None,
-        Ok(Some(open)) if open > latest(step, due.planned) => Some(StepDecision::Skip(format!(
-            "too late: it was due {} and may be {} late, and its window opens again at {}",
-            time::format_millis(due.planned),
-            step.max_late,
-            time::format_millis(open)
-        ))),
+        Ok(Some(open)) if open > latest(then.step, due.planned) => {
+            Some(StepDecision::Skip(format!(
+                "too late: it was due {} and may be {} late, and its window opens again at {}",
+                time::format_millis(due.planned),
+                then.step.max_late,
+                time::format_millis(open)
+            )))
+        }
         Ok(Some(open)) => Some(StepDecision::Later(open, String::from("the window is closed"))),
         Err(why) => Some(StepDecision::Skip(why)),
     }
@@ -186,18 +202,18 @@ fn closed(
 
 fn action(
     world: &World<'_>,
-    sequence: &Sequence,
-    step: &SequenceStep,
+    now: Terms<'_>,
+    then: Terms<'_>,
     due: &Due<'_>,
     context: &Context<'_>,
 ) -> Result<StepDecision, String> {
-    match &step.action {
+    match &now.step.action {
         SequenceAction::Email { subject, via, body } => Ok(StepDecision::Email {
             subject: subject.text(context)?,
             markdown: body.template.text(context).map_err(|why| format!("{}: {why}", body.path))?,
-            kind: sequence.kind,
+            kind: now.sequence.kind,
             via: via.clone(),
-            expires: if due.forced { i64::MAX } else { latest(step, due.planned) },
+            expires: if due.forced { i64::MAX } else { latest(then.step, due.planned) },
         }),
         SequenceAction::Send { event, fields } => {
             let payload = match fields {

@@ -36,6 +36,17 @@ pub(super) fn lint(source: &str, ast: &AST, scope: &Scope) -> Result<Found, Vec<
     if lint.faults.is_empty() { Ok(lint.found) } else { Err(lint.faults) }
 }
 
+/// What a guard uses that was checked before, whatever the names in it are now.
+pub(super) fn names(source: &str, ast: &AST) -> Found {
+    let scope = &Scope { open: true, ..Scope::default() };
+    let mut lint =
+        Lint { source, scope, facts: Vec::new(), faults: Vec::new(), found: Found::default() };
+    if let [Stmt::Expr(expr)] = ast.statements() {
+        lint.condition(expr);
+    }
+    lint.found
+}
+
 /// Paths that are surely there when a condition holds, and when it does not.
 #[derive(Default)]
 struct Facts {

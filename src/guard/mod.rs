@@ -75,15 +75,37 @@ impl Guard {
         syntax::look_over(source, scope)?;
         let ast = engine::compile(source).map_err(|error| vec![syntax::fault(source, &error)])?;
         let found = lint::lint(source, &ast, scope)?;
+        Self::made(source, ast, found).map_err(|error| vec![syntax::fault(source, &error)])
+    }
+
+    /// Compiles a guard that was accepted before exactly as it was then, without the scope of
+    /// then. Of that only one thing matters: which of its paths are times, as
+    /// [`times`](Self::times) told them. None when this program does not understand it.
+    #[must_use]
+    pub fn kept(source: &str, times: &[String]) -> Option<Self> {
+        let ast = engine::compile(source).ok()?;
+        let mut found = lint::names(source, &ast);
+        for used in &mut found.paths {
+            let path = used.path.join(".");
+            used.is_time = path == "now" || times.contains(&path);
+        }
+        Self::made(source, ast, found).ok()
+    }
+
+    fn made(source: &str, ast: AST, found: lint::Found) -> Result<Self, rhai::ParseError> {
         // The functions of time need the present; it is handed to them as an argument.
         let ast = if found.clock_calls.is_empty() {
             ast
         } else {
-            let timed = place::with_now(source, &found.clock_calls);
-            engine::compile(&timed).map_err(|error| vec![syntax::fault(source, &error)])?
+            engine::compile(&place::with_now(source, &found.clock_calls))?
         };
         let uses = values::Uses::new(found.paths, !found.clock_calls.is_empty());
         Ok(Self { source: source.to_owned(), ast, uses })
+    }
+
+    /// Its paths that are points in time, with dots between their parts.
+    pub fn times(&self) -> impl Iterator<Item = String> {
+        self.uses.times()
     }
 
     /// The text as written.

@@ -58,6 +58,11 @@ impl Uses {
         scope
     }
 
+    /// The paths that are times.
+    pub(super) fn times(&self) -> impl Iterator<Item = String> {
+        self.paths.iter().filter(|used| used.is_time).map(|used| used.path.join("."))
+    }
+
     /// Each path with its value.
     pub(super) fn seen(&self, context: &Context<'_>) -> Vec<(String, Value)> {
         self.paths

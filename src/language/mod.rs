@@ -11,6 +11,7 @@ mod access;
 mod addresses;
 pub mod codes;
 pub mod cursor;
+mod edition;
 mod email;
 mod fields;
 pub mod format;
@@ -59,6 +60,7 @@ use situation::Situation;
 use tree::Node;
 use vocabulary::Place;
 
+pub use edition::sequence_of;
 pub use testing::tests;
 
 /// Everything that is found out about a rule set, good or not: what an editor asks about

@@ -48,6 +48,17 @@ pub(super) struct Reading<'a> {
     pub(super) zone: Zone,
     /// Whether the sender says its zone.
     pub(super) zone_said: bool,
+    /// While an edition of a sequence is read that was accepted before.
+    pub(super) kept: Option<Kept>,
+}
+
+/// What is known of an edition that is read.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// The names in its guards that are points in time.
+    pub(super) times: Vec<String>,
+    /// Whether this program understands one of its guards no longer.
+    pub(super) lost: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -68,6 +79,7 @@ impl<'a> Reading<'a> {
             stopped: BTreeSet::new(),
             zone: Zone::UTC,
             zone_said: false,
+            kept: None,
         }
     }
 
@@ -190,6 +202,11 @@ impl<'a> Reading<'a> {
     /// Compiles a guard and checks it in every situation in which it may be asked.
     pub(super) fn guard(&mut self, value: &Value, situations: &[&Situation]) -> Option<Guard> {
         let text = value.text()?;
+        if let Some(kept) = &mut self.kept {
+            let guard = Guard::kept(text, &kept.times);
+            kept.lost |= guard.is_none();
+            return guard;
+        }
         if let "true" | "false" = text.trim() {
             self.push(
                 Diagnostic::warning(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::codes;
+use super::edition;
 use super::email;
 use super::reading::Reading;
 use super::settings::delay;
@@ -69,6 +70,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         window::lints(reading, node, window, zone.is_some() || contact_zone);
     }
     super::lints::sequence(reading, node, kind, &steps);
+    let edition = edition::edition(node, stop_when.as_ref(), &steps);
     Some(Arc::new(Sequence {
         name: name.to_owned(),
         to: to?,
@@ -82,6 +84,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         stop_when,
         everyone,
         steps,
+        edition: Arc::new(edition),
         span: node.title_span(),
     }))
 }
@@ -235,7 +238,10 @@ fn steps_of(
         doubled(reading, &steps, child);
         let counts_from = counts_from(reading, child, payload);
         let when = reading.when(child, asked);
-        let action = if is_email {
+        let action = if reading.kept.is_some() {
+            // What a step does is read live, and not in an edition: something stands for it.
+            child.title().map(|name| SequenceAction::Send { event: name.to_owned(), fields: None })
+        } else if is_email {
             email::email(reading, child, sequence, payload)
         } else {
             steps::send(reading, child, payload, payload, &format!("sequence {sequence}"))

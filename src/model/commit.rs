@@ -2,11 +2,14 @@
 //! against itself and against everything else that is being written, and answers
 //! `Conflict` when the world has moved on: then the caller decides again.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::queue::{
     Attempt, Counted, Enrolment, Execution, Job, Lease, LogLine, Record, Transition,
 };
+use super::rules::Edition;
 use crate::base::Id;
 
 /// Everything that one call, or one finished job, writes: all of it or nothing.
@@ -84,6 +87,13 @@ pub enum Write {
         /// How its next step is queued.
         step: NextStep,
     },
+    /// Keep an edition of a sequence, unless it is kept already.
+    Edition {
+        /// The sequence.
+        sequence: String,
+        /// The edition.
+        edition: Arc<Edition>,
+    },
     /// Move an enrolment past its current step: `from` must still be its next step.
     Advance {
         /// The sequence.
@@ -108,6 +118,8 @@ pub enum Write {
         enrolment: Id,
         /// Index of its next step; what lies before it was reached and stays.
         from: u32,
+        /// Hash of the edition of the sequence that it follows from now on.
+        rules: String,
         /// The steps that are left with their due moments, earliest first. None of them may
         /// be one that was reached.
         left: Vec<(String, i64)>,

@@ -146,6 +146,7 @@ impl Rehearsal {
             options,
             draining: AtomicBool::new(false),
             gates: Gates::default(),
+            editions: crate::serve::people::Editions::default(),
             unsubscribe_key: tokio::sync::OnceCell::new_with(Some(key)),
             contended: tokio::sync::Mutex::default(),
         });

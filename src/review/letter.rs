@@ -75,6 +75,7 @@ impl Scene<'_> {
         let contact = contact.map(|record| example_of_fields(&record.scope.names));
         let due = Due {
             enrolment: &enrolment,
+            began_with: None,
             step: &step.name,
             planned: time::millis(self.at),
             payload,
@@ -121,7 +122,7 @@ impl Scene<'_> {
             execution: self.id,
             payload: None,
             started: now,
-            rules: self.rules.hash.clone(),
+            rules: sequence.edition.hash.clone(),
             plan: Vec::new(),
             next: 0,
             live: Vec::new(),

@@ -90,6 +90,8 @@ pub struct App {
     pub gates: super::deliver::Gates,
     /// The key of unsubscribe links, once it has been asked for.
     pub unsubscribe_key: tokio::sync::OnceCell<crate::base::Secret>,
+    /// The sequences of before that people who are mid-way still follow.
+    pub editions: super::people::Editions,
     /// Held by a call that others got in before, while it is decided again.
     pub contended: tokio::sync::Mutex<()>,
 }

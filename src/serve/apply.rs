@@ -1,12 +1,15 @@
 //! Edits that reach those who are mid-way. When rules go live (at the start and after every
 //! reload) they are kept in the store; then each active enrolment of a sequence that says
 //! `apply="everyone"` is compared with what the rules say now, and planned anew where that
-//! differs. It goes on beside the calls, a few enrolments at a time; each is one write, and
+//! differs, and follows that edition from then on. It goes on beside the calls, a few enrolments at a time; each is one write, and
 //! whatever a crash cuts off is simply compared again at the next start.
 
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +27,8 @@ use crate::store::{Committed, StoreError};
 
 /// Enrolments that are read at a time.
 const PART: usize = 500;
+/// Enrolments of a sequence that is gone whose steps are counted.
+const COUNTED: usize = 50_000;
 /// Enrolments that are written at a time.
 const AT_ONCE: usize = 16;
 /// How often an enrolment is looked at again whose step is being done at this moment.
@@ -83,8 +88,13 @@ impl Tally {
                 .filter(|(count, _)| *count > 0)
                 .map(|(count, word)| format!("{count} {word}"))
                 .collect();
-            let (people, parts) = (people(self.people), parts.join(", "));
-            let text = format!("{sequence}: the edit reached {people} mid-way (steps: {parts})");
+            let parts = if parts.is_empty() {
+                String::from("no step moves; its conditions count now")
+            } else {
+                format!("steps: {}", parts.join(", "))
+            };
+            let people = people(self.people);
+            let text = format!("{sequence}: the edit reached {people} mid-way ({parts})");
             app.journal.say(Kind::Rules, &text);
         }
         if self.left_alone > 0 {
@@ -101,6 +111,10 @@ impl Tally {
 pub(super) async fn run(app: Arc<App>, swapped: Arc<Notify>, mut stop: watch::Receiver<bool>) {
     loop {
         let work = async {
+            if let Err(error) = tell_gone(&app).await {
+                let text = format!("who is mid-way in what is gone cannot be told: {error}");
+                app.journal.say(Kind::Warning, &text);
+            }
             while let Err(error) = everything(&app).await {
                 app.journal.say(Kind::Warning, &format!("the edit waits to be applied: {error}"));
                 tokio::time::sleep(REST).await;
@@ -120,6 +134,50 @@ pub(super) async fn run(app: Arc<App>, swapped: Arc<Notify>, mut stop: watch::Re
     }
 }
 
+/// Says who is mid-way in sequences that the rules no longer have, before their next steps are
+/// due and stop them: the files may be mended in time.
+async fn tell_gone(app: &Arc<App>) -> Result<(), StoreError> {
+    let live = app.live.load_full();
+    let mut gone = BTreeMap::<String, u64>::new();
+    for following in app.store.midway(None).await? {
+        if !live.rules.sequences.contains_key(&following.sequence) {
+            *gone.entry(following.sequence).or_default() += following.people;
+        }
+    }
+    for (sequence, people) in gone {
+        let (steps, all) = steps_left(app, &sequence).await?;
+        let steps = match (steps, all) {
+            (1, true) => String::from("the step that is left will not be done"),
+            (_, true) => format!("the {steps} steps that are left will not be done"),
+            (_, false) => format!("more than {steps} steps that are left will not be done"),
+        };
+        let people =
+            if people == 1 { "1 person is".into() } else { format!("{people} people are") };
+        let text = format!(
+            "{people} mid-way in `{sequence}`, which is gone: {steps}, unless it comes back"
+        );
+        app.journal.say(Kind::Warning, &text);
+    }
+    Ok(())
+}
+
+/// How many steps those have before them who are mid-way in a sequence, and whether all of
+/// them were counted.
+async fn steps_left(app: &App, sequence: &str) -> Result<(usize, bool), StoreError> {
+    let (mut steps, mut seen, mut after) = (0, 0, None);
+    while seen < COUNTED {
+        let rows = app.store.enrolments_behind(sequence, after, PART).await?;
+        let active = rows.iter().filter(|one| one.state == EnrolmentState::Active);
+        steps += active.map(|one| one.plan.len().saturating_sub(one.next as usize)).sum::<usize>();
+        seen += rows.len();
+        after = rows.last().map(|last| last.key.clone());
+        if rows.len() < PART {
+            return Ok((steps, true));
+        }
+    }
+    Ok((steps, false))
+}
+
 /// Keeps the live rules, and plans anew whomever they reach.
 async fn everything(app: &Arc<App>) -> Result<(), StoreError> {
     let live = app.live.load_full();
@@ -134,9 +192,9 @@ async fn everything(app: &Arc<App>) -> Result<(), StoreError> {
 
 async fn one_sequence(app: &Arc<App>, live: &Arc<Live>, name: &str) -> Result<Tally, StoreError> {
     let mut tally = Tally::default();
-    let mut next = Some(0);
-    while let Some(from) = next {
-        let part = people::active(&*app.store, name, from, PART).await?;
+    let mut after = None;
+    loop {
+        let part = people::active(&*app.store, name, after, PART).await?;
         let mut work = JoinSet::new();
         for started in part.people {
             if work.len() >= AT_ONCE {
@@ -147,9 +205,11 @@ async fn one_sequence(app: &Arc<App>, live: &Arc<Live>, name: &str) -> Result<Ta
         while !work.is_empty() {
             tally.add(joined(work.join_next().await)?);
         }
-        next = part.next;
+        after = part.next;
+        if after.is_none() {
+            return Ok(tally);
+        }
     }
-    Ok(tally)
 }
 
 type Joined = Option<Result<Result<Tally, StoreError>, tokio::task::JoinError>>;

@@ -170,6 +170,7 @@ impl Server {
             options: config.options,
             draining: AtomicBool::new(false),
             gates: Gates::default(),
+            editions: crate::serve::people::Editions::default(),
             unsubscribe_key: tokio::sync::OnceCell::default(),
             contended: tokio::sync::Mutex::default(),
         });

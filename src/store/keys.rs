@@ -45,6 +45,10 @@ pub(super) const FLAG: u8 = b'f';
 pub(super) const SUPPRESSION: u8 = b's';
 /// How often things happened to steps of sequences.
 pub(super) const TALLY: u8 = b't';
+/// Editions of sequences by sequence and hash.
+pub(super) const EDITION: u8 = b'v';
+/// How many people follow each edition.
+pub(super) const FOLLOWERS: u8 = b'y';
 /// Pieces of long rows.
 pub(super) const CHUNK: u8 = b'z';
 /// How much work waits in each lane.
@@ -230,6 +234,31 @@ pub(super) fn sequence(sequence: &str) -> Vec<u8> {
 /// The newest enrolment of a key.
 pub(super) fn enrolment(sequence: &str, key: &str) -> Vec<u8> {
     Key(self::sequence(sequence)).text(key).0
+}
+
+/// All editions of a sequence.
+pub(super) fn editions(sequence: &str) -> Vec<u8> {
+    Key::new(EDITION).text(sequence).0
+}
+
+/// An edition of a sequence.
+pub(super) fn edition(sequence: &str, hash: &str) -> Vec<u8> {
+    Key(editions(sequence)).text(hash).0
+}
+
+/// How many people follow each edition of a sequence.
+pub(super) fn all_followers(sequence: &str) -> Vec<u8> {
+    Key::new(FOLLOWERS).text(sequence).0
+}
+
+/// How many people follow an edition of a sequence.
+pub(super) fn followers(sequence: &str, hash: &str) -> Vec<u8> {
+    Key(all_followers(sequence)).text(hash).0
+}
+
+/// How many people follow the edition of this row.
+pub(super) fn followers_of(edition: &[u8]) -> Vec<u8> {
+    [&[FOLLOWERS], edition.get(1..).unwrap_or_default()].concat()
 }
 
 /// A person's enrolments.

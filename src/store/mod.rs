@@ -29,6 +29,7 @@ use crate::model::queue::{
     Attempt, Counted, Enrolment, Execution, ExecutionState, Job, JobState, Leased, LogLine,
     Progress, Record, Refusal,
 };
+use crate::model::rules::Edition;
 
 pub use self::care::{Backup, Contents, Unfit, check as check_backup};
 pub use self::doctor::{Finding, Flaw};
@@ -212,6 +213,17 @@ pub enum WebhookLog {
     Attempt(Attempt),
 }
 
+/// People who are mid-way in one edition of a sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Following {
+    /// The sequence.
+    pub sequence: String,
+    /// Hash of the edition.
+    pub edition: String,
+    /// How many; at least 1.
+    pub people: u64,
+}
+
 /// Everything a person's address is on the suppression list for.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Suppression {
@@ -285,6 +297,18 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         skip: usize,
         take: usize,
     ) -> Answer<'_, Page<Enrolment>>;
+    /// Enrolments of one sequence by key, from just behind this key on (from the first one
+    /// where there is none), at most so many.
+    fn enrolments_behind(
+        &self,
+        sequence: &str,
+        after: Option<String>,
+        take: usize,
+    ) -> Answer<'_, Vec<Enrolment>>;
+    /// An edition of a sequence that somebody has begun, and since when it is kept.
+    fn edition(&self, sequence: &str, hash: &str) -> Answer<'_, Option<(Edition, i64)>>;
+    /// How many people are mid-way by each edition, of one sequence or all.
+    fn midway(&self, sequence: Option<String>) -> Answer<'_, Vec<Following>>;
     /// A person's newest enrolment of each sequence and key, by sequence and key.
     fn enrolments_of(&self, person: &str) -> Answer<'_, Vec<Enrolment>>;
 

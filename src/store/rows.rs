@@ -147,6 +147,26 @@ impl StoredEnrolment {
     }
 }
 
+/// An edition of a sequence that somebody has begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredEdition {
+    pub(super) text: String,
+    /// When it was kept: somebody began with it, or was moved to it, for the first time.
+    pub(super) since: i64,
+}
+
+/// How many people follow an edition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Followers {
+    pub(super) sequence: String,
+    /// Hash of the edition.
+    pub(super) edition: String,
+    /// Active enrolments.
+    pub(super) people: u64,
+    /// When that last changed.
+    pub(super) updated: i64,
+}
+
 /// What a due row stands for; the id is in its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Due {

@@ -9,13 +9,16 @@ use super::care::tap::Tap;
 use super::claims::Claims;
 use super::kv::{Batch, Kv};
 use super::ledger::{Ledger, Purge};
+use super::rows::StoredEdition;
 use super::{
     Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
-    JobFilter, Page, Stat, Store, StoreError, Suppression, WebhookLog, care, doctor, read, rows,
+    Following, JobFilter, Page, Stat, Store, StoreError, Suppression, WebhookLog, care, doctor,
+    read, rows,
 };
 use crate::base::Id;
 use crate::model::commit::{Commit, Finished};
 use crate::model::queue::{Attempt, Counted, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use crate::model::rules::Edition;
 
 /// How requests and readers reach a ledger and its rows.
 pub(super) trait Runner: Send + Sync + std::fmt::Debug {
@@ -158,6 +161,29 @@ impl<R: Runner> Store for R {
         take: usize,
     ) -> Answer<'_, Page<Enrolment>> {
         self.walk(move |kv, _| read::enrolments(kv, sequence.as_deref(), skip, take))
+    }
+
+    fn enrolments_behind(
+        &self,
+        sequence: &str,
+        after: Option<String>,
+        take: usize,
+    ) -> Answer<'_, Vec<Enrolment>> {
+        let sequence = sequence.to_owned();
+        self.walk(move |kv, _| read::enrolments_behind(kv, &sequence, after.as_deref(), take))
+    }
+
+    fn edition(&self, sequence: &str, hash: &str) -> Answer<'_, Option<(Edition, i64)>> {
+        self.look(|kv, _| {
+            let found: Option<StoredEdition> =
+                rows::read(kv, &super::keys::edition(sequence, hash))?;
+            Ok(found
+                .map(|found| (Edition { hash: hash.to_owned(), text: found.text }, found.since)))
+        })
+    }
+
+    fn midway(&self, sequence: Option<String>) -> Answer<'_, Vec<Following>> {
+        self.walk(move |kv, _| read::midway(kv, sequence.as_deref()))
     }
 
     fn enrolments_of(&self, person: &str) -> Answer<'_, Vec<Enrolment>> {

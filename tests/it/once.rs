@@ -78,6 +78,7 @@ fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::
         options: Options { jitter: false, ..Options::default() },
         draining: false.into(),
         gates: Gates::default(),
+        editions: rulerun::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
         contended: tokio::sync::Mutex::default(),
     });

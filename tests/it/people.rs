@@ -3,6 +3,7 @@
 
 mod backtest;
 mod edits;
+mod pinning;
 mod story;
 
 use std::process::{Command, Stdio};

@@ -282,6 +282,7 @@ fn a_step_that_comes_due_is_never_found_outside_its_window_at_any_speed() {
         for (step, due) in enrolment.plan.iter().step_by(each) {
             let due = engine::Due {
                 enrolment: &enrolment,
+                began_with: None,
                 step,
                 planned: *due,
                 payload: payload.as_object().unwrap(),

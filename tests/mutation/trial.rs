@@ -109,6 +109,7 @@ async fn try_out(rules: Arc<RuleSet>) -> Vec<String> {
         options: Options::default(),
         draining: false.into(),
         gates: Gates::default(),
+        editions: rulerun::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
         contended: tokio::sync::Mutex::default(),
     });

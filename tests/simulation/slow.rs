@@ -7,9 +7,10 @@ use std::time::Duration;
 use rulerun::base::Id;
 use rulerun::model::commit::{Commit, Finished};
 use rulerun::model::queue::{Attempt, Counted, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use rulerun::model::rules::Edition;
 use rulerun::store::{
     Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
-    JobFilter, MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog,
+    Following, JobFilter, MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog,
 };
 use tokio::sync::Notify;
 
@@ -133,6 +134,7 @@ impl Store for Slow {
         tallies(sequence: Option<String>) -> Vec<(Counted, u64)>;
         webhook_logs(since: i64, take: usize) -> Vec<WebhookLog>;
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Page<Enrolment>;
+        midway(sequence: Option<String>) -> Vec<Following>;
         retry(jobs: Vec<Id>, now: i64) -> usize;
         clock_was_set(by: i64, now: i64) -> usize;
         backup(backup: Backup) -> Backup;
@@ -149,6 +151,19 @@ impl Store for Slow {
         flag(name) -> Option<String>;
         flags(prefix) -> Vec<(String, String)>;
         enrolments_of(person) -> Vec<Enrolment>;
+    }
+
+    fn enrolments_behind(
+        &self,
+        sequence: &str,
+        after: Option<String>,
+        take: usize,
+    ) -> Answer<'_, Vec<Enrolment>> {
+        self.inner.enrolments_behind(sequence, after, take)
+    }
+
+    fn edition(&self, sequence: &str, hash: &str) -> Answer<'_, Option<(Edition, i64)>> {
+        self.inner.edition(sequence, hash)
     }
 
     fn records(&self, name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>> {

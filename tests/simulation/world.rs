@@ -99,6 +99,7 @@ fn start(shared: &Arc<Shared>, revision: u32) -> Process {
         options: Options::default(),
         draining: false.into(),
         gates: Gates::default(),
+        editions: rulerun::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
         contended: tokio::sync::Mutex::default(),
     });

@@ -16,6 +16,7 @@ mod care;
 mod damage;
 mod deaths;
 mod disk;
+mod editions;
 mod fairness;
 mod help;
 mod queue;

@@ -271,6 +271,7 @@ fn replan(one: &rulerun::model::Enrolment, from: u32, left: &[(&str, i64)]) -> W
         key: one.key.clone(),
         enrolment: one.id,
         from,
+        rules: "r2".into(),
         left: left.iter().map(|(name, due)| ((*name).into(), *due)).collect(),
         step: (!left.is_empty()).then(mail),
     }

@@ -181,9 +181,14 @@ impl Oracle {
                     self.advance(&place, *from, step.clone(), now);
                 }
             }
-            Write::Replan { sequence, key, enrolment, from, left, step } => {
+            Write::Edition { .. } => {}
+            Write::Replan { sequence, key, enrolment, from, rules, left, step } => {
                 let place = (sequence.clone(), key.clone());
-                return self.replan(&place, *enrolment, *from, left, step.clone(), now);
+                let done = self.replan(&place, *enrolment, *from, left, step.clone(), now);
+                if let Some((one, _)) = self.enrolments.get_mut(&place).filter(|_| done) {
+                    one.rules.clone_from(rules);
+                }
+                return done;
             }
             Write::Stop { sequence, person, key, reason } => {
                 let found: Vec<_> = self

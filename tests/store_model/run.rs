@@ -239,6 +239,7 @@ impl World<'_> {
                     key: place.1.clone(),
                     enrolment: one.id,
                     from: one.next,
+                    rules: format!("edited-{call}"),
                     left: (0..steps).map(|step| (name(step), now + step * gap)).collect(),
                     step: (steps > 0).then(mail),
                 });

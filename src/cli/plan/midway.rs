@@ -39,6 +39,8 @@ pub(super) struct Midway {
     waiting: BTreeMap<String, usize>,
     /// How many have each step still before them.
     ahead: BTreeMap<String, usize>,
+    /// How many follow each version of the sequence, by its hash, and since when it is known.
+    versions: BTreeMap<String, (usize, Option<i64>)>,
     /// E-mails and steps whose time would change, be dropped or be added.
     counts: [usize; 3],
     /// People to whom one of these happens.
@@ -55,6 +57,10 @@ pub(super) fn look(source: &Source, edit: &Edit<'_>, name: &str) -> Result<Midwa
     source.each_active(name, |part| {
         for started in &part.people {
             found.meet(edit, started);
+            let hash = &started.enrolment.rules;
+            let (people, since) = found.versions.entry(hash.clone()).or_default();
+            *people += 1;
+            *since = part.since.get(hash).copied();
         }
     })?;
     Ok(found)
@@ -114,17 +120,53 @@ impl Midway {
             if difference::text_changes(was, now) {
                 told.push(format!("the new text of {step} goes to {people}"));
             }
-            let changed = live_facts(was, now);
+            let changed = changed(was, now, new.everyone);
             if !changed.is_empty() {
+                let counts = if changed.len() == 1 { "counts" } else { "count" };
                 let changed = changed.join(" and ");
-                told.push(format!("the new {changed} of {step} counts for {people}"));
+                told.push(format!("the new {changed} of {step} {counts} for {people}"));
             }
         }
         let source = |one: &Sequence| one.stop_when.as_ref().map(|guard| guard.source().to_owned());
-        if old.is_some_and(|old| source(old) != source(new)) {
+        if new.everyone && old.is_some_and(|old| source(old) != source(new)) {
             told.push(String::from("the new stop-when is looked at before every further send"));
         }
         told
+    }
+
+    /// Those who follow neither the version that runs nor the edited one, newest first: since
+    /// when it is known, its hash, and how many they are.
+    fn older(&self, edit: &Edit<'_>) -> Vec<(i64, &str, usize)> {
+        let hash = |rules: &RuleSet| Some(rules.sequences.get(&self.name)?.edition.hash.clone());
+        let current = [edit.old.and_then(hash), hash(edit.new)];
+        // With an edit for everyone nobody stays behind, and where it is gone nothing counts.
+        if self.reaches(edit) || current[1].is_none() {
+            return Vec::new();
+        }
+        let is_older = |known: &str| !current.iter().flatten().any(|current| current == known);
+        let versions = self.versions.iter().filter(|(hash, _)| is_older(hash));
+        let mut older: Vec<_> = versions
+            .filter_map(|(hash, (people, since))| Some(((*since)?, hash.as_str(), *people)))
+            .collect();
+        older.sort_unstable_by(|one, other| other.cmp(one));
+        older
+    }
+
+    /// "2 people are judged by the version of Mon 1 Dec 2025 11:30 (9f86d081)".
+    fn by_versions(&self, edit: &Edit<'_>, local: &Local) -> Vec<String> {
+        let older = self.older(edit);
+        let told = |(since, hash, people): &(i64, &str, usize)| {
+            let is = if *people == 1 { "is" } else { "are" };
+            let since = local.moment(time::from_millis(*since));
+            let people = out::count_people(*people);
+            format!("{people} {is} judged by the version of {since} ({})", out::short(hash))
+        };
+        let mut lines: Vec<String> = older.iter().take(NAMED).map(told).collect();
+        let rest: usize = older.iter().skip(NAMED).map(|(.., people)| people).sum();
+        if rest > 0 {
+            lines.push(format!("{} by still older ones", out::count_people(rest)));
+        }
+        lines
     }
 
     /// For programs.
@@ -142,6 +184,7 @@ impl Midway {
                 json!({ "step": step, "change": "added", "from": null, "to": at(due) })
             }
         };
+        let version = |(hash, (people, since)): (&String, &(usize, Option<i64>))| json!({ "hash": hash, "since": since.map(time::format_millis), "people": people });
         let person = |(to, changes): &(String, Vec<Change>)| json!({ "to": to, "changes": changes.iter().map(change).collect::<Value>() });
         json!({
             "sequence": self.name,
@@ -153,6 +196,7 @@ impl Midway {
             "left_alone": self.left_alone,
             "such_as": self.named.iter().map(person).collect::<Value>(),
             "at_once": self.at_once(edit),
+            "versions": self.versions.iter().map(version).collect::<Value>(),
         })
     }
 
@@ -163,13 +207,16 @@ impl Midway {
 
     /// Whether the edit means anything for them.
     pub(super) fn is_met(&self, edit: &Edit<'_>) -> bool {
-        self.reached + self.left_alone > 0 || !self.at_once(edit).is_empty()
+        self.reached + self.left_alone > 0
+            || !self.at_once(edit).is_empty()
+            || !self.older(edit).is_empty()
     }
 
     /// For people.
     pub(super) fn lines(&self, edit: &Edit<'_>, local: &Local) -> Vec<String> {
         let mut lines = vec![self.whereabouts()];
         let at_once = self.at_once(edit);
+        lines.extend(self.by_versions(edit, local));
         if !at_once.is_empty() {
             let lives = edit.old.is_some_and(|old| old.hash == edit.new.hash);
             let when = if lives { "As the rules stand:" } else { "When this goes live:" };
@@ -226,20 +273,20 @@ impl Midway {
             format!("It says apply=\"everyone\", so this changes {what} for {whom}:")
         } else {
             format!(
-                "They keep the times that they began with: nothing moves until apply=\"everyone\".\n\
+                "They keep the times and conditions that they began with: nothing moves until apply=\"everyone\".\n\
                  With it, this would change {what} for {whom}:"
             )
         }
     }
 }
 
-/// What is read live of a step, besides its text.
-fn live_facts(was: &SequenceStep, now: &SequenceStep) -> Vec<&'static str> {
+/// What changes of a step for those who are mid-way, besides its text: what is read live, and
+/// with an edit for everyone its condition and limit too.
+fn changed(was: &SequenceStep, now: &SequenceStep, everyone: bool) -> Vec<&'static str> {
     let (was, now) = (super::facts::step(was), super::facts::step(now));
-    ["subject", "when", "max-late", "via", "fields"]
-        .into_iter()
-        .filter(|label| was.get(label) != now.get(label))
-        .collect()
+    let pinned = |label: &&str| everyone || !matches!(*label, "when" | "max-late");
+    let labels = ["subject", "when", "max-late", "via", "fields"].into_iter().filter(pinned);
+    labels.filter(|label| was.get(label) != now.get(label)).collect()
 }
 
 fn find<'a>(sequence: &'a Sequence, step: &str) -> Option<&'a SequenceStep> {

@@ -37,7 +37,8 @@ pub struct Enrolment {
     pub payload: Option<String>,
     /// When it was started.
     pub started: i64,
-    /// Hash of the rule set that started it.
+    /// Hash of the edition of the sequence that it follows: the one that it was started with,
+    /// or that an edit for everyone has moved it to.
     pub rules: String,
     /// Each step's name with the moment it is due, fixed at the start.
     pub plan: Vec<(String, i64)>,

@@ -3,6 +3,7 @@
 //! as a whole when a file changes.
 
 mod calendar;
+mod edition;
 mod event;
 mod schema;
 mod sequence;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use self::calendar::{Days, Holiday, Hours};
+pub use self::edition::Edition;
 pub use self::event::Event;
 pub use self::schema::{RecordRules, Schema};
 pub use self::sequence::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fill, Window};
+use super::{Edition, Fill, Window};
 use crate::base::{Delay, FileId, Span};
 use crate::guard::Guard;
 use crate::template::Template;
@@ -57,6 +57,8 @@ pub struct Sequence {
     pub everyone: bool,
     /// The steps in order.
     pub steps: Vec<SequenceStep>,
+    /// What stays as it is for those who begin it now.
+    pub edition: Arc<Edition>,
     /// Where it is written.
     pub span: Span,
 }

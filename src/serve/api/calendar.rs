@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use serde_json::Value;
 
 use super::answer::{Answer, At, Fault, ok};
 use super::parameters;
 use super::query::Asked;
 use super::shapes;
-use crate::model::JobState;
 use crate::model::queue::CAPTURED;
+use crate::model::{Enrolment, JobState};
 use crate::serve::app::App;
 use crate::serve::people::{self, Wanted};
 use crate::serve::settings::Live;
-use crate::store::JobFilter;
+use crate::store::{JobFilter, StoreError};
 
 /// `GET /outbox`: e-mails that were captured because no mail service is set up. The store
 /// lists jobs by when their execution came; within a page, what was captured last is first.
@@ -36,23 +37,37 @@ pub(super) async fn sequences(State(app): State<Arc<App>>, asked: Asked) -> Answ
     let rows = query.rows(parameters::MANY)?;
     let sequence = query.text("sequence");
     let page = app.store.enrolments(sequence.clone(), rows.skip, rows.take).await?;
+    let live = app.live.load_full();
     if let Some(name) = sequence.filter(|_| page.total == 0) {
-        known_sequence(&app, &app.live.load_full(), &name).await?;
+        known_sequence(&app, &live, &name).await?;
     }
-    ok(&shapes::page(page.rows.iter().map(shapes::enrolment), page.total))
+    ok(&shapes::page(enrolments(&app, &live, &page.rows).await?, page.total))
 }
 
-/// `GET /sequences/{name}/active?from=&size=`: who is mid-way, with what they began with. It
-/// is read part by part; `next` says where the next one begins.
+/// Enrolments, each with the version of its sequence that it follows.
+pub(super) async fn enrolments(
+    app: &App,
+    live: &Live,
+    rows: &[Enrolment],
+) -> Result<Vec<Value>, StoreError> {
+    let mut told = Vec::with_capacity(rows.len());
+    for one in rows {
+        let version = app.editions.told(&*app.store, &live.rules, one).await?;
+        told.push(shapes::enrolment(one, &version));
+    }
+    Ok(told)
+}
+
+/// `GET /sequences/{name}/active?after=&size=`: who is mid-way, with what they began with. It
+/// is read part by part; `next` is the `after` of the next one.
 pub(super) async fn active(
     State(app): State<Arc<App>>,
     At(name): At<String>,
     asked: Asked,
 ) -> Answer {
     let query = asked.only(parameters::ACTIVE)?;
-    let from = query.number("from", 0, usize::MAX)?.unwrap_or(0);
     let size = query.number("size", 1, parameters::MANY)?.unwrap_or(parameters::MANY);
-    ok(&people::active(&*app.store, &name, from, size).await?.shape())
+    ok(&people::active(&*app.store, &name, query.text("after"), size).await?.shape())
 }
 
 /// `GET /schedule?from=&to=&sequence=&person=`: everything that is due in between, the

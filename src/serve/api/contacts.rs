@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, At, Fault, ok};
-use super::shapes;
+use super::{calendar, shapes};
 use crate::model::Record;
 use crate::serve::app::{App, object};
 use crate::serve::people;
@@ -28,11 +28,12 @@ pub(super) async fn one(State(app): State<Arc<App>>, At(email): At<String>) -> A
     if contact.is_none() && suppressions.is_empty() && executions == 0 && enrolments.is_empty() {
         return Err(unknown(&person));
     }
+    let enrolments = calendar::enrolments(&app, &app.live.load_full(), &enrolments).await?;
     ok(&json!({
         "email": person,
         "contact": contact.map(|record| Value::Object(object(&record.fields))),
         "suppressions": suppressions.iter().map(shapes::suppression).collect::<Value>(),
-        "enrolments": enrolments.iter().map(shapes::enrolment).collect::<Value>(),
+        "enrolments": enrolments,
         "executions": executions,
     }))
 }

@@ -186,11 +186,7 @@ pub(super) const SCHEDULE: &[Parameter] = &[
 ];
 /// `GET /sequences/{name}/active`.
 pub(super) const ACTIVE: &[Parameter] = &[
-    parameter(
-        "from",
-        "Where this part begins: the last one's `next`.",
-        Holds::Number(0, usize::MAX, Some(0)),
-    ),
+    parameter("after", "Behind which key this part begins: the last one's `next`.", Holds::Text),
     parameter("size", "So many are looked at.", Holds::Number(1, MANY, Some(MANY))),
 ];
 /// A call without parameters.

@@ -234,7 +234,7 @@ pub(super) fn record(record: &Record) -> Value {
 }
 
 /// One person in one sequence.
-pub(super) fn enrolment(enrolment: &Enrolment) -> Value {
+pub(super) fn enrolment(enrolment: &Enrolment, version: &Value) -> Value {
     let (state, reason) = match &enrolment.state {
         EnrolmentState::Active => ("active", None),
         EnrolmentState::Finished => ("finished", None),
@@ -252,6 +252,7 @@ pub(super) fn enrolment(enrolment: &Enrolment) -> Value {
         "started_at": at(enrolment.started),
         "updated_at": at(enrolment.updated),
         "zone": enrolment.zone,
+        "version": version,
         "execution_id": enrolment.execution.to_string(),
         "next": enrolment.upcoming().map(step),
         "reached": enrolment.plan.iter().take(reached).map(step).collect::<Value>(),

@@ -325,7 +325,12 @@ fn of_people() -> Vec<Call> {
         ("complete", flag()),
         ("zone", text()),
     ]);
-    let active = object([("results", list(named("Midway"))), ("next", or_null(count()))]);
+    let version = object([("hash", text()), ("since", time())]);
+    let active = object([
+        ("results", list(named("Midway"))),
+        ("next", or_null(text())),
+        ("versions", list(version)),
+    ]);
     vec![
         Call::get(
             "/api/v1/contacts/{email}",

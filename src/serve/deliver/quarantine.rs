@@ -15,7 +15,7 @@ impl Deliver {
         }
         let mut advance = Vec::new();
         if let Task::Step { sequence, key, enrolment, step } = &leased.job.task {
-            match self.scene(sequence, key, Some(*enrolment), step).await {
+            match self.scene(live, (sequence, key), Some(*enrolment), step).await {
                 Ok(Ok(scene)) => advance = self.advance(live, &scene),
                 // It ended meanwhile: nothing follows.
                 Ok(Err(_)) => {}

@@ -17,7 +17,7 @@ use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{
     CAPTURED, Enrolment, EnrolmentState, Job, Leased, Level, LogLine, Task, Transition,
 };
-use crate::model::rules::{Event, MailKind, Sender};
+use crate::model::rules::{Event, MailKind, Sender, Sequence};
 use crate::model::{Call, Origin};
 use crate::serve::app::{Accepted, object};
 use crate::serve::ingress::unsubscribe;
@@ -29,6 +29,8 @@ use crate::store::{Finish, StoreError};
 /// What a step needs to see.
 pub(super) struct Scene {
     enrolment: Enrolment,
+    /// The sequence that the person follows, where it is not the one of now.
+    began_with: Option<Arc<Sequence>>,
     step: String,
     payload: Map<String, Value>,
     contact: Option<Map<String, Value>>,
@@ -41,7 +43,7 @@ impl Deliver {
         let Task::Step { sequence, key, enrolment, step } = &leased.job.task else {
             return Before::Go(Box::new(leased));
         };
-        let scene = match self.scene(sequence, key, Some(*enrolment), step).await {
+        let scene = match self.scene(live, (sequence, key), Some(*enrolment), step).await {
             Ok(Ok(scene)) => scene,
             Ok(Err(why)) => {
                 self.end(&leased.job, leased.lease, Transition::Cancelled(why), None, Vec::new())
@@ -140,6 +142,7 @@ impl Deliver {
     fn decide(&self, live: &Live, job: &Job, scene: &Scene) -> StepDecision {
         let due = Due {
             enrolment: &scene.enrolment,
+            began_with: scene.began_with.as_deref(),
             step: &scene.step,
             planned: job.planned,
             payload: &scene.payload,
@@ -164,7 +167,7 @@ impl Deliver {
         let (Task::Email(email), Some((sequence, key))) = (&job.task, &job.enrolment) else {
             return Ok(None);
         };
-        let scene = self.scene(sequence, key, None, &email.name).await?;
+        let scene = self.scene(live, (sequence, key), None, &email.name).await?;
         Ok(match scene.map(|scene| self.decide(live, job, &scene)) {
             Err(why) | Ok(StepDecision::Skip(why) | StepDecision::Stop(why)) => {
                 Some(Transition::Cancelled(why))
@@ -177,8 +180,8 @@ impl Deliver {
     /// Fetches what a step needs; the inner error says why there is nothing to do.
     pub(super) async fn scene(
         &self,
-        sequence: &str,
-        key: &str,
+        live: &Live,
+        (sequence, key): (&str, &str),
         id: Option<Id>,
         step: &str,
     ) -> Result<Result<Scene, String>, StoreError> {
@@ -193,6 +196,7 @@ impl Deliver {
         if let EnrolmentState::Stopped(why) = &enrolment.state {
             return Ok(Err(format!("stopped: {why}")));
         }
+        let began_with = self.app.editions.followed(&**store, &live.rules, &enrolment).await?;
         let payload = people::payload(&**store, &enrolment).await?;
         let mut contact = store.record("contact", &enrolment.to).await?;
         if contact.is_none() && enrolment.to != enrolment.person {
@@ -204,6 +208,7 @@ impl Deliver {
             payload,
             contact: contact.map(|record| object(&record.fields)),
             suppressed: suppressed.into_iter().map(|entry| entry.reason).collect(),
+            began_with,
             enrolment,
         }))
     }

@@ -65,8 +65,13 @@ impl Folder {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn active(&self, sequence: &str, from: usize, size: usize) -> Result<Midway, StoreError> {
-        self.runtime.block_on(active(self.store(), sequence, from, size))
+    pub fn active(
+        &self,
+        sequence: &str,
+        after: Option<String>,
+        size: usize,
+    ) -> Result<Midway, StoreError> {
+        self.runtime.block_on(active(self.store(), sequence, after, size))
     }
 
     /// Recorded calls, a part of all of them.

@@ -1,6 +1,8 @@
 //! Who is in the middle of a sequence, with what they began with: what an edit is measured
 //! against.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{at, payload};
@@ -15,47 +17,61 @@ use crate::store::{Store, StoreError};
 pub struct Midway {
     /// Those who are mid-way.
     pub people: Vec<Started>,
-    /// Where the next part begins; none when this was the last.
-    pub next: Option<usize>,
+    /// Behind which key the next part begins; none when this was the last.
+    pub next: Option<String>,
+    /// Since when each edition is known that one of them follows, by its hash.
+    pub since: BTreeMap<String, i64>,
 }
 
-/// The part that begins at `from`: of so many who were ever in the sequence, those who are
-/// mid-way. A person who comes meanwhile may be told twice, and none is left out: nobody is
-/// ever taken off the list.
+/// The part that begins behind the key `after`: of so many who were ever in the sequence, those
+/// who are mid-way. Whoever comes meanwhile may be left out; nobody is told twice.
 ///
 /// # Errors
 /// The store cannot be read.
 pub async fn active(
     store: &dyn Store,
     sequence: &str,
-    from: usize,
+    after: Option<String>,
     size: usize,
 ) -> Result<Midway, StoreError> {
-    let rows = store.enrolments(Some(sequence.to_owned()), from, size).await?.rows;
-    let next = (rows.len() == size).then_some(from.saturating_add(size));
-    let mut people = Vec::new();
+    let rows = store.enrolments_behind(sequence, after, size).await?;
+    let last = rows.last().filter(|_| rows.len() == size);
+    let next = last.map(|last| last.key.clone());
+    let (mut people, mut since) = (Vec::new(), BTreeMap::new());
     for enrolment in rows {
         if enrolment.state == EnrolmentState::Active {
+            if !since.contains_key(&enrolment.rules)
+                && let Some((_, kept)) = store.edition(sequence, &enrolment.rules).await?
+            {
+                since.insert(enrolment.rules.clone(), kept);
+            }
             let payload = payload(store, &enrolment).await?;
             people.push(Started { enrolment, payload });
         }
     }
-    Ok(Midway { people, next })
+    Ok(Midway { people, next, since })
 }
 
 impl Midway {
     /// For the API.
     #[must_use]
     pub fn shape(&self) -> Value {
-        json!({ "results": self.people.iter().map(person).collect::<Value>(), "next": self.next })
+        let results: Value = self.people.iter().map(person).collect();
+        let version = |(hash, since): (&String, &i64)| json!({ "hash": hash, "since": at(*since) });
+        let versions: Value = self.since.iter().map(version).collect();
+        json!({ "results": results, "next": self.next, "versions": versions })
     }
 
     /// Reads [`shape`](Self::shape) back; none when it is none.
     #[must_use]
     pub fn read(shape: &Value) -> Option<Self> {
         let people = shape["results"].as_array()?.iter().map(read).collect::<Option<_>>()?;
-        let next = shape["next"].as_u64().and_then(|next| next.try_into().ok());
-        Some(Self { people, next })
+        let next = shape["next"].as_str().map(str::to_owned);
+        let version = |version: &Value| {
+            Some((version["hash"].as_str()?.to_owned(), moment(&version["since"])?))
+        };
+        let since = shape["versions"].as_array()?.iter().map(version).collect::<Option<_>>()?;
+        Some(Self { people, next, since })
     }
 }
 
@@ -78,10 +94,13 @@ fn person(started: &Started) -> Value {
     })
 }
 
+fn moment(value: &Value) -> Option<i64> {
+    time::parse_time(value.as_str()?).ok().map(time::millis)
+}
+
 fn read(shape: &Value) -> Option<Started> {
     let text = |name: &str| shape[name].as_str().map(str::to_owned);
     let id = |name: &str| shape[name].as_str()?.parse::<Id>().ok();
-    let moment = |value: &Value| time::parse_time(value.as_str()?).ok().map(time::millis);
     let step = |step: &Value| Some((step["step"].as_str()?.to_owned(), moment(&step["due"])?));
     let started = moment(&shape["started_at"])?;
     Some(Started {

@@ -4,6 +4,7 @@
 //! the rules.
 
 mod calls;
+mod editions;
 mod folder;
 mod midway;
 mod schedule;
@@ -20,6 +21,7 @@ use crate::model::{Enrolment, Job, RuleSet};
 use crate::store::{ExecutionRow, JobFilter, Store, StoreError};
 
 pub use calls::{Cursor, Recorded, Recording, Remembered, Sent, calls};
+pub use editions::Editions;
 pub use folder::Folder;
 pub use midway::{Midway, active};
 pub use schedule::{Wanted, schedule};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{at, payload};
+use super::{Editions, at, payload};
 use crate::base::{Id, Zone, time};
 use crate::engine;
 use crate::model::queue::Task;
@@ -74,7 +74,13 @@ pub async fn schedule(
     let more = coming.len().saturating_sub(wanted.size);
     coming.truncate(wanted.size);
     complete &= more == 0;
-    let mut teller = Teller { store, rules, payloads: HashMap::new(), barred: HashMap::new() };
+    let mut teller = Teller {
+        store,
+        rules,
+        editions: Editions::default(),
+        payloads: HashMap::new(),
+        barred: HashMap::new(),
+    };
     let mut results = Vec::with_capacity(coming.len());
     for one in &coming {
         results.push(teller.tell(one).await?);
@@ -184,6 +190,7 @@ fn put_off(job: &Job, due: i64) -> Option<String> {
 struct Teller<'a> {
     store: &'a dyn Store,
     rules: &'a RuleSet,
+    editions: Editions,
     payloads: HashMap<Id, Map<String, Value>>,
     barred: HashMap<String, Vec<String>>,
 }
@@ -205,6 +212,7 @@ impl Teller<'_> {
             "subject": null,
             "when": null,
             "stop_when": null,
+            "version": null,
             "note": null,
         });
         match (&job.task, found, enrolment) {
@@ -214,10 +222,18 @@ impl Teller<'_> {
                 let source = |guard: &Option<crate::guard::Guard>| {
                     guard.as_ref().map(|guard| Value::from(guard.source()))
                 };
-                entry["when"] = source(&step.when).into();
-                entry["stop_when"] = source(&sequence.stop_when).into();
+                let followed = self.editions.followed(self.store, self.rules, one).await?;
+                let then = followed.as_deref().unwrap_or(sequence);
+                let own = then.steps.iter().find(|own| own.name == step.name);
+                // A step that the edition does not know is judged as the rules say now.
+                let (then, own) = own.map_or((sequence, step), |own| (then, own));
+                entry["when"] = source(&own.when).into();
+                entry["stop_when"] = source(&then.stop_when).into();
+                if followed.is_some() {
+                    entry["version"] = self.editions.told(self.store, self.rules, one).await?;
+                }
                 let barred = self.barred(one, sequence, step).await?;
-                let moved = put_off(job, *due).or_else(|| self.moved(one, sequence, step, *due));
+                let moved = put_off(job, *due).or_else(|| self.moved(one, then, own, *due));
                 entry["note"] = barred.or(moved).into();
             }
             (Task::Step { sequence, .. }, None, _) => {

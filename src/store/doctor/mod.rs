@@ -47,6 +47,8 @@ pub enum Flaw {
     NotInLine,
     /// A place in a line whose job is over.
     LineForNothing,
+    /// The version of a sequence that somebody follows is not kept.
+    EditionMissing,
     /// An enrolment is active, and nothing of it is left to do.
     Stuck,
     /// An enrolment lists a job as open that is over.
@@ -78,6 +80,7 @@ impl Flaw {
             Self::NoTurn => "no-turn",
             Self::NotInLine => "not-in-line",
             Self::LineForNothing => "line-for-nothing",
+            Self::EditionMissing => "version-missing",
             Self::Stuck => "stuck",
             Self::LiveOver => "live-over",
             Self::OpenCount => "open-count",
@@ -102,6 +105,9 @@ impl Flaw {
             Self::NoTurn => "lines of ordered jobs in which none has its turn",
             Self::NotInLine => "ordered jobs that stand in no line",
             Self::LineForNothing => "places in line of jobs that are over",
+            Self::EditionMissing => {
+                "active enrolments whose version of the sequence is missing: today's rules judge them"
+            }
             Self::Stuck => "active enrolments with nothing left to do",
             Self::LiveOver => "enrolments that wait for a job that is over",
             Self::OpenCount => "executions that count their open jobs wrongly",
@@ -120,6 +126,7 @@ impl Flaw {
             | Self::Unknown
             | Self::BodyMissing
             | Self::CallMissing
+            | Self::EditionMissing
             | Self::Stuck
             | Self::LiveOver => return None,
             Self::NotDue | Self::StepNotDue => "put in the queue at their time",
@@ -156,6 +163,8 @@ pub(super) struct Examination<'k> {
     open: HashMap<Id, u32>,
     /// The counters as a recount says.
     stats: BTreeMap<(String, String), Stat>,
+    /// How many active enrolments follow each edition, by sequence and hash.
+    followers: BTreeMap<(String, String), u64>,
     /// How much work waits in each lane, by the row that says so.
     waiting: BTreeMap<Vec<u8>, u64>,
 }
@@ -169,6 +178,7 @@ pub(super) fn examine(kv: &dyn Kv, now: i64) -> Result<Examination<'_>> {
         fixes: Batch::over(kv),
         open: HashMap::new(),
         stats: BTreeMap::new(),
+        followers: BTreeMap::new(),
         waiting: BTreeMap::new(),
     };
     // The recount first: executions and counters are compared with it.

@@ -41,6 +41,13 @@ impl Examination<'_> {
             return Ok(());
         }
         *self.open.entry(one.execution).or_default() += 1;
+        let place = (one.sequence.clone(), one.rules.clone());
+        let kept = self.has(&keys::edition(&one.sequence, &one.rules))?;
+        *self.followers.entry(place).or_default() += 1;
+        // Where no edition was ever kept, the people came before there were any.
+        if !kept && self.kv.prefix(&keys::editions(&one.sequence), Way::Up).next().is_some() {
+            self.find(Flaw::EditionMissing, example);
+        }
         if let Some(step) = stored.step() {
             match readable(rows::job(self.kv, step.job.id))? {
                 Some(Some(own)) => busy |= own.job.state == JobState::Pending,

@@ -7,11 +7,11 @@ use crate::model::queue::{Attempt, LogLine, Progress, Record, Refusal};
 use crate::store::kv::{Way, chunks, payload};
 use crate::store::ledger::Suspect;
 use crate::store::ledger::purge::KEPT;
-use crate::store::rows::{self, Counter, UsedKey};
+use crate::store::rows::{self, Counter, Followers, StoredEdition, UsedKey};
 use crate::store::{Stat, Suppression, keys};
 
 /// Every kind of row.
-const KINDS: [u8; 21] = [
+const KINDS: [u8; 23] = [
     keys::EXECUTION,
     keys::JOB,
     keys::DUE,
@@ -32,6 +32,8 @@ const KINDS: [u8; 21] = [
     keys::FLAG,
     keys::SUPPRESSION,
     keys::TALLY,
+    keys::EDITION,
+    keys::FOLLOWERS,
     keys::CHUNK,
 ];
 
@@ -52,7 +54,31 @@ impl Examination<'_> {
         for (key, are) in std::mem::take(&mut self.waiting) {
             self.backlog(key, 0, are)?;
         }
+        self.each(keys::FOLLOWERS, |found, _, row: Followers| {
+            let place = (row.sequence.clone(), row.edition.clone());
+            let are = found.followers.remove(&place).unwrap_or_default();
+            found.following(row, are)
+        })?;
+        for ((sequence, edition), are) in std::mem::take(&mut self.followers) {
+            self.following(Followers { sequence, edition, people: 0, updated: self.now }, are)?;
+        }
         Ok(())
+    }
+
+    fn following(&mut self, row: Followers, are: u64) -> Result<()> {
+        if row.people == are {
+            return Ok(());
+        }
+        self.find(Flaw::Counter, || {
+            let says = row.people;
+            format!(
+                "`{}` says {says} people in version {}, there are {are}",
+                row.sequence, row.edition
+            )
+        });
+        self.fixes.begin();
+        let key = keys::followers(&row.sequence, &row.edition);
+        rows::write(&mut self.fixes, key, &Followers { people: are, ..row })
     }
 
     fn backlog(&mut self, key: Vec<u8>, says: u64, are: u64) -> Result<()> {
@@ -91,6 +117,7 @@ impl Examination<'_> {
         self.each(keys::SUSPECT, |_, _, _: Suspect| Ok(()))?;
         self.each(keys::FLAG, |_, _, _: String| Ok(()))?;
         self.each(keys::SUPPRESSION, |_, _, _: Suppression| Ok(()))?;
+        self.each(keys::EDITION, |_, _, _: StoredEdition| Ok(()))?;
         self.each(keys::RECORD, |found, key, record: Record| {
             if keys::record(&record.name, &record.id) != key {
                 found.unreadable(&key);

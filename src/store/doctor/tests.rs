@@ -10,7 +10,7 @@ use crate::model::queue::{JobState, Transition};
 use crate::store::claims::Claims;
 use crate::store::kv::{Batch, Map, Pair};
 use crate::store::ledger::Ledger;
-use crate::store::rows::{self, Counter, StoredEnrolment, StoredJob};
+use crate::store::rows::{self, Counter, Followers, StoredEdition, StoredEnrolment, StoredJob};
 use crate::store::tests::{NOW, call, enrol, id, job, record};
 use crate::store::{Claim, StoreError, keys};
 
@@ -150,6 +150,24 @@ fn whatever_row_is_lost_is_noticed_or_was_not_needed() {
         map.remove(key);
         assert!(ended || !flaws(&map).is_empty(), "{} {}", keys::kind(key), hex::encode(key));
     }
+}
+
+#[test]
+fn a_version_that_people_follow_is_there() {
+    // Where none was ever kept, people came before there were any.
+    assert_eq!(flaws(&busy()), []);
+    is_only_found(Flaw::EditionMissing, |map| {
+        let other = StoredEdition { text: String::new(), since: NOW };
+        let mut batch = Batch::over(map);
+        rows::write(&mut batch, keys::edition("welcome", "r0"), &other).unwrap();
+        for (key, change) in batch.into_changes() {
+            apply(map, key, change);
+        }
+    });
+    is_found_and_mended(Flaw::Counter, |map| {
+        let key = first(map, keys::FOLLOWERS).0;
+        edit(map, key, |followers: &mut Followers| followers.people += 1);
+    });
 }
 
 #[test]

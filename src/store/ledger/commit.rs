@@ -79,12 +79,15 @@ impl Ledger {
                     self.advance(batch, stored, from, step, now)?;
                 }
             }
-            Write::Replan { sequence, key, enrolment, from, left, step } => {
+            Write::Edition { sequence, edition } => {
+                Self::keep_edition(batch, &sequence, &edition, now)?;
+            }
+            Write::Replan { sequence, key, enrolment, from, rules, left, step } => {
                 let found = rows::enrolment(batch, &sequence, &key)?;
                 let Some(stored) = found.filter(|stored| stored.enrolment.id == enrolment) else {
                     return Ok(false);
                 };
-                return self.replan(batch, stored, from, left, step, now);
+                return self.replan(batch, stored, (from, rules, left), step, now);
             }
             Write::Stop { sequence, person, key, reason } => {
                 let found = enrolments_of(batch, &sequence, &person, key.as_deref())?;
@@ -188,6 +191,7 @@ impl Ledger {
         let delta = self.delta(enrolment.execution);
         delta.opened(enrolment.upcoming().map(|(_, due)| *due));
         delta.enrolled.push((sequence, key));
+        Self::follows(batch, &enrolment, true, now)?;
         let stored = StoredEnrolment::new(enrolment, step);
         self.queue_step(batch, &stored)?;
         self.write_enrolment(batch, stored, now)?;
@@ -234,6 +238,7 @@ impl Ledger {
         let mut enrolment = stored.enrolment.clone();
         enrolment.state = EnrolmentState::Stopped(reason.to_owned());
         let (execution, live) = (enrolment.execution, enrolment.live.clone());
+        Self::follows(batch, &enrolment, false, now)?;
         let line = LogLine {
             at: now,
             level: Level::Info,

@@ -14,6 +14,7 @@
 mod claim;
 mod clock;
 mod commit;
+mod editions;
 mod finish;
 pub(super) mod progress;
 pub(super) mod purge;

@@ -4,7 +4,7 @@ use super::Ledger;
 use crate::base::Id;
 use crate::model::queue::{Attempt, JobState};
 use crate::store::kv::{Batch, Kv as _, Pair, Way};
-use crate::store::rows::{self, Head, StoredJob, UsedKey};
+use crate::store::rows::{self, Head, StoredEdition, StoredJob, UsedKey};
 use crate::store::{StoreError, keys};
 
 /// No call is forgotten earlier: so long a repetition gets its answer.
@@ -14,8 +14,8 @@ const STEP: usize = 200;
 
 /// The kinds of rows that a purge walks, in this order: jobs go after their executions,
 /// attempts after their jobs.
-const KINDS: [u8; 5] =
-    [keys::EXECUTION, keys::JOB, keys::ATTEMPT, keys::REFUSAL, keys::IDEMPOTENCY];
+const KINDS: [u8; 6] =
+    [keys::EXECUTION, keys::JOB, keys::ATTEMPT, keys::REFUSAL, keys::IDEMPOTENCY, keys::EDITION];
 
 /// How far a purge has come.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Ledger {
     ) -> Result<(Purge, bool), StoreError> {
         let Some(&kind) = KINDS.get(purge.kind) else { return Ok((purge, true)) };
         let end = match kind {
-            keys::IDEMPOTENCY => keys::end(&[kind]),
+            keys::IDEMPOTENCY | keys::EDITION => keys::end(&[kind]),
             _ => keys::by_id(kind, Id::floor(purge.before)),
         };
         let rows: Vec<Pair> =
@@ -97,6 +97,10 @@ fn forget(
         keys::IDEMPOTENCY => {
             let used: UsedKey = rows::decode(batch, &key, raw)?;
             used.expires <= purge.now
+        }
+        keys::EDITION => {
+            let edition: StoredEdition = rows::decode(batch, &key, raw)?;
+            return Ledger::forget_edition(batch, key, &edition, purge.before);
         }
         _ => true,
     };

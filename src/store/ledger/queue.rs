@@ -200,6 +200,7 @@ impl Ledger {
             if enrolment.enrolment.state == EnrolmentState::Finished {
                 enrolment.enrolment.state = EnrolmentState::Active;
                 self.delta(enrolment.enrolment.execution).open += 1;
+                Self::follows(batch, &enrolment.enrolment, true, now)?;
             }
             self.write_enrolment(batch, enrolment, now)?;
         }
@@ -220,6 +221,7 @@ impl Ledger {
             enrolment.state = EnrolmentState::Finished;
             let execution = enrolment.execution;
             self.delta(execution).open -= 1;
+            Self::follows(batch, enrolment, false, now)?;
         }
         rows::write(batch, stored.key(), &stored)
     }

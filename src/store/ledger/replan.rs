@@ -9,14 +9,13 @@ use crate::store::rows::{self, StoredEnrolment};
 use crate::store::{StoreError, keys};
 
 impl Ledger {
-    /// Replaces the steps from `from` on; false when that is not the next step of an active
+    /// Replaces the steps from `from` on, and the edition by which they are judged; false when that is not the next step of an active
     /// enrolment any more, or is under a lease.
     pub(super) fn replan(
         &mut self,
         batch: &mut Batch<'_>,
         stored: StoredEnrolment,
-        from: u32,
-        left: Vec<(String, i64)>,
+        (from, rules, left): (u32, String, Vec<(String, i64)>),
         step: Option<NextStep>,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -30,6 +29,11 @@ impl Ledger {
         let mut enrolment = stored.enrolment;
         enrolment.plan.truncate(from as usize);
         enrolment.plan.extend(left);
+        if enrolment.rules != rules {
+            Self::follows(batch, &enrolment, false, now)?;
+            enrolment.rules = rules;
+            Self::follows(batch, &enrolment, true, now)?;
+        }
         let next = step.unwrap_or(NextStep { lane: String::new(), priority: 0 });
         let stored = StoredEnrolment::new(enrolment, next);
         self.queue_step(batch, &stored)?;

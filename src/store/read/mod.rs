@@ -6,8 +6,10 @@ mod jobs;
 pub(super) use self::jobs::{job, jobs, stats};
 use super::claims::Claims;
 use super::kv::{Kv, Way};
-use super::rows::{self, Head, StoredEnrolment};
-use super::{ExecutionFilter, ExecutionRow, Page, StoreError, Suppression, WebhookLog, keys};
+use super::rows::{self, Followers, Head, StoredEnrolment};
+use super::{
+    ExecutionFilter, ExecutionRow, Following, Page, StoreError, Suppression, WebhookLog, keys,
+};
 use crate::base::Id;
 use crate::model::queue::{Counted, Execution, ExecutionState, LogLine, Record, Refusal};
 
@@ -154,6 +156,38 @@ pub(super) fn enrolments(
     let page: Page<StoredEnrolment> = list(kv, &prefix, skip, take)?;
     let rows = page.rows.into_iter().map(|stored| stored.enrolment).collect();
     Ok(Page { rows, total: page.total })
+}
+
+/// Enrolments of a sequence by key, from just behind a key on.
+pub(super) fn enrolments_behind(
+    kv: &dyn Kv,
+    sequence: &str,
+    after: Option<&str>,
+    take: usize,
+) -> Result<Vec<crate::model::Enrolment>> {
+    let all = keys::sequence(sequence);
+    // No key is the beginning of another, so this lies right behind it.
+    let from = after.map(|after| [&keys::enrolment(sequence, after)[..], &[0]].concat());
+    let mut found = Vec::new();
+    for row in kv.scan(from.as_ref().unwrap_or(&all), &keys::end(&all), Way::Up).take(take) {
+        let (key, raw) = row?;
+        found.push(rows::decode::<StoredEnrolment>(kv, &key, &raw)?.enrolment);
+    }
+    Ok(found)
+}
+
+/// How many are mid-way by each edition, of one sequence or all.
+pub(super) fn midway(kv: &dyn Kv, sequence: Option<&str>) -> Result<Vec<Following>> {
+    let prefix = sequence.map_or_else(|| vec![keys::FOLLOWERS], keys::all_followers);
+    let mut found = Vec::new();
+    for row in kv.prefix(&prefix, Way::Up).take(COUNTED) {
+        let (key, raw) = row?;
+        let Followers { sequence, edition, people, .. } = rows::decode(kv, &key, &raw)?;
+        if people > 0 {
+            found.push(Following { sequence, edition, people });
+        }
+    }
+    Ok(found)
 }
 
 /// A person's enrolments, by sequence and key. The index may be a moment behind a row that

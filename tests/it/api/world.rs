@@ -67,6 +67,7 @@ pub fn app_with(token: Option<&str>) -> Arc<App> {
         options: Options::default(),
         draining: AtomicBool::new(false),
         gates: Gates::default(),
+        editions: rulerun::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
         contended: tokio::sync::Mutex::default(),
     })

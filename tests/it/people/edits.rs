@@ -66,9 +66,8 @@ In welcome (times in Europe/Berlin)
   When this goes live:
     the new subject of welcome-1 counts for 1 person
     the new text of welcome-2 goes to 2 people
-    the new when of welcome-2 counts for 2 people
     welcome-3 is gone: it is skipped for 2 people when it is due
-  They keep the times that they began with: nothing moves until apply=\"everyone\".
+  They keep the times and conditions that they began with: nothing moves until apply=\"everyone\".
   With it, this would change 4 steps (2 moved, 2 dropped) for 2 people:
     lee@example.com  welcome-2 from Tue 2 Dec 2025 11:35 to Mon 1 Dec 2025 23:35
     lee@example.com  welcome-3 dropped, was due Thu 4 Dec 2025 11:35

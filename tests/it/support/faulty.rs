@@ -91,6 +91,9 @@ impl Store for Faulty {
         webhook_logs(since: i64, take: usize) -> Answer<'_, Vec<WebhookLog>>;
         records(name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>>;
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Answer<'_, Page<Enrolment>>;
+        enrolments_behind(sequence: &str, after: Option<String>, take: usize) -> Answer<'_, Vec<Enrolment>>;
+        edition(sequence: &str, hash: &str) -> Answer<'_, Option<(rulerun::model::rules::Edition, i64)>>;
+        midway(sequence: Option<String>) -> Answer<'_, Vec<rulerun::store::Following>>;
         retry(jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
         cancel(jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
         clock_was_set(by: i64, now: i64) -> Answer<'_, usize>;

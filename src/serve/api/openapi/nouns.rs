@@ -179,6 +179,7 @@ fn people() -> Nouns {
         ("started_at", time()),
         ("updated_at", time()),
         ("zone", text()),
+        ("version", version()),
         ("execution_id", id()),
         ("next", or_null(step())),
         ("reached", list(step())),
@@ -216,6 +217,7 @@ fn people() -> Nouns {
         ("subject", or_null(text())),
         ("when", or_null(text())),
         ("stop_when", or_null(text())),
+        ("version", or_null(version())),
         ("note", or_null(text())),
     ]);
     let record_name = object([("name", text()), ("schema", or_null(text())), ("total", count())]);
@@ -232,6 +234,11 @@ fn people() -> Nouns {
         ("Midway", midway()),
         ("Rules", rules),
     ]
+}
+
+/// The version of a sequence that somebody follows.
+fn version() -> Value {
+    object([("hash", text()), ("since", or_null(time())), ("live", flag())])
 }
 
 /// An entry of a person's timeline: a call, a line of a log, or a job.
