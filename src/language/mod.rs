@@ -12,6 +12,7 @@ mod addresses;
 pub mod codes;
 pub mod cursor;
 mod email;
+mod ending;
 mod fields;
 pub mod format;
 mod forms;

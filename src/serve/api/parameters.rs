@@ -193,5 +193,8 @@ pub(super) const ACTIVE: &[Parameter] = &[
     ),
     parameter("size", "So many are looked at.", Holds::Number(1, MANY, Some(MANY))),
 ];
+/// `POST /sequences/{name}/pause` and `resume`.
+pub(super) const PAUSE: &[Parameter] =
+    &[parameter("person", "Only for the person with this address.", Holds::Text)];
 /// A call without parameters.
 pub(super) const NONE: &[Parameter] = &[];

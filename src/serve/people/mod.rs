@@ -6,6 +6,7 @@
 mod calls;
 mod folder;
 mod midway;
+pub mod pauses;
 mod schedule;
 mod timeline;
 mod versions;

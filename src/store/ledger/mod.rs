@@ -15,6 +15,8 @@ mod claim;
 mod clock;
 mod commit;
 mod finish;
+mod goal;
+mod hold;
 pub(super) mod progress;
 pub(super) mod purge;
 pub(super) mod queue;
