@@ -76,6 +76,9 @@ pub(super) fn resume(global: &Global, args: &ResumeArgs) -> Outcome {
     let client = Client::open(global, &args.remote)?;
     let answer = client.post(&address(&args.sequence, "resume", &args.whom), None)?;
     answer.print(args.remote.format, |body| {
+        if body["paused_at"].is_null() {
+            return format!("{} was not paused\n", named(body));
+        }
         let count = |name: &str| body[name].as_u64().unwrap_or_default();
         let held = match (count("held"), count("too_late")) {
             (0, _) => String::from("nothing was held"),

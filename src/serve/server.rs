@@ -191,7 +191,7 @@ impl Server {
             swapped: Arc::clone(&swapped),
         };
         tasks.spawn(reloader.run(stopped.clone(), Arc::clone(&reload)));
-        tasks.spawn(after_pauses(Arc::clone(&app)));
+        after_pauses(&app).await;
         tasks.spawn(apply::run(Arc::clone(&app), swapped, stopped.clone()));
         tasks.spawn(clean_up(Arc::clone(&app), stopped));
         Ok(Self {
@@ -281,7 +281,7 @@ async fn open_store(config: &Config, live: &Live) -> Result<Arc<dyn Store>, Star
 }
 
 /// Lets go what a pause held that was ended right before the last process died.
-async fn after_pauses(app: Arc<App>) {
+async fn after_pauses(app: &App) {
     if let Err(error) = people::pauses::let_go(&*app.store).await {
         let text = format!("what was held by ended pauses waits for another start: {error}");
         app.journal.say(Kind::Warning, &text);

@@ -11,6 +11,7 @@ use super::calendar::known_sequence;
 use super::parameters;
 use super::query::{Asked, Query};
 use super::shapes;
+use crate::model::queue::pause_flag;
 use crate::serve::app::App;
 use crate::serve::journal::Kind;
 use crate::serve::people::pauses;
@@ -53,6 +54,7 @@ pub(super) async fn resume(
     let query = asked.only(parameters::PAUSE)?;
     let person = whom(&app, &name, &query).await?;
     let live = app.live.load_full();
+    let since = app.store.flag(&pause_flag(&name, person.as_deref())).await?;
     // What was begun is done to the end, even if the caller does not wait for it.
     let (worker, whose, sequence) = (Arc::clone(&app), person.clone(), name.clone());
     let work = tokio::spawn(async move {
@@ -68,7 +70,7 @@ pub(super) async fn resume(
     app.journal.say(
         Kind::Warning,
         &format!(
-            "{name}{} goes on: {} were held, {} of them are too late and will be left out",
+            "{name}{} goes on; {} held, of which {} are too late",
             told(person.as_deref()),
             holding.held,
             holding.too_late
@@ -77,6 +79,7 @@ pub(super) async fn resume(
     ok(&json!({
         "sequence": name,
         "person": person,
+        "paused_at": since,
         "held": holding.held,
         "too_late": holding.too_late,
         "resumed": resumed,

@@ -322,6 +322,7 @@ fn of_people() -> Vec<Call> {
     let resumed = object([
         ("sequence", text()),
         ("person", or_null(text())),
+        ("paused_at", or_null(time())),
         ("held", count()),
         ("too_late", count()),
         ("resumed", count()),

@@ -29,7 +29,7 @@ impl Pause {
     #[must_use]
     pub fn note(&self) -> String {
         let whom = if self.person.is_some() { " for this person" } else { "" };
-        format!("waits: the sequence is paused{whom} since {}", self.since)
+        format!("waits: the sequence is paused{whom}")
     }
 }
 

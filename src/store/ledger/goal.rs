@@ -86,10 +86,10 @@ impl Ledger {
 pub(super) fn ended(sequence: &str, state: &EnrolmentState) -> String {
     match state {
         EnrolmentState::Converted { reason, step: Some(step) } => {
-            format!("the goal of `{sequence}` was reached after `{step}`: {reason}")
+            format!("the sequence `{sequence}` was converted by `{step}`: {reason}")
         }
         EnrolmentState::Converted { reason, step: None } => {
-            format!("the goal of `{sequence}` was reached before its first step: {reason}")
+            format!("the sequence `{sequence}` was converted before its first step: {reason}")
         }
         EnrolmentState::Stopped(reason) => {
             format!("the sequence `{sequence}` was stopped: {reason}")
