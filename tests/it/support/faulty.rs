@@ -87,11 +87,14 @@ impl Store for Faulty {
         job(id: Id) -> Answer<'_, Option<(Job, Vec<Attempt>)>>;
         jobs(filter: JobFilter, skip: usize, take: usize) -> Answer<'_, Page<Job>>;
         stats() -> Answer<'_, Vec<((String, String), Stat)>>;
+        tallies(sequence: Option<String>) -> Answer<'_, Vec<(rulerun::model::queue::Counted, u64)>>;
         webhook_logs(since: i64, take: usize) -> Answer<'_, Vec<WebhookLog>>;
         records(name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>>;
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Answer<'_, Page<Enrolment>>;
         retry(jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
         cancel(jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
+        held(sequence: &str, from: Vec<u8>, take: usize) -> Answer<'_, (Vec<Job>, Option<Vec<u8>>)>;
+        let_go(from: Vec<u8>, most: usize) -> Answer<'_, rulerun::store::LetGo>;
         clock_was_set(by: i64, now: i64) -> Answer<'_, usize>;
         note_refusals(refusals: Vec<Refusal>) -> ();
         purge(before: i64, now: i64) -> Answer<'_, usize>;
