@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::client::{self, Client, Remote};
 use super::outcome::Outcome;
-use super::{Global, out, table};
+use super::{Format, Global, out, table};
 use crate::serve::curl::escape;
 
 const EXAMPLES: &str = "\
@@ -64,12 +64,15 @@ pub(super) fn pause(global: &Global, args: &PauseArgs) -> Outcome {
             .get("/sequences/paused")?
             .print(format, |body| client::listing(body, &HEADINGS, "no sequence is paused", row));
     };
-    client.post(&address(sequence, "pause", &args.whom), None)?.print(format, |body| {
-        let since = table::moment(&body["paused_at"]);
+    let answer = client.post(&address(sequence, "pause", &args.whom), None)?;
+    let outcome = answer.print(format, |body| {
+        format!("{} is paused since {}\n", named(body), table::moment(&body["paused_at"]))
+    });
+    if answer.is_good() && format == Format::Human {
         let resume = format!("rulerun resume {sequence}{}", flag(&args.whom));
         out::note(&format!("what comes due is held; `{resume}` lets it go on"));
-        format!("{} is paused since {since}\n", named(body))
-    })
+    }
+    outcome
 }
 
 pub(super) fn resume(global: &Global, args: &ResumeArgs) -> Outcome {
@@ -85,10 +88,12 @@ pub(super) fn resume(global: &Global, args: &ResumeArgs) -> Outcome {
             (held, 0) => format!("{held} held, all in time"),
             (held, late) => format!("{held} held, {late} of them too late and left out"),
         };
-        if count("resumed") < count("held") {
-            out::note("another pause still holds some of it; `rulerun pause` lists them");
-        }
-        format!("{} goes on: {held}\n", named(body))
+        let still = if count("resumed") < count("held") {
+            "; another pause still holds some of it (`rulerun pause` lists them)"
+        } else {
+            ""
+        };
+        format!("{} goes on: {held}{still}\n", named(body))
     })
 }
 

@@ -18,6 +18,7 @@ mod deaths;
 mod disk;
 mod fairness;
 mod help;
+mod pauses;
 mod queue;
 mod race;
 mod reading;
