@@ -28,6 +28,7 @@ mod openapi;
 mod out;
 mod outbox;
 mod outcome;
+mod pause;
 mod people;
 mod place;
 mod plan;
@@ -132,6 +133,10 @@ enum Verb {
     Executions(executions::ExecutionsArgs),
     /// Show and steer what a running server is delivering.
     Queue(queue::QueueArgs),
+    /// Hold what comes due in a sequence, for everybody or for one person.
+    Pause(pause::PauseArgs),
+    /// Let a paused sequence go on.
+    Resume(pause::ResumeArgs),
     /// Show an e-mail of the rules as its readers will get it.
     Preview(preview::PreviewArgs),
     /// Show the e-mails that were captured instead of sent.
@@ -204,6 +209,8 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Send(args) => send::run(global, args),
         Verb::Executions(args) => executions::run(global, args),
         Verb::Queue(args) => queue::run(global, args),
+        Verb::Pause(args) => pause::pause(global, args),
+        Verb::Resume(args) => pause::resume(global, args),
         Verb::Preview(args) => preview::run(global, args),
         Verb::Outbox(args) => outbox::run(global, args),
         Verb::Why(args) => why::run(global, args),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::client::{self, Answer, Client, Remote};
 use super::outcome::{Exit, Failure, Outcome};
-use super::{Format, Global, out, table};
+use super::{Format, Global, out, pause, table};
 use crate::model::queue::CAPTURED;
 use crate::serve::curl::escape;
 
@@ -41,6 +41,7 @@ pub(super) fn run(global: &Global, args: &StatsArgs) -> Outcome {
         format!("/webhook-logs?direction=incoming&by=url,status&since={since}"),
         format!("/webhook-logs?direction=outgoing&by=event_type&since={since}"),
         String::from("/queue/stats?by=event_type,service,status,reason"),
+        String::from("/sequences/paused"),
     ] {
         let answer = client.get(&path)?;
         if !answer.is_good() {
@@ -49,7 +50,7 @@ pub(super) fn run(global: &Global, args: &StatsArgs) -> Outcome {
         answers.push(answer);
     }
     let (people, all_people) = people(&client)?;
-    let [calls, attempts, jobs] = answers.as_slice() else {
+    let [calls, attempts, jobs, paused] = answers.as_slice() else {
         return Err(Failure::new("the server did not answer everything"));
     };
     let complete = all_people && answers.iter().all(|answer| answer.body["complete"] != false);
@@ -58,11 +59,15 @@ pub(super) fn run(global: &Global, args: &StatsArgs) -> Outcome {
         "calls": counted_calls(calls),
         "deliveries": deliveries(jobs, attempts),
         "sequences": people,
+        "paused": client::results(&paused.body),
         "complete": complete,
     });
     match args.remote.format {
         Format::Json => out::json(&stats)?,
         Format::Human => out::data(&human(&stats))?,
+    }
+    if args.remote.format == Format::Human {
+        pause::tell(client::results(&paused.body));
     }
     if !complete {
         out::note("There is more than was counted; the newest were. --since narrows it.");
@@ -142,6 +147,9 @@ fn deliveries(jobs: &Answer, attempts: &Answer) -> Value {
     rows
 }
 
+/// What may have become of a person in a sequence.
+const PEOPLE: [&str; 4] = ["active", "finished", "converted", "stopped"];
+
 /// How many people are in each sequence, were led through it, and were taken out; and whether
 /// that is all of them.
 fn people(client: &Client) -> Result<(Value, bool), Failure> {
@@ -153,15 +161,16 @@ fn people(client: &Client) -> Result<(Value, bool), Failure> {
             let column = match enrolment["state"].as_str().unwrap_or_default() {
                 "active" => "active",
                 "finished" => "finished",
+                "converted" => "converted",
                 _ => "stopped",
             };
             add(&mut sums, table::cell(&enrolment["sequence"]), column, &json!(1));
         }
         if enrolments.len() < CHUNK {
-            return Ok((rows(sums, "sequence", &["active", "finished", "stopped"]), true));
+            return Ok((rows(sums, "sequence", &PEOPLE), true));
         }
     }
-    Ok((rows(sums, "sequence", &["active", "finished", "stopped"]), false))
+    Ok((rows(sums, "sequence", &PEOPLE), false))
 }
 
 fn human(stats: &Value) -> String {
@@ -190,8 +199,8 @@ fn human(stats: &Value) -> String {
         ),
         section(
             &stats["sequences"],
-            &["sequence", "active", "finished", "stopped"],
-            &["SEQUENCES", "ACTIVE", "FINISHED", "STOPPED"],
+            &["sequence", "active", "finished", "converted", "stopped"],
+            &["SEQUENCES", "ACTIVE", "FINISHED", "CONVERTED", "STOPPED"],
             "nobody has been in a sequence yet",
         ),
     ];

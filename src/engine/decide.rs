@@ -9,6 +9,7 @@ use super::world::{Need, View, Way, World};
 use crate::base::time;
 use crate::model::commit::{Assumption, Commit, Write};
 use crate::model::queue::{Execution, ExecutionState, Level, LogLine};
+use crate::model::rules::Trigger;
 use crate::model::{Call, Context, Origin};
 
 /// What a call means.
@@ -102,6 +103,7 @@ fn origin(run: &mut Run<'_>, call: &Call) -> Result<(), Halt> {
         Origin::Endpoint(endpoint) => {
             run.world.went(endpoint.span, Way::Done);
             let mut context = run.context(&call.payload);
+            run.endings(&Trigger::Endpoint(endpoint.full_name()), &context);
             run.steps(&endpoint.steps, &mut context, 0)
         }
         Origin::Event { event, .. } => run.send(event, call.payload.clone(), 0),

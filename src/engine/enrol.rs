@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::ending::Ended;
 use super::fill::text;
 use super::refusal::Halt;
 use super::run::Run;
@@ -49,13 +50,14 @@ impl Run<'_> {
 
     /// Ends sequences of a person.
     pub(super) fn stop(&mut self, sequences: &[String], person: &str) {
-        let person = person.to_lowercase();
+        let person = normalise(person);
         let by = match &self.call.origin {
             Origin::Endpoint(endpoint) => endpoint.full_name(),
             Origin::Event { event, .. } => event.name.clone(),
             Origin::Record { name, .. } => name.clone(),
         };
         for sequence in sequences {
+            self.ended.push(Ended::all(sequence, &person));
             self.writes.push(Write::Stop {
                 sequence: sequence.clone(),
                 person: person.clone(),
@@ -69,20 +71,27 @@ impl Run<'_> {
     /// The newest enrolment of a key as this call would leave it.
     fn newest(&mut self, sequence: &str, key: &str) -> Result<Option<Enrolment>, Halt> {
         let place = (sequence.to_owned(), key.to_owned());
-        if let Some(enrolment) = self.enrolled.get(&place) {
-            return Ok(Some(enrolment.clone()));
+        let mut found = match self.enrolled.get(&place) {
+            Some(enrolment) => Some(enrolment.clone()),
+            None => match self.view.enrolments.get(&place) {
+                None => return Err(Halt::Need(Need::Enrolment(place.0, place.1))),
+                Some(seen) => {
+                    self.assumes.push(Assumption::Enrolment {
+                        sequence: place.0,
+                        key: place.1,
+                        seen: seen.as_ref().map(|seen| (seen.id, is_active(seen))),
+                    });
+                    seen.clone()
+                }
+            },
+        };
+        if let Some(one) = &mut found
+            && self.ended.iter().any(|ended| ended.holds(sequence, &one.person, key))
+            && is_active(one)
+        {
+            one.state = EnrolmentState::Stopped(String::from("by this call"));
         }
-        match self.view.enrolments.get(&place) {
-            None => Err(Halt::Need(Need::Enrolment(place.0, place.1))),
-            Some(seen) => {
-                self.assumes.push(Assumption::Enrolment {
-                    sequence: place.0,
-                    key: place.1,
-                    seen: seen.as_ref().map(|seen| (seen.id, is_active(seen))),
-                });
-                Ok(seen.clone())
-            }
-        }
+        Ok(found)
     }
 
     /// Why somebody who was in the sequence before may not enter now.
@@ -224,7 +233,7 @@ fn is_active(enrolment: &Enrolment) -> bool {
 }
 
 /// Keys are trimmed, and e-mail addresses compare without regard to case.
-fn normalise(key: &str) -> String {
+pub(super) fn normalise(key: &str) -> String {
     let key = key.trim();
     if key.contains('@') { key.to_lowercase() } else { key.to_owned() }
 }

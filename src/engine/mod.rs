@@ -5,6 +5,7 @@
 //! the world has moved on.
 
 mod decide;
+mod ending;
 mod enrol;
 mod fill;
 mod outcome;
@@ -20,6 +21,6 @@ pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;
 pub use replan::{Change, Replan, Started, replan};
 pub use run::remembered;
-pub use step::{Due, StepDecision, draft, step, timed_event};
+pub use step::{Due, StepDecision, draft, step, timed_event, latest};
 pub use timing::{Planned, planned};
 pub use world::{Need, OUTBOX, Outlet, Seen, View, Watch, Way, World};

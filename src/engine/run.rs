@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
+use super::ending::Ended;
 use super::fill::{fill_all, holds, text};
 use super::refusal::{Halt, Reply};
 use super::world::{Need, View, Way, World};
@@ -13,7 +14,7 @@ use crate::base::{Id, time};
 use crate::guard::Guard;
 use crate::model::commit::{Assumption, Write};
 use crate::model::queue::{Job, Level, LogLine, Record, Task};
-use crate::model::rules::{Action, Event, Step};
+use crate::model::rules::{Action, Event, Step, Trigger};
 use crate::model::{Call, Context, Enrolment};
 
 /// How deep records and events may set each other off.
@@ -50,6 +51,8 @@ pub(super) struct Run<'a> {
     pub(super) assumes: Vec<Assumption>,
     /// Enrolments as this call would leave them.
     pub(super) enrolled: HashMap<(String, String), Enrolment>,
+    /// What this call has ended so far.
+    pub(super) ended: Vec<Ended>,
     records: BTreeMap<(String, String), Working>,
     sent: u32,
 }
@@ -66,6 +69,7 @@ impl<'a> Run<'a> {
             writes: Vec::new(),
             assumes: Vec::new(),
             enrolled: HashMap::new(),
+            ended: Vec::new(),
             records: BTreeMap::new(),
             sent: 0,
         }
@@ -271,6 +275,7 @@ impl<'a> Run<'a> {
         depth: usize,
     ) -> Result<(), Halt> {
         let mut context = self.context(&payload);
+        self.endings(&Trigger::Event(event.name.clone()), &context);
         self.steps(&event.steps, &mut context, depth)?;
         self.world.went(event.span, Way::Done);
         let number = self.sent;

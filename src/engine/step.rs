@@ -243,7 +243,9 @@ fn barred<'a>(
         .find(|reason| sequence.kind == MailKind::Marketing || reason.as_str() == "bounced")
 }
 
-fn latest(step: &SequenceStep, planned: i64) -> i64 {
+/// The last moment at which a step that was planned for then may still happen.
+#[must_use]
+pub fn latest(step: &SequenceStep, planned: i64) -> i64 {
     let allowed = i64::try_from(step.max_late.to_duration().as_millis()).unwrap_or(i64::MAX);
     planned.saturating_add(allowed)
 }

@@ -65,7 +65,9 @@ pub(super) fn sequence(
     steps: &[SequenceStep],
 ) {
     let name = node.title().unwrap_or_default();
-    let stopped = reading.stopped.contains(name) || node.child("stop-when").is_some();
+    let ends = ["stop-when", "stop-on", "goal"];
+    let stopped =
+        reading.stopped.contains(name) || ends.iter().any(|word| node.child(word).is_some());
     if kind == MailKind::Transactional
         || steps.len() < MANY
         || stopped
@@ -83,7 +85,7 @@ pub(super) fn sequence(
         .label(format!("{} steps, whatever happens", steps.len()))
         .help(format!(
             "write stop \"{name}\" for=\"{{{{email}}}}\" where somebody becomes a customer, or \
-             `stop-when` in the sequence"
+             `stop-on`, `goal` or `stop-when` in the sequence"
         )),
     );
 }

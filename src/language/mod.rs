@@ -13,6 +13,7 @@ pub mod codes;
 pub mod cursor;
 mod edition;
 mod email;
+mod ending;
 mod fields;
 pub mod format;
 mod forms;

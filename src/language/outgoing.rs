@@ -12,7 +12,7 @@ use super::steps::{self, Surroundings};
 use super::tree::{Node, Value};
 use crate::base::diagnostic::{closest, did_you_mean};
 use crate::base::{Diagnostic, Span};
-use crate::model::rules::{Event, RecordRules, ServiceType};
+use crate::model::rules::{Event, RecordRules, ServiceType, Trigger};
 use crate::model::scope::example_of_fields;
 use crate::model::{Kind, Shape};
 
@@ -69,6 +69,7 @@ fn event(
         let instead = schema.is_none().then(|| schema_meant(reading, name)).flatten();
         Situation { instead, ..Situation::of_schema(schema.as_deref(), node.title_span()) }
     };
+    reading.triggers.insert(Trigger::Event(name.to_owned()), situation.clone());
     let either = |key: &str| node.prop(key).or_else(|| group.prop(key));
     let path = either("path").and_then(|value| path(reading, value, name)).unwrap_or_default();
     let id = node.prop("id").and_then(|value| reading.template(value, &[&situation], false));

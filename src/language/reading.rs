@@ -12,7 +12,7 @@ use super::{codes, mends};
 use crate::base::diagnostic::did_you_mean;
 use crate::base::{Diagnostic, Fix, Sink, SourceMap, Span, Zone};
 use crate::guard::{Guard, GuardFault};
-use crate::model::rules::{EnvironmentName, Schema, Service};
+use crate::model::rules::{EnvironmentName, Schema, Service, Trigger};
 use crate::model::setting::{FromText, Setting, Source};
 use crate::model::{Context, Scope};
 use crate::template::{Format, Template, TemplateFault};
@@ -42,6 +42,8 @@ pub(super) struct Reading<'a> {
     pub(super) records: BTreeMap<String, Scope>,
     /// What each sequence is started with, by every step that starts it.
     pub(super) starts: BTreeMap<String, Vec<Situation>>,
+    /// The payload of every endpoint and event that is decoded.
+    pub(super) triggers: BTreeMap<Trigger, Situation>,
     /// Sequences that some step stops.
     pub(super) stopped: BTreeSet<String>,
     /// The sender's zone.
@@ -76,6 +78,7 @@ impl<'a> Reading<'a> {
             services: BTreeMap::new(),
             records: BTreeMap::new(),
             starts: BTreeMap::new(),
+            triggers: BTreeMap::new(),
             stopped: BTreeSet::new(),
             zone: Zone::UTC,
             zone_said: false,

@@ -80,6 +80,7 @@ impl Study {
                     let record = outer.and_then(Line::title).unwrap_or_default();
                     self.bring(self.reaction(record, word == "on-change"), block)
                 }
+                "stop-on" | "goal" => self.ending(&block.line),
                 "sequence" => self.started(title, guard),
                 _ => continue,
             };
@@ -154,6 +155,20 @@ impl Study {
             },
             _ => None,
         }
+    }
+
+    /// The names of the call or event that ends a sequence.
+    fn ending(&self, line: &Line) -> InScope {
+        let schema = match line.property("event") {
+            Some(event) => self.rules.schemas.get(event).cloned(),
+            None => {
+                let title = line.title().unwrap_or_default();
+                let mut endpoints = self.rules.endpoints.iter();
+                let known = endpoints.find(|endpoint| endpoint.full_name() == title);
+                known.and_then(|endpoint| endpoint.payload.clone())
+            }
+        };
+        InScope::of(schema)
     }
 
     /// The schema of an endpoint: the one that stands there now, or the one it had.

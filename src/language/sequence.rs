@@ -8,6 +8,7 @@ use serde_json::json;
 use super::codes;
 use super::edition;
 use super::email;
+use super::ending;
 use super::reading::Reading;
 use super::settings::delay;
 use super::shape::with_article;
@@ -37,10 +38,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
     let asked: Vec<&Situation> = with_contact.iter().collect();
 
     let to = node.prop("to").and_then(|value| {
-        let why = "name the field that holds the e-mail address";
-        of_kind(reading, value, &payload, "an e-mail address", why, |kind| {
-            matches!(kind, Kind::Text | Kind::Any)
-        });
+        an_address(reading, value, &payload);
         reading.template(value, &payload, false)
     });
     let contact_zone = knows_zone(reading);
@@ -59,6 +57,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         .child("stop-when")
         .and_then(Node::first)
         .and_then(|value| reading.guard(value, &asked));
+    let endings = ending::endings(reading, node);
     let kind = match node.prop_text("kind") {
         Some("transactional") => MailKind::Transactional,
         _ => MailKind::Marketing,
@@ -82,6 +81,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         once_per,
         again,
         stop_when,
+        endings,
         everyone,
         steps,
         edition: Arc::new(edition),
@@ -167,6 +167,14 @@ fn again(reading: &mut Reading<'_>, once: Option<&Node>) -> Again {
             Again::Never
         }
     }
+}
+
+/// A lone tag whose field must hold an e-mail address, as far as can be told.
+pub(super) fn an_address(reading: &mut Reading<'_>, value: &Value, situations: &[&Situation]) {
+    let why = "name the field that holds the e-mail address";
+    of_kind(reading, value, situations, "an e-mail address", why, |kind| {
+        matches!(kind, Kind::Text | Kind::Any)
+    });
 }
 
 /// A lone tag whose field must be of some kind, in every situation.

@@ -13,7 +13,7 @@ use super::tree::{Node, Value};
 use super::vocabulary::{self, Place};
 use crate::base::diagnostic::closest;
 use crate::base::{Diagnostic, Secret};
-use crate::model::rules::{Access, Endpoint, Schema, Webhooks};
+use crate::model::rules::{Access, Endpoint, Schema, Trigger, Webhooks};
 use crate::model::setting::Setting;
 
 /// Words of an endpoint that are not steps.
@@ -99,6 +99,7 @@ fn endpoint(
     let owner = format!("{}/{name}", group.name);
     let payload = payload(reading, node);
     payload_first(reading, node);
+    reading.triggers.insert(Trigger::Endpoint(owner.clone()), payload.situation.clone());
     let mut around =
         Surroundings { owner, situation: payload.situation.clone(), payload: payload.situation };
     let nodes: Vec<Node> = node.nodes().iter().filter(|child| is_step(child)).cloned().collect();

@@ -137,6 +137,21 @@ pub enum Write {
         /// Why.
         reason: String,
     },
+    /// A person did what a sequence is for: end their active enrolments in it as converted,
+    /// and count it for the last step that was sent. Those who finished at most so long ago
+    /// count too, each once.
+    Convert {
+        /// The sequence.
+        sequence: String,
+        /// The address, lower-cased.
+        person: String,
+        /// Only the enrolment of this key; none means all of them.
+        key: Option<String>,
+        /// How it is known, in words.
+        reason: String,
+        /// Who finished before this moment does not count any more.
+        since: i64,
+    },
     /// Queue a job.
     Enqueue(Job),
     /// Queue a mirror job, unless one that has not begun is queued already.

@@ -138,6 +138,10 @@ impl Sum<'_> {
         if sequence.stop_when.is_some() {
             self.way(&owner, sequence.span, Way::Refused, "its `stop-when` never ends it");
         }
+        for ending in &sequence.endings {
+            let missing = format!("{} {} never comes", ending.word(), ending.on.source());
+            self.way(&owner, ending.span, Way::Done, &missing);
+        }
         for step in &sequence.steps {
             let word = match step.action {
                 SequenceAction::Email { .. } => format!("e-mail {}", step.name),

@@ -20,6 +20,7 @@ use super::deliver::{Deliver, Gates};
 use super::ingress::Ingress;
 use super::journal::{Journal, Kind, Voice};
 use super::metrics::Metrics;
+use super::people;
 use super::reload::{self, Check, Reloader, SharedLookup};
 use super::settings::Live;
 use super::sources::SourceError;
@@ -191,6 +192,7 @@ impl Server {
             swapped: Arc::clone(&swapped),
         };
         tasks.spawn(reloader.run(stopped.clone(), Arc::clone(&reload)));
+        after_pauses(&app).await;
         tasks.spawn(apply::run(Arc::clone(&app), swapped, stopped.clone()));
         tasks.spawn(clean_up(Arc::clone(&app), stopped));
         Ok(Self {
@@ -276,6 +278,14 @@ async fn open_store(config: &Config, live: &Live) -> Result<Arc<dyn Store>, Star
     match opened.await {
         Ok(opened) => Ok(Arc::new(opened?)),
         Err(error) => Err(StartError::Setup(format!("the store could not be opened: {error}"))),
+    }
+}
+
+/// Lets go what a pause held that was ended right before the last process died.
+async fn after_pauses(app: &App) {
+    if let Err(error) = people::pauses::let_go(&*app.store).await {
+        let text = format!("what was held by ended pauses waits for another start: {error}");
+        app.journal.say(Kind::Warning, &text);
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) const EXECUTION: u8 = b'e';
 pub(super) const JOB: u8 = b'j';
 /// What is due.
 pub(super) const DUE: u8 = b'q';
+/// What is held aside because its sequence is paused.
+pub(super) const HELD: u8 = b'h';
 /// Attempts by id, which is by time.
 pub(super) const ATTEMPT: u8 = b'a';
 /// Enrolments by sequence and key.
@@ -187,6 +189,16 @@ pub(super) fn class(lane: &str, retry: bool, priority: i64) -> Vec<u8> {
 /// A due row.
 pub(super) fn due(lane: &str, retry: bool, priority: i64, due: i64, id: Id) -> Vec<u8> {
     Key(class(lane, retry, priority)).number(due).id(id).0
+}
+
+/// Everything that is held aside of a sequence.
+pub(super) fn all_held(sequence: &str) -> Vec<u8> {
+    Key::new(HELD).text(sequence).0
+}
+
+/// The row of a job that is held aside, in place of its due row.
+pub(super) fn held(sequence: &str, due: i64, id: Id) -> Vec<u8> {
+    Key(all_held(sequence)).number(due).id(id).0
 }
 
 /// The class prefix of a due row and when it is due.

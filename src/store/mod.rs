@@ -235,6 +235,15 @@ pub struct Suppression {
     pub at: i64,
 }
 
+/// What became of a look at the jobs that are held aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LetGo {
+    /// How many are due again.
+    pub moved: usize,
+    /// Where the next look begins; none when this was the last.
+    pub next: Option<Vec<u8>>,
+}
+
 /// State that survives. All times are milliseconds since 1970.
 pub trait Store: Send + Sync + std::fmt::Debug {
     /// Writes everything of a commit, durably, or nothing.
@@ -318,6 +327,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Cancels pending jobs (a job under a lease is cancelled when its attempt fails);
     /// answers how many.
     fn cancel(&self, jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
+    /// What is held aside of a paused sequence, the earliest due first, and where the next part
+    /// begins; none when this was the last.
+    fn held(
+        &self,
+        sequence: &str,
+        from: Vec<u8>,
+        take: usize,
+    ) -> Answer<'_, (Vec<Job>, Option<Vec<u8>>)>;
+    /// Looks at so many of the jobs that are held aside while sequences are paused, from a
+    /// place on (the beginning is empty), and makes those due again that no pause holds.
+    fn let_go(&self, from: Vec<u8>, most: usize) -> Answer<'_, LetGo>;
     /// The clock was set by `by` milliseconds (back, where that is negative) and says `now`:
     /// deliveries that wait for time to pass (queued ones, retries) are moved along; steps
     /// that are planned for a moment keep it. Answers how many were moved.

@@ -9,7 +9,7 @@ use super::{Stat, StoreError, keys};
 use crate::base::Id;
 use crate::model::commit::NextStep;
 use crate::model::queue::{
-    Enrolment, EnrolmentState, Execution, ExecutionState, Job, Progress, Task,
+    Enrolment, Execution, ExecutionState, Job, JobState, PAUSED, Progress, Task,
 };
 
 /// Longest body that lies in the row of its execution.
@@ -62,9 +62,17 @@ impl StoredJob {
         Self { job, enrolment: None, cancel: None, counted: true, tries: Vec::new() }
     }
 
-    /// Where its due row lies.
+    /// Whether it is held aside because its sequence is paused.
+    pub(super) fn is_held(&self) -> bool {
+        self.job.state == JobState::Pending && self.job.reason.as_deref() == Some(PAUSED)
+    }
+
+    /// Where its due row lies, or the row that stands for it while it is held aside.
     pub(super) fn due_key(&self) -> Vec<u8> {
         let job = &self.job;
+        if let (true, Some((sequence, _))) = (self.is_held(), &job.enrolment) {
+            return keys::held(sequence, job.due, job.id);
+        }
         // What was put off before it was ever tried still has its first try before it.
         let retry = job.due > job.planned && (job.attempts > 0 || job.by_hand);
         keys::due(&job.lane, retry, job.priority, job.due, job.id)
@@ -135,10 +143,7 @@ impl StoredEnrolment {
 
     /// Why it ended early, if it did.
     pub(super) fn stop_reason(&self) -> Option<&str> {
-        match &self.enrolment.state {
-            EnrolmentState::Stopped(reason) => Some(reason),
-            _ => None,
-        }
+        self.enrolment.state.ended_by()
     }
 
     /// Where it lies.
@@ -349,11 +354,11 @@ pub(super) fn due(kv: &dyn Kv, id: Id, due: &Due) -> Result<Option<StoredJob>, S
     }
 }
 
-/// The prefix of each lane's priorities that have due rows, in order. It leaps from one to
-/// the next: a look for each, whatever lies in them.
-pub(super) fn classes(kv: &dyn Kv) -> Result<Vec<Vec<u8>>, StoreError> {
+/// The prefix of each lane's priorities that have due rows, or of each sequence that has rows
+/// held aside, in order. It leaps from one to the next: a look for each, whatever lies in them.
+pub(super) fn classes(kv: &dyn Kv, kind: u8) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut classes = Vec::new();
-    let mut from = vec![keys::DUE];
+    let mut from = vec![kind];
     let end = keys::end(&from);
     while let Some(row) = kv.scan(&from, &end, Way::Up).next() {
         let key = row?.0;

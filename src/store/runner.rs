@@ -12,8 +12,7 @@ use super::ledger::{Ledger, Purge};
 use super::rows::StoredEdition;
 use super::{
     Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
-    Following, JobFilter, Page, Stat, Store, StoreError, Suppression, WebhookLog, care, doctor,
-    read, rows,
+    Following, JobFilter, Page, Stat, Store, StoreError, Suppression, WebhookLog, care, doctor, read, rows, LetGo,
 };
 use crate::base::Id;
 use crate::model::commit::{Commit, Finished};
@@ -198,6 +197,20 @@ impl<R: Runner> Store for R {
     fn cancel(&self, jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize> {
         let reason = reason.to_owned();
         self.write(false, move |ledger, batch| ledger.cancel(batch, &jobs, &reason, now))
+    }
+
+    fn held(
+        &self,
+        sequence: &str,
+        from: Vec<u8>,
+        take: usize,
+    ) -> Answer<'_, (Vec<Job>, Option<Vec<u8>>)> {
+        let sequence = sequence.to_owned();
+        self.walk(move |kv, _| read::held(kv, &sequence, &from, take))
+    }
+
+    fn let_go(&self, from: Vec<u8>, most: usize) -> Answer<'_, LetGo> {
+        self.write(false, move |ledger, batch| ledger.let_go(batch, &from, most))
     }
 
     fn clock_was_set(&self, by: i64, now: i64) -> Answer<'_, usize> {

@@ -18,6 +18,7 @@ mod fairness;
 mod full_disk;
 mod hostile;
 mod injection;
+mod leaving;
 mod mail;
 mod mirror;
 mod n8n;

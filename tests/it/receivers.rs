@@ -195,9 +195,9 @@ async fn a_second_answer_to_one_request_is_never_taken_for_the_answer_to_the_nex
 #[tokio::test]
 async fn a_mail_server_at_a_private_address_is_refused_like_any_other_service() {
     let mail = rulerun::model::queue::Email {
-        variant: None,
         sequence: "a".to_owned(),
         name: "a-1".to_owned(),
+        variant: None,
         from: "a@example.com".to_owned(),
         to: "b@example.com".to_owned(),
         subject: "Hi".to_owned(),

@@ -10,7 +10,7 @@ use rulerun::model::queue::{Attempt, Counted, Enrolment, Job, Lease, LogLine, Re
 use rulerun::model::rules::Edition;
 use rulerun::store::{
     Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
-    Following, JobFilter, MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog,
+    Following, JobFilter, MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog, LetGo,
 };
 use tokio::sync::Notify;
 
@@ -172,6 +172,19 @@ impl Store for Slow {
 
     fn cancel(&self, jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize> {
         self.inner.cancel(jobs, reason, now)
+    }
+
+    fn held(
+        &self,
+        sequence: &str,
+        from: Vec<u8>,
+        take: usize,
+    ) -> Answer<'_, (Vec<Job>, Option<Vec<u8>>)> {
+        self.inner.held(sequence, from, take)
+    }
+
+    fn let_go(&self, from: Vec<u8>, most: usize) -> Answer<'_, LetGo> {
+        self.inner.let_go(from, most)
     }
 
     fn bell(&self) -> Arc<Notify> {

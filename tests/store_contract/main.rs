@@ -19,6 +19,7 @@ mod disk;
 mod editions;
 mod fairness;
 mod help;
+mod pauses;
 mod queue;
 mod race;
 mod reading;

@@ -3,7 +3,7 @@
 use super::markdown::{and, code, table, text, wait};
 use super::{Book, heading};
 use crate::model::rules::{
-    Action, Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep,
+    Action, Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep, Trigger,
 };
 
 /// The page; none without sequences.
@@ -105,6 +105,15 @@ fn ends(book: &Book<'_>, sequence: &Sequence) -> String {
     let mut told = Vec::new();
     if let Some(guard) = &sequence.stop_when {
         told.push(format!("{} holds right before a step", code(guard.source())));
+    }
+    for ending in &sequence.endings {
+        let name = match &ending.on {
+            Trigger::Endpoint(name) => format!("{} is called", book.links.to("endpoints.md", name)),
+            Trigger::Event(name) => format!("{} is sent", book.links.to("events.md", name)),
+        };
+        let run = ending.key.as_ref().map(|key| format!(" with its {}", code(key.source())));
+        let goal = if ending.goal.is_some() { ", which is its goal" } else { "" };
+        told.push(format!("{name} for the same person{}{goal}", run.unwrap_or_default()));
     }
     let stops = |action: &Action| matches!(action, Action::Stop { sequences, .. } if sequences.contains(&sequence.name));
     for name in whose(book, stops) {

@@ -10,8 +10,7 @@ use crate::base::Delay;
 use crate::cli::list;
 use crate::guard::Guard;
 use crate::model::rules::{
-    Action, Again, CountsFrom, EmailText, Endpoint, Event, Fill, MailKind, RecordRules, RuleSet,
-    Schema, Sequence, SequenceAction, SequenceStep, Service, Step, Window,
+    Action, Again, CountsFrom, EmailText, Endpoint, Event, Fill, MailKind, RecordRules, RuleSet, Schema, Sequence, SequenceAction, SequenceStep, Service, Step, Window, Ending,
 };
 use crate::model::setting::Rate;
 use crate::model::{Setting, Shape, Source};
@@ -262,8 +261,23 @@ pub(super) fn sequence(one: &Sequence) -> Facts {
         },
     );
     facts.maybe("stop-when", one.stop_when.as_ref().map(Guard::source));
+    for ending in &one.endings {
+        facts.say(ending.word(), ended_by(ending));
+    }
     facts.say("apply", if one.everyone { "everyone" } else { "new" });
     facts
+}
+
+/// What ends a sequence, as the rules say it.
+fn ended_by(one: &Ending) -> String {
+    let mut told = format!("{} for={}", one.on.source(), one.person.source());
+    if let Some(key) = &one.key {
+        told.push_str(&format!(" key={}", key.source()));
+    }
+    if let Some(within) = &one.goal {
+        told.push_str(&format!(" within={within}"));
+    }
+    told
 }
 
 /// What is said of a step of a sequence besides an e-mail's text.

@@ -20,8 +20,8 @@ expect email="welcome-1""#,
     },
     Mistake {
         code: codes::UNKNOWN_ENDPOINT,
-        why: "The test calls an address that the rules do not have, so it would say nothing \
-              about them.",
+        why: "A test that calls an address which the rules do not have says nothing about them, \
+              and a sequence that waits for one would never end by it.",
         around: Test,
         wrong: r#"post "shop/singup" example="signup"
 expect email="welcome-1""#,

@@ -27,6 +27,11 @@ const ANY_TIME: Property =
     prop("window", Type::Choice(&["any"], &[]), "`any`: also while the window is closed.");
 const ORDERED_BY: Property =
     prop("ordered-by", Type::Template, "One at a time per value of this, in order.");
+const ON_EVENT: Property =
+    prop("event", Type::Refers(Thing::Event), "The event, in place of an endpoint.");
+const ON_FOR: Property = must("for", Type::Template, "The person's address in that call or event.");
+const ON_KEY: Property =
+    prop("key", Type::Template, "Only the run with this `once-per` value, as that call names it.");
 const ENVELOPE: Property =
     prop("envelope", Type::Choice(&["flat", "event"], &[]), "Whether the payload is wrapped.");
 
@@ -159,8 +164,17 @@ pub(super) const WORDS: &[Word] = &[
     Word::new("stop-when", &[Place::Sequence], "Ends the sequence; looked at right before every send.", "stop-when \"contact.unsubscribed\"")
         .args(&[arg("guard", Type::Guard)])
         .once(),
-    Word::new("stop-on", &[Place::Sequence], "Another call ends the sequence.", "stop-on \"christmas/onboarding-handler\" for=\"{{email}}\"")
-        .later("write `stop \"SEQUENCE\" for=\"{{email}}\"` in that endpoint"),
+    Word::new("stop-on", &[Place::Sequence], "Another accepted call, or an event that is sent, ends the sequence for a person.", "stop-on \"christmas/onboarding-handler\" for=\"{{email}}\"")
+        .args(&[maybe("endpoint", Type::Refers(Thing::Endpoint))])
+        .props(&[ON_EVENT, ON_FOR, ON_KEY]),
+    Word::new("goal", &[Place::Sequence], "What the sequence is for: a call or an event that ends it as converted, counted for the last e-mail before.", "goal \"christmas/onboarding-handler\" for=\"{{email}}\" within=\"7d\"")
+        .args(&[maybe("endpoint", Type::Refers(Thing::Endpoint))])
+        .props(&[
+            ON_EVENT,
+            ON_FOR,
+            ON_KEY,
+            prop("within", Type::Duration, "How long after its last step it still counts; 7 days when not said."),
+        ]),
     Word::new("window", &[Place::Sequence], "Sends only at these times, where the person lives; what falls outside waits for the next opening.", "window days=\"mon-fri\" hours=\"09:00-17:00\" spread=\"15min\"")
         .props(&[
             prop("days", Type::Days, "On these days; every day when not said."),

@@ -13,6 +13,24 @@ pub enum EnrolmentState {
     Finished,
     /// Ended early, for this reason.
     Stopped(String),
+    /// The person did what the sequence is for. Steps that were left do not happen.
+    Converted {
+        /// How it is known, in words.
+        reason: String,
+        /// The last step that was sent before, for which it counts; none where nothing was.
+        step: Option<String>,
+    },
+}
+
+impl EnrolmentState {
+    /// Why nothing more happens, where it ended early or for good by a goal.
+    #[must_use]
+    pub fn ended_by(&self) -> Option<&str> {
+        match self {
+            Self::Active | Self::Finished => None,
+            Self::Stopped(reason) | Self::Converted { reason, .. } => Some(reason),
+        }
+    }
 }
 
 /// One person in one sequence.

@@ -224,6 +224,8 @@ pub enum Transition {
         /// Whether the receiver's fault spent a retry.
         spend: bool,
     },
+    /// Hold it aside while its sequence is paused; it stays due when it was.
+    Hold,
     /// Given up, for this reason.
     Failed(String),
     /// Not done, for this reason.

@@ -6,6 +6,7 @@ mod attempt;
 mod enrolment;
 mod execution;
 mod job;
+mod pause;
 mod tally;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ pub use self::attempt::{Attempt, AttemptError, Tried};
 pub use self::enrolment::{Enrolment, EnrolmentState};
 pub use self::execution::{Execution, ExecutionState, Level, LogLine, Progress, Refusal};
 pub use self::job::{Email, Job, JobState, Lease, Leased, QUARANTINE_AFTER, Task, Transition};
+pub use self::pause::{PAUSED, PAUSES, pause_flag, paused_by};
 pub use self::tally::{Counted, Tally};
 
 /// The reason of jobs and enrolments that ended because a person killed their execution: it

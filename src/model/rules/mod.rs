@@ -4,6 +4,7 @@
 
 mod calendar;
 mod edition;
+mod ending;
 mod event;
 mod schema;
 mod sequence;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use self::calendar::{Days, Holiday, Hours};
 pub use self::edition::Edition;
+pub use self::ending::{Ending, Trigger};
 pub use self::event::Event;
 pub use self::schema::{RecordRules, Schema};
 pub use self::sequence::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Edition, Fill, Window};
+use super::{Edition, Fill, Window, Ending};
 use crate::base::{Delay, FileId, Span};
 use crate::guard::Guard;
 use crate::template::Template;
@@ -53,6 +53,8 @@ pub struct Sequence {
     pub again: Again,
     /// Looked at right before every send.
     pub stop_when: Option<Guard>,
+    /// Other calls and events that end it, in the order of the rules.
+    pub endings: Vec<Ending>,
     /// Whether an edited plan reaches those who are mid-way too (`apply="everyone"`).
     pub everyone: bool,
     /// The steps in order.

@@ -93,7 +93,7 @@ pub(super) async fn schedule(State(app): State<Arc<App>>, asked: Asked) -> Answe
 }
 
 /// Refuses the name of a sequence that neither the rules have nor anybody was ever in.
-async fn known_sequence(app: &App, live: &Live, name: &str) -> Result<(), Fault> {
+pub(super) async fn known_sequence(app: &App, live: &Live, name: &str) -> Result<(), Fault> {
     // Sequences that the rules no longer have may still have had people in them.
     let is_known = live.rules.sequences.contains_key(name)
         || app.store.enrolments(Some(name.to_owned()), 0, 1).await?.total > 0;

@@ -19,6 +19,7 @@ mod groups;
 mod health;
 pub mod openapi;
 mod parameters;
+mod pauses;
 mod query;
 mod queue;
 mod records;

@@ -189,5 +189,8 @@ pub(super) const ACTIVE: &[Parameter] = &[
     parameter("after", "Behind which key this part begins: the last one's `next`.", Holds::Text),
     parameter("size", "So many are looked at.", Holds::Number(1, MANY, Some(MANY))),
 ];
+/// `POST /sequences/{name}/pause` and `resume`.
+pub(super) const PAUSE: &[Parameter] =
+    &[parameter("person", "Only for the person with this address.", Holds::Text)];
 /// A call without parameters.
 pub(super) const NONE: &[Parameter] = &[];

@@ -239,6 +239,11 @@ pub(super) fn enrolment(enrolment: &Enrolment, version: &Value) -> Value {
         EnrolmentState::Active => ("active", None),
         EnrolmentState::Finished => ("finished", None),
         EnrolmentState::Stopped(reason) => ("stopped", Some(reason)),
+        EnrolmentState::Converted { reason, .. } => ("converted", Some(reason)),
+    };
+    let converted_by = match &enrolment.state {
+        EnrolmentState::Converted { step, .. } => step.as_ref(),
+        _ => None,
     };
     let step = |(name, due): &(String, i64)| json!({ "step": name, "due": at(*due) });
     let reached = enrolment.next as usize;
@@ -249,6 +254,7 @@ pub(super) fn enrolment(enrolment: &Enrolment, version: &Value) -> Value {
         "person": enrolment.person,
         "state": state,
         "reason": reason,
+        "converted_by": converted_by,
         "started_at": at(enrolment.started),
         "updated_at": at(enrolment.updated),
         "zone": enrolment.zone,

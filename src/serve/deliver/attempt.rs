@@ -27,7 +27,7 @@ pub(super) enum Before {
 impl Deliver {
     /// Does a claimed job; answers what the service said, if it was called.
     pub(super) async fn work(&self, live: &Live, leased: Leased) -> Option<Tried> {
-        if self.quarantined(live, &leased).await {
+        if self.quarantined(live, &leased).await || self.held_aside(&leased).await {
             return None;
         }
         let is_step = matches!(leased.job.task, Task::Step { .. });
@@ -42,12 +42,12 @@ impl Deliver {
         // A step was decided just now; what was decided earlier is looked at once more.
         let obstacle = match self.obstacle(live, &leased.job).await {
             Ok(None) if !is_step => self.unwanted(live, &leased.job).await,
-            found => found,
+            found => found.map(|found| found.map(|transition| (transition, Vec::new()))),
         };
         match obstacle {
             Ok(None) => {}
-            Ok(Some(transition)) => {
-                self.end(&leased.job, leased.lease, transition, None, Vec::new()).await;
+            Ok(Some((transition, writes))) => {
+                self.end(&leased.job, leased.lease, transition, None, writes).await;
                 return None;
             }
             // Who cannot be looked up on the list of those who want no mail gets none now.
@@ -188,6 +188,7 @@ fn words(job: &Job, transition: &Transition, attempt: Option<&Attempt>) -> (Kind
             (Kind::Captured, format!("to {target}: kept in the outbox, not sent"))
         }
         Transition::Cancelled(why) => (Kind::Skipped, format!("to {target}: {why}")),
+        Transition::Hold => (Kind::Step, format!("to {target}: held, the sequence is paused")),
         Transition::Become(_) => (Kind::Step, String::new()),
     }
 }

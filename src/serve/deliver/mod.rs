@@ -10,6 +10,7 @@ pub mod gate;
 mod gates;
 pub mod http;
 pub mod notion;
+mod pause;
 mod quarantine;
 pub mod reply;
 mod send;

@@ -60,12 +60,7 @@ impl Deliver {
         match decision {
             StepDecision::Skip(why) => self.leave_out(&leased, why, advance).await,
             StepDecision::Stop(why) => {
-                let stop = Write::Stop {
-                    sequence: scene.enrolment.sequence.clone(),
-                    person: scene.enrolment.person.clone(),
-                    key: Some(scene.enrolment.key.clone()),
-                    reason: why.clone(),
-                };
+                let stop = stop(&scene.enrolment, &why);
                 self.leave_out(&leased, why, vec![stop]).await
             }
             StepDecision::Later(due, why) => {
@@ -163,17 +158,25 @@ impl Deliver {
         &self,
         live: &Live,
         job: &Job,
-    ) -> Result<Option<Transition>, StoreError> {
+    ) -> Result<Option<(Transition, Vec<Write>)>, StoreError> {
         let (Task::Email(email), Some((sequence, key))) = (&job.task, &job.enrolment) else {
             return Ok(None);
         };
         let scene = self.scene(live, (sequence, key), None, &email.name).await?;
-        Ok(match scene.map(|scene| self.decide(live, job, &scene)) {
-            Err(why) | Ok(StepDecision::Skip(why) | StepDecision::Stop(why)) => {
-                Some(Transition::Cancelled(why))
+        let scene = match scene {
+            Ok(scene) => scene,
+            Err(why) => return Ok(Some((Transition::Cancelled(why), Vec::new()))),
+        };
+        Ok(match self.decide(live, job, &scene) {
+            StepDecision::Skip(why) => Some((Transition::Cancelled(why), Vec::new())),
+            StepDecision::Stop(why) => {
+                let stop = stop(&scene.enrolment, &why);
+                Some((Transition::Cancelled(why), vec![stop]))
             }
-            Ok(StepDecision::Later(due, _)) => Some(Transition::Retry { due, spend: false }),
-            Ok(_) => None,
+            StepDecision::Later(due, _) => {
+                Some((Transition::Retry { due, spend: false }, Vec::new()))
+            }
+            StepDecision::Email { .. } | StepDecision::Event(..) => None,
         })
     }
 
@@ -193,7 +196,7 @@ impl Deliver {
         else {
             return Ok(Err(String::from("the person has begun the sequence anew")));
         };
-        if let EnrolmentState::Stopped(why) = &enrolment.state {
+        if let Some(why) = enrolment.state.ended_by() {
             return Ok(Err(format!("stopped: {why}")));
         }
         let began_with = self.app.editions.followed(&**store, &live.rules, &enrolment).await?;
@@ -326,5 +329,15 @@ impl Deliver {
             };
         self.end(&leased.job, leased.lease, transition, None, advance).await;
         Before::Over
+    }
+}
+
+/// What ends an enrolment at one of its own steps.
+fn stop(enrolment: &Enrolment, why: &str) -> Write {
+    Write::Stop {
+        sequence: enrolment.sequence.clone(),
+        person: enrolment.person.clone(),
+        key: Some(enrolment.key.clone()),
+        reason: why.to_owned(),
     }
 }

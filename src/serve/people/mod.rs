@@ -7,6 +7,7 @@ mod calls;
 mod editions;
 mod folder;
 mod midway;
+pub mod pauses;
 mod schedule;
 mod timeline;
 mod versions;

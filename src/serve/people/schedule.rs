@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use super::{Editions, at, payload};
+use super::pauses::{self, Pause};
 use crate::base::{Id, Zone, time};
 use crate::engine;
 use crate::model::queue::Task;
@@ -245,6 +246,11 @@ impl Teller<'_> {
             }
             _ => {}
         }
+        if let (true, Some(sequence)) = (entry["note"].is_null(), sequence)
+            && let Some(pause) = self.pause(sequence, &job.target).await?
+        {
+            entry["note"] = pause.note().into();
+        }
         Ok(entry)
     }
 
@@ -283,6 +289,11 @@ impl Teller<'_> {
         let mut context = Context::new(payload, zone);
         context.set("now", Value::String(time::format_millis(one.started)));
         Ok(Some(subject.text(&context).unwrap_or_else(|_| subject.source().to_owned())))
+    }
+
+    /// The pause that holds it up.
+    async fn pause(&self, sequence: &str, person: &str) -> Result<Option<Pause>, StoreError> {
+        pauses::pause_of(self.store, sequence, person).await
     }
 
     /// Why it will be left out although it is planned.

@@ -11,10 +11,11 @@ use crate::store::rows::{self, Counter, Followers, StoredEdition, UsedKey};
 use crate::store::{Stat, Suppression, keys};
 
 /// Every kind of row.
-const KINDS: [u8; 23] = [
+const KINDS: [u8; 24] = [
     keys::EXECUTION,
     keys::JOB,
     keys::DUE,
+    keys::HELD,
     keys::ATTEMPT,
     keys::ENROLMENT,
     keys::IDEMPOTENCY,

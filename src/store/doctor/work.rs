@@ -57,7 +57,8 @@ impl Examination<'_> {
     /// What is due is waiting, and due then.
     pub(super) fn due(&mut self) -> Result<()> {
         let kv = self.kv;
-        for row in kv.prefix(&[keys::DUE], Way::Up) {
+        let held = kv.prefix(&[keys::HELD], Way::Up);
+        for row in kv.prefix(&[keys::DUE], Way::Up).chain(held) {
             let (key, raw) = row?;
             let id = keys::id_of(&key);
             let Some(due) = readable(rows::decode::<Due>(kv, &key, &raw))? else {

@@ -112,7 +112,7 @@ impl Ledger {
     /// Every lane that has due rows, the one whose turn it is first.
     fn lanes(&mut self, batch: &Batch<'_>) -> Result<Vec<(Vec<u8>, Classes)>, StoreError> {
         let mut lanes = BTreeMap::<Vec<u8>, Classes>::new();
-        for class in rows::classes(batch)? {
+        for class in rows::classes(batch, keys::DUE)? {
             let (lane, is_retry) = keys::lane_of(&class);
             let classes = lanes.entry(lane.to_vec()).or_default();
             let kind = if is_retry { &mut classes.retries } else { &mut classes.first_tries };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Ledger;
+use super::goal::{self, Reached};
 use crate::base::Id;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{
@@ -90,10 +91,22 @@ impl Ledger {
                 return self.replan(batch, stored, (from, rules, left), step, now);
             }
             Write::Stop { sequence, person, key, reason } => {
-                let found = enrolments_of(batch, &sequence, &person, key.as_deref())?;
+                let active = |one: &Enrolment| one.state == EnrolmentState::Active;
+                let found = enrolments_of(batch, &sequence, &person, key.as_deref(), active)?;
                 for stored in found {
-                    in_flight.extend(self.stop(batch, stored, &reason, now)?);
+                    let state = EnrolmentState::Stopped(reason.clone());
+                    in_flight.extend(self.stop(batch, stored, state, now)?);
                 }
+            }
+            Write::Convert { sequence, person, key, reason, since } => {
+                let reached = Reached {
+                    sequence: &sequence,
+                    person: &person,
+                    key: key.as_deref(),
+                    reason: &reason,
+                    since,
+                };
+                in_flight.extend(self.convert(batch, &reached, now)?);
             }
             Write::Enqueue(job) => {
                 if rows::job(batch, job.id)?.is_none() {
@@ -155,7 +168,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn log(
+    pub(super) fn log(
         &mut self,
         batch: &mut Batch<'_>,
         execution: Id,
@@ -226,29 +239,32 @@ impl Ledger {
     }
 
     /// Ends an enrolment early; answers which of its jobs are being sent at this moment.
-    fn stop(
+    pub(super) fn stop(
         &mut self,
         batch: &mut Batch<'_>,
         stored: StoredEnrolment,
-        reason: &str,
+        state: EnrolmentState,
         now: i64,
     ) -> Result<Vec<Id>, StoreError> {
+        let reason = state.ended_by().unwrap_or_default();
         let why = format!("stopped: {reason}");
+        let killed = reason == KILLED;
+        let message = goal::ended(&stored.enrolment.sequence, &state);
         let step = stored.step();
         let mut enrolment = stored.enrolment.clone();
-        enrolment.state = EnrolmentState::Stopped(reason.to_owned());
+        enrolment.state = state;
         let (execution, live) = (enrolment.execution, enrolment.live.clone());
         Self::follows(batch, &enrolment, false, now)?;
         let line = LogLine {
             at: now,
             level: Level::Info,
             task: Some(enrolment.sequence.clone()),
-            message: format!("the sequence `{}` was stopped: {reason}", enrolment.sequence),
+            message,
         };
         self.write_enrolment(batch, StoredEnrolment { enrolment, ..stored }, now)?;
         let delta = self.delta(execution);
         delta.open -= 1;
-        delta.killed |= reason == KILLED;
+        delta.killed |= killed;
         self.log(batch, execution, &line)?;
 
         let mut in_flight = Vec::new();
@@ -335,12 +351,13 @@ fn put_record(batch: &mut Batch<'_>, record: &Record) -> Result<bool, StoreError
     Ok(true)
 }
 
-/// A person's active enrolments in a sequence.
-fn enrolments_of(
+/// A person's enrolments in a sequence that are wanted.
+pub(super) fn enrolments_of(
     batch: &Batch<'_>,
     sequence: &str,
     person: &str,
     only: Option<&str>,
+    is_wanted: impl Fn(&Enrolment) -> bool,
 ) -> Result<Vec<StoredEnrolment>, StoreError> {
     let mut found = Vec::new();
     let only = only.map(|key| keys::enrolment(sequence, key));
@@ -350,9 +367,10 @@ fn enrolments_of(
             continue;
         }
         let stored: Option<StoredEnrolment> = rows::read(batch, &key)?;
-        found.extend(stored.filter(|stored| {
-            stored.enrolment.person == person && stored.enrolment.state == EnrolmentState::Active
-        }));
+        found
+            .extend(stored.filter(|stored| {
+                stored.enrolment.person == person && is_wanted(&stored.enrolment)
+            }));
     }
     Ok(found)
 }

@@ -78,7 +78,7 @@ impl Ledger {
             Transition::Cancelled(why) => {
                 self.end(batch, stored, JobState::Cancelled, Some(why), now)?;
             }
-            Transition::Retry { .. } if stored.cancel.is_some() => {
+            Transition::Retry { .. } | Transition::Hold if stored.cancel.is_some() => {
                 let why = stored.cancel.take();
                 self.end(batch, stored, JobState::Cancelled, why, now)?;
             }
@@ -87,6 +87,7 @@ impl Ledger {
                 stored.job.updated = now;
                 self.postpone(batch, stored, due)?;
             }
+            Transition::Hold => self.hold(batch, stored, &held)?,
             Transition::Become(job) => {
                 if let Some(why) = called_back(batch, &stored)? {
                     self.end(batch, stored, JobState::Cancelled, Some(why), now)?;

@@ -16,6 +16,8 @@ mod clock;
 mod commit;
 mod editions;
 mod finish;
+mod goal;
+mod hold;
 pub(super) mod progress;
 pub(super) mod purge;
 pub(super) mod queue;

@@ -6,7 +6,7 @@ use std::iter::Peekable;
 
 use super::{Pager, Result, SEEN};
 use crate::base::Id;
-use crate::model::queue::{Attempt, Job, JobState};
+use crate::model::queue::{Attempt, Job, JobState, PAUSED};
 use crate::store::claims::{Claims, Held};
 use crate::store::kv::{Kv, Rows, Way};
 use crate::store::rows::{self, Counter, Due, StoredJob};
@@ -92,7 +92,8 @@ pub(in crate::store) fn jobs(
 /// Everything in the queue by due time, and then what waits for its turn; false when no
 /// more are needed.
 fn open_jobs(kv: &dyn Kv, add: &mut dyn FnMut(Option<Job>) -> bool) -> Result<bool> {
-    let classes = rows::classes(kv)?;
+    let mut classes = rows::classes(kv, keys::DUE)?;
+    classes.extend(rows::classes(kv, keys::HELD)?);
     let mut walks: Vec<_> =
         classes.iter().map(|class| kv.prefix(class, Way::Up).peekable()).collect();
     for _ in 0..SEEN {
@@ -112,6 +113,28 @@ fn open_jobs(kv: &dyn Kv, add: &mut dyn FnMut(Option<Job>) -> bool) -> Result<bo
         }
     }
     Ok(true)
+}
+
+/// What is held aside of a sequence, from a place on, and where to go on.
+pub(in crate::store) fn held(
+    kv: &dyn Kv,
+    sequence: &str,
+    from: &[u8],
+    take: usize,
+) -> Result<(Vec<Job>, Option<Vec<u8>>)> {
+    let all = keys::all_held(sequence);
+    let end = keys::end(&all);
+    let (mut found, mut last, mut seen) = (Vec::new(), Vec::new(), 0);
+    for row in kv.scan(from.max(&all), &end, Way::Up).take(take) {
+        let (key, _) = row?;
+        let stored = rows::job(kv, keys::id_of(&key))?;
+        found.extend(stored.filter(StoredJob::is_held).map(|stored| stored.job));
+        last = key;
+        seen += 1;
+    }
+    // A part that is not full was the last.
+    let next = (seen == take && seen > 0).then(|| [&last[..], &[0]].concat());
+    Ok((found, next))
 }
 
 /// When the next job of a walk is due; a walk that fails or has ended comes first or last.
@@ -149,7 +172,9 @@ fn jobs_of(kv: &dyn Kv, execution: Id) -> Result<Vec<Job>> {
 
 fn wanted(filter: &JobFilter, job: &Job, claim: Option<&Held>) -> bool {
     let stuck = |for_longer: i64| match (job.state, claim) {
-        (JobState::Pending, _) => filter.now - job.due > for_longer,
+        (JobState::Pending, _) => {
+            job.reason.as_deref() != Some(PAUSED) && filter.now - job.due > for_longer
+        }
         (JobState::Sending, Some(claim)) => filter.now - claim.since > for_longer,
         _ => false,
     };

@@ -3,7 +3,7 @@
 
 mod jobs;
 
-pub(super) use self::jobs::{job, jobs, stats};
+pub(super) use self::jobs::{held, job, jobs, stats};
 use super::claims::Claims;
 use super::kv::{Kv, Way};
 use super::rows::{self, Followers, Head, StoredEnrolment};

@@ -96,6 +96,8 @@ impl Store for Faulty {
         midway(sequence: Option<String>) -> Answer<'_, Vec<rulerun::store::Following>>;
         retry(jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
         cancel(jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
+        held(sequence: &str, from: Vec<u8>, take: usize) -> Answer<'_, (Vec<Job>, Option<Vec<u8>>)>;
+        let_go(from: Vec<u8>, most: usize) -> Answer<'_, rulerun::store::LetGo>;
         clock_was_set(by: i64, now: i64) -> Answer<'_, usize>;
         note_refusals(refusals: Vec<Refusal>) -> ();
         purge(before: i64, now: i64) -> Answer<'_, usize>;

@@ -174,8 +174,9 @@ fn people() -> Nouns {
         ("sequence", text()),
         ("key", text()),
         ("person", text()),
-        ("state", word(["active", "finished", "stopped"])),
+        ("state", word(["active", "finished", "stopped", "converted"])),
         ("reason", or_null(text())),
+        ("converted_by", or_null(text())),
         ("started_at", time()),
         ("updated_at", time()),
         ("zone", text()),
@@ -205,6 +206,13 @@ fn people() -> Nouns {
         ("marketing", flag()),
         ("execution_id", id()),
     ]);
+    let pause = object([
+        ("sequence", text()),
+        ("person", or_null(text())),
+        ("paused_at", time()),
+        ("held", count()),
+        ("too_late", count()),
+    ]);
     let due = object([
         ("id", id()),
         ("due", time()),
@@ -231,6 +239,7 @@ fn people() -> Nouns {
         ("Moment", moment()),
         ("Email", email),
         ("Due", due),
+        ("Pause", pause),
         ("Midway", midway()),
         ("Rules", rules),
     ]
