@@ -6,6 +6,7 @@
 
 mod decide;
 mod enrol;
+pub mod feedback;
 mod fill;
 mod outcome;
 mod refusal;

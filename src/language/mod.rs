@@ -12,6 +12,7 @@ mod addresses;
 pub mod codes;
 pub mod cursor;
 mod email;
+mod feedback;
 mod fields;
 pub mod format;
 mod forms;
@@ -213,6 +214,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
             endpoints.extend(own);
         }
     }
+    let feedback = feedback::all(reading, all("feedback"));
     let mut events = BTreeMap::new();
     for node in all("events") {
         for event in outgoing::events(reading, node) {
@@ -226,7 +228,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
             sequences.entry(sequence.name.clone()).or_insert(sequence);
         }
     }
-    addresses::check(reading, &webhooks, &endpoints);
+    addresses::check(reading, &webhooks, &endpoints, &feedback);
     lints::endpoints(reading, &server, &endpoints);
     RuleSet {
         hash: hash(reading.sources),
@@ -239,6 +241,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
         records,
         webhooks,
         endpoints,
+        feedback,
         events,
         sequences,
         environment: reading.environment.clone(),

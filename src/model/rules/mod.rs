@@ -3,6 +3,7 @@
 //! as a whole when a file changes.
 
 mod event;
+mod feedback;
 mod schema;
 mod sequence;
 mod server;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use self::event::Event;
+pub use self::feedback::{Feedback, FeedbackType, Tolerance};
 pub use self::schema::{RecordRules, Schema};
 pub use self::sequence::{
     Again, CountsFrom, EmailText, MailKind, Sequence, SequenceAction, SequenceStep,
@@ -46,6 +48,8 @@ pub struct RuleSet {
     pub webhooks: Vec<Arc<Webhooks>>,
     /// Every endpoint of every group.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// Addresses at which mail providers report.
+    pub feedback: Vec<Arc<Feedback>>,
     /// Outgoing messages, by name.
     pub events: BTreeMap<String, Arc<Event>>,
     /// Timed e-mails, by name.
