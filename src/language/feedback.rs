@@ -62,10 +62,7 @@ fn feedback(reading: &mut Reading<'_>, node: &Node, name: &str) -> Option<Feedba
         path: format!("/{path}"),
         about: node.child_text("about").map(str::to_owned),
         secrets,
-        scheme: node
-            .prop_text("scheme")
-            .and_then(Scheme::from_word)
-            .unwrap_or(Scheme::Standard),
+        scheme: node.prop_text("scheme").and_then(Scheme::from_word).unwrap_or(Scheme::Standard),
         topic,
         limits: limits(node),
         span: node.title_span(),

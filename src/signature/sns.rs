@@ -143,9 +143,8 @@ fn path_at_amazon(url: &str) -> Option<&str> {
 
 /// Small letters and digits, up to a bounded length, with dashes where they may stand.
 fn is_word(text: &str, dashes: bool) -> bool {
-    let fits = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || (dashes && byte == b'-')
-    };
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || (dashes && byte == b'-');
     !text.is_empty() && text.len() <= 64 && text.bytes().all(fits)
 }
 
@@ -162,7 +161,10 @@ mod tests {
                 "https://{host}/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:x:1:n&Token=2336"
             );
             assert!(is_subscribe_url(&subscribe));
-            assert!(!is_certificate_url(&subscribe) && !is_subscribe_url(&subscribe.replace("https", "http")));
+            assert!(
+                !is_certificate_url(&subscribe)
+                    && !is_subscribe_url(&subscribe.replace("https", "http"))
+            );
         }
         for url in [
             format!("http://sns.us-west-2.amazonaws.com/{pem}"),

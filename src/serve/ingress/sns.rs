@@ -88,9 +88,8 @@ impl Pages {
         let Ok(_place) = self.places.try_acquire() else {
             return Err(Missing::Silent("too many are being opened".into()));
         };
-        let client = self.client.get_or_init(|| {
-            HttpClient::over(&self.network, self.roots.clone()).ok()
-        });
+        let client =
+            self.client.get_or_init(|| HttpClient::over(&self.network, self.roots.clone()).ok());
         let client = client.as_ref().ok_or_else(|| Missing::Silent("no TLS".into()))?;
         let outgoing = Outgoing {
             method: Method::GET,
