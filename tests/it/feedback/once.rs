@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::support::binary::{Running, agent, get, post, until};
 use crate::support::server::write;
 
-const PEOPLE: usize = 240;
+const PEOPLE: usize = 200;
 const SECRET: &str = "your-secure-webhook-secret-here";
 
 const RULES: &str = r#"
@@ -56,7 +56,7 @@ fn report(agent: &ureq::Agent, base: &str, number: usize, job: &str) -> Option<u
 /// The jobs of the first e-mails, by the number of the person.
 fn jobs(base: &str) -> Vec<String> {
     let mut jobs = vec![String::new(); PEOPLE];
-    let (status, text) = get(&agent(), &format!("{base}/api/v1/outbox?size=500")).unwrap();
+    let (status, text) = get(&agent(), &format!("{base}/api/v1/outbox?size=200")).unwrap();
     assert_eq!(status, 200, "{text}");
     let found: Value = serde_json::from_str(&text).unwrap();
     for mail in found["results"].as_array().into_iter().flatten() {
