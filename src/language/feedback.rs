@@ -9,7 +9,7 @@ use super::service::secrets;
 use super::settings::delay;
 use super::tree::{Node, Value};
 use crate::base::{Diagnostic, Span};
-use crate::model::rules::{Feedback, FeedbackType, Tolerance};
+use crate::model::rules::{Endpoint, Feedback, FeedbackType, Tolerance};
 use crate::model::setting::Setting;
 use crate::signature::Scheme;
 
@@ -17,6 +17,7 @@ use crate::signature::Scheme;
 pub(super) fn all<'a>(
     reading: &mut Reading<'_>,
     nodes: impl Iterator<Item = &'a Node>,
+    endpoints: &[Arc<Endpoint>],
 ) -> Vec<Arc<Feedback>> {
     let mut names: BTreeMap<&str, Span> = BTreeMap::new();
     let mut all = Vec::new();
@@ -32,6 +33,19 @@ pub(super) fn all<'a>(
                 .label("declared again")
                 .also(first, "first declared here")
                 .help("give one of them another name, and say type= there"),
+            );
+        }
+        let full_name = format!("feedback/{name}");
+        if let Some(other) = endpoints.iter().find(|one| one.full_name() == full_name) {
+            reading.push(
+                Diagnostic::error(
+                    codes::DUPLICATE,
+                    format!("an endpoint is called `{full_name}` already"),
+                    node.title_span(),
+                )
+                .label("declared again")
+                .also(other.span, "first declared here")
+                .help("give one of them another name"),
             );
         }
         all.extend(feedback(reading, node, name).map(Arc::new));

@@ -214,7 +214,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
             endpoints.extend(own);
         }
     }
-    let feedback = feedback::all(reading, all("feedback"));
+    let feedback = feedback::all(reading, all("feedback"), &endpoints);
     let mut events = BTreeMap::new();
     for node in all("events") {
         for event in outgoing::events(reading, node) {

@@ -2,7 +2,7 @@
 //! the step that sent the e-mail, and a line that people can read afterwards.
 
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Fate, Notice};
@@ -195,6 +195,12 @@ fn tally(email: &Email, fate: Fate) -> Option<Write> {
     }))
 }
 
+/// The answer to a report that became this execution.
+#[must_use]
+pub fn reply(id: Id) -> Value {
+    json!({ "id": id.to_string(), "state": ExecutionState::Success.word() })
+}
+
 fn execution(
     rules: &RuleSet,
     rule: &Feedback,
@@ -202,8 +208,6 @@ fn execution(
     facts: &Facts<'_>,
     logs: Vec<LogLine>,
 ) -> Execution {
-    let state = ExecutionState::Success;
-    let reply = json!({ "id": facts.id.to_string(), "state": state.word() });
     Execution {
         id: facts.id,
         namespace: String::from("feedback"),
@@ -213,9 +217,9 @@ fn execution(
         person: Some(notice.address.clone()),
         labels: vec![(String::from("feedback"), notice.fate.word().replace(' ', "-"))],
         reply_status: 200,
-        reply: reply.to_string(),
+        reply: reply(facts.id).to_string(),
         logs,
-        state,
+        state: ExecutionState::Success,
         remote: facts.remote.map(str::to_owned),
     }
 }

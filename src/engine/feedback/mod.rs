@@ -14,7 +14,7 @@ mod tests;
 
 use serde_json::Value;
 
-pub use self::act::{Facts, act, counter, is_over};
+pub use self::act::{Facts, act, counter, is_over, reply};
 use crate::base::{Id, text};
 use crate::model::rules::FeedbackType;
 
@@ -91,7 +91,7 @@ impl Report {
     }
 }
 
-/// Reads a report. Of SES it is the message within the notification of SNS.
+/// Reads a report; that of SES stands within a notification of SNS.
 #[must_use]
 pub fn report(kind: FeedbackType, body: &Value) -> Report {
     match kind {

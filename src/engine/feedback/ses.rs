@@ -6,8 +6,13 @@ use serde_json::Value;
 
 use super::{Fate, MOST, Notice, Report, address, at, job, job_of_headers, why};
 use crate::base::Id;
+use crate::payload;
 
-pub(super) fn report(body: &Value) -> Report {
+pub(super) fn report(notification: &Value) -> Report {
+    // Amazon also publishes a sentence, to say that publishing works.
+    let Ok(body) = &payload::parse(at(notification, &["Message"]).as_bytes()) else {
+        return Report::ignored("its message is no JSON");
+    };
     let event = at(body, &["eventType"]);
     let kind = if event.is_empty() { at(body, &["notificationType"]) } else { event };
     let people = |part: &str, list: &str| -> Vec<&Value> {

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, EXPECT, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, Request, StatusCode};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -23,20 +24,18 @@ use super::call::{Ended, discard, read, unavailable};
 use super::load::{room_for_bodies, weight};
 use super::sns::Missing;
 use crate::base::time;
-use crate::engine::feedback::{self, Facts, Notice};
+use crate::engine::feedback;
 use crate::model::rules::FeedbackType;
 use crate::payload;
+use crate::serve::feedback::{Received, take};
 use crate::serve::journal::Kind;
 use crate::serve::settings::{Live, LiveFeedback};
 use crate::signature::{self, Presented, Scheme, sns};
-use crate::store::{Committed, StoreError};
 
 /// How far the time of a signed report may lie from now, in seconds.
 const MAX_AGE: i64 = 300;
 /// How old a message of SNS may be, in milliseconds: it sends again for an hour.
 const MAX_SNS_AGE: i64 = 24 * 3_600_000;
-/// A report is decided again so often at most when others get in between.
-const MAX_DECISIONS: usize = 64;
 
 /// A report that is being answered.
 pub(super) struct Reported<'a> {
@@ -52,14 +51,6 @@ struct Proven {
     id: Option<String>,
     /// What it says.
     body: Value,
-}
-
-/// What was done about a notice.
-enum Done {
-    /// It is written, as this execution.
-    Written(String),
-    /// It was written before.
-    Before,
 }
 
 impl Reported<'_> {
@@ -131,7 +122,7 @@ impl Reported<'_> {
     }
 
     async fn with_body(&self, headers: &HeaderMap, whole: Bytes) -> Result<Ended, Box<Ended>> {
-        let mut proven = match self.feedback.rule.kind {
+        let proven = match self.feedback.rule.kind {
             FeedbackType::Postmark => Proven { id: None, body: parsed(&whole)? },
             FeedbackType::Resend | FeedbackType::Generic => self.signed(headers, &whole)?,
             FeedbackType::Ses => match self.from_amazon(&whole).await? {
@@ -139,31 +130,33 @@ impl Reported<'_> {
                 Err(ended) => return Ok(*ended),
             },
         };
-        let report = feedback::report(self.feedback.rule.kind, &proven.body.take());
+        let report = feedback::report(self.feedback.rule.kind, &proven.body);
         if report.notices.is_empty() {
             return Ok(ignored(&report.ignored));
         }
         let of_body = || format!("body:{}", hex::encode(Sha256::digest(&whole)));
         let id = proven.id.or(report.id).unwrap_or_else(of_body);
-        let mut ids = Vec::new();
-        let mut told = Vec::new();
-        for notice in &report.notices {
-            let done = self.act(notice, &id, &whole).await;
-            match done.map_err(|error| Box::new(unavailable(&error)))? {
-                Done::Written(id) => ids.push(id),
-                Done::Before => {}
-            }
-            told.push(format!("{}: {}", notice.address, notice.fate.word()));
-        }
-        let note = told.join(", ");
-        let Some(first) = ids.first() else {
+        let remote = self.client.to_string();
+        let received = Received {
+            rules: &self.live.rules,
+            feedback: &self.feedback.rule,
+            id: self.ingress.app.new_id(),
+            report: &id,
+            body: &whole,
+            remote: Some(&remote),
+        };
+        let taken = take(&self.ingress.app, &received, &report.notices).await;
+        let taken = taken.map_err(|error| Box::new(unavailable(&error)))?;
+        let told = report.notices.iter();
+        let told = told.map(|notice| format!("{}: {}", notice.address, notice.fate.word()));
+        let note = told.collect::<Vec<_>>().join(", ");
+        let Some(first) = taken else {
             let before = json!({ "message": "This was reported before; nothing has changed." });
             let mut answer = answer::json_answer(200, &before);
             answer.headers_mut().insert("idempotent-replay", HeaderValue::from_static("true"));
             return Ok(Ended { repeated: true, ..Ended::of(answer, note) });
         };
-        let body = json!({ "id": first, "state": "SUCCESS" });
-        Ok(Ended::of(answer::json_answer(200, &body), note))
+        Ok(Ended::of(answer::json_answer(200, &feedback::reply(first)), note))
     }
 
     /// Checks a signature that was made with a shared secret.
@@ -198,8 +191,8 @@ impl Reported<'_> {
     async fn from_amazon(&self, whole: &Bytes) -> Result<Result<Proven, Box<Ended>>, Box<Ended>> {
         const RAW: &str = "This is no message of Amazon SNS. Switch `raw message delivery` off for this subscription: without it nothing is signed.";
         let app = &self.ingress.app;
-        let message: sns::Message =
-            serde_json::from_value(parsed(whole)?).map_err(|_| denied(400, RAW))?;
+        let body = parsed(whole)?;
+        let message = sns::Message::deserialize(&body).map_err(|_| denied(400, RAW))?;
         if self.feedback.topic.as_deref() != Some(&message.topic_arn) {
             return Err(denied(403, "This topic may not report here."));
         }
@@ -222,8 +215,6 @@ impl Reported<'_> {
             "SubscriptionConfirmation" => return self.subscribe(&message).await.map(Err),
             kind => return Ok(Err(Box::new(ignored(&format!("nothing follows from {kind:?}"))))),
         }
-        // Amazon also publishes a sentence to say that publishing works.
-        let body = payload::parse(message.message.as_bytes()).unwrap_or_default();
         Ok(Ok(Proven { id: Some(format!("sns:{}", message.message_id)), body }))
     }
 
@@ -251,41 +242,6 @@ impl Reported<'_> {
                 denied(503, &format!("The page of the {what} cannot be opened at the moment."))
             }
         }
-    }
-
-    /// Writes one notice with what follows from it.
-    async fn act(&self, notice: &Notice, report: &str, body: &Bytes) -> Result<Done, StoreError> {
-        let app = &self.ingress.app;
-        let rule = &self.feedback.rule;
-        let id = app.new_id();
-        let remote = self.client.to_string();
-        let job = match notice.job {
-            Some(job) => app.store.job(job).await?.map(|(job, _)| job),
-            None => None,
-        };
-        let counter = feedback::counter(rule, notice);
-        for _ in 0..MAX_DECISIONS {
-            let before = match &counter {
-                Some(name) => app.store.flag(name).await?,
-                None => None,
-            };
-            let facts = Facts {
-                id,
-                now: app.now(),
-                report,
-                body,
-                job: job.as_ref(),
-                before: before.as_deref(),
-                remote: Some(&remote),
-            };
-            let commit = feedback::act(&self.live.rules, rule, notice, &facts);
-            match app.store.commit(commit).await? {
-                Committed::Done { .. } => return Ok(Done::Written(id.to_string())),
-                Committed::Replayed(_) | Committed::KeyReused => return Ok(Done::Before),
-                Committed::Conflict | Committed::Crowded { .. } => {}
-            }
-        }
-        Err(StoreError::Full)
     }
 }
 
