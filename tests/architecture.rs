@@ -56,7 +56,7 @@ const DOORS: [(&str, &[&str]); 53] = [
     ("hyper_util", &["serve/ingress/", "serve/deliver/"]),
     ("http_body_util", &["serve/"]),
     ("hyper_rustls", &["serve/deliver/dial.rs"]),
-    ("rustls", &["serve/deliver/"]),
+    ("rustls", &["serve/deliver/", "signature/sns.rs"]),
     ("tokio_rustls", &["serve/deliver/smtp/tls.rs"]),
     ("webpki_roots", &["serve/deliver/"]),
     ("tower", &["serve/ingress/", "serve/deliver/dial.rs"]),

@@ -13,12 +13,13 @@ const BEGIN: &str =
 const END: &str = "<!-- The words end here. -->\n";
 
 /// The places, in the order of the page.
-const PLACES: [Place; 17] = [
+const PLACES: [Place; 18] = [
     Place::File,
     Place::Webhooks,
     Place::Access,
     Place::Signature,
     Place::Endpoint,
+    Place::Feedback,
     Place::Events,
     Place::Event,
     Place::Record,

@@ -366,3 +366,30 @@ async fn without_its_secret_nothing_starts() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounces_that_are_reported_at_once_are_each_counted() {
+    let server = make(&clock()).start().await;
+    let report = async |number: i64| {
+        let body = bounce("SoftBounce", &format!("p{}@example.com", number / 3), number);
+        let answer = postmark(&server, "/hooks/postmark", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    // Three for each of ten people, all at the same time.
+    let reports = (3..33).map(report);
+    all_at_once(reports).await;
+    for person in 1..11 {
+        let found = reasons(&server, &format!("p{person}@example.com")).await;
+        assert_eq!(found, ["soft-bounced"], "person {person}");
+    }
+}
+
+/// Waits for all of them at once.
+async fn all_at_once<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
+    let mut futures: Vec<_> = futures.map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        futures.retain_mut(|one| one.as_mut().poll(context).is_pending());
+        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
