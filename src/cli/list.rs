@@ -8,7 +8,7 @@ use super::out::{self, Ink};
 use super::outcome::{Exit, Failure, Outcome};
 use super::{Format, Global, rules, table};
 use crate::model::Lookup;
-use crate::model::rules::{Endpoint, RuleSet, Sequence, SequenceAction};
+use crate::model::rules::{Endpoint, Feedback, RuleSet, Sequence, SequenceAction};
 use crate::serve::curl;
 
 const EXAMPLES: &str = "\
@@ -57,6 +57,7 @@ impl Page<'_> {
             ("Events", self.events(lookup)?),
             ("Records", self.records()),
             ("Services", self.services(lookup)?),
+            ("Feedback", self.feedback()),
         ] {
             if items.is_empty() {
                 continue;
@@ -147,6 +148,14 @@ impl Page<'_> {
         Ok(items)
     }
 
+    fn feedback(&self) -> Vec<Item> {
+        let item = |one: &Feedback| {
+            let line = format!("{}, POST {}{}", one.kind.word(), self.base, one.path);
+            (one.name.clone(), one.about.clone(), vec![line])
+        };
+        self.rules.feedback.iter().map(|one| item(one)).collect()
+    }
+
     fn json(&self, lookup: &dyn Lookup) -> Result<Value, Failure> {
         let endpoints: Vec<Value> = self
             .rules
@@ -185,9 +194,15 @@ impl Page<'_> {
             }));
         }
         let records: Vec<&String> = self.rules.records.keys().collect();
+        let feedback = self.rules.feedback.iter().map(|one| {
+            let address = format!("{}{}", self.base, one.path);
+            json!({
+                "name": one.name, "type": one.kind.word(), "about": one.about, "address": address,
+            })
+        });
         Ok(json!({
             "endpoints": endpoints, "sequences": sequences, "events": events,
-            "records": records, "services": services,
+            "records": records, "services": services, "feedback": feedback.collect::<Value>(),
         }))
     }
 }

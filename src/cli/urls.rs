@@ -90,6 +90,10 @@ fn markdown(rules: &RuleSet, base: &str) -> String {
             lines.push(format!("| {} | `{address}` | {about} |", endpoint.full_name()));
         }
     }
+    for one in &rules.feedback {
+        let about = one.about.as_deref().unwrap_or_default().replace('|', "\\|");
+        lines.push(format!("| {} | `{base}{}` | {about} |", one.full_name(), one.path));
+    }
     lines.join("\n") + "\n"
 }
 

@@ -132,6 +132,7 @@ fn received(entry: &Value) -> (&'static str, String) {
     let what = match text("namespace").as_str() {
         "events" => format!("the event {}", text("flowId")),
         "records" => format!("the record {}", text("flowId")),
+        "feedback" => format!("a report by {}", text("flowId")),
         group => format!("{group}/{}", text("flowId")),
     };
     if refused.is_null() {

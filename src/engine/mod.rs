@@ -7,6 +7,7 @@
 mod decide;
 mod ending;
 mod enrol;
+pub mod feedback;
 mod fill;
 mod outcome;
 mod refusal;

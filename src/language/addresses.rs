@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::codes;
 use super::reading::Reading;
 use crate::base::{Diagnostic, Span};
-use crate::model::rules::{Endpoint, Webhooks};
+use crate::model::rules::{Endpoint, Feedback, Webhooks};
 
 /// Fixed addresses below `/api/v1/`.
 const API: &[&str] = &[
@@ -42,6 +42,7 @@ pub(super) fn check(
     reading: &mut Reading<'_>,
     groups: &[Arc<Webhooks>],
     endpoints: &[Arc<Endpoint>],
+    feedback: &[Arc<Feedback>],
 ) {
     let mut taken: BTreeMap<String, (String, Span)> = BTreeMap::new();
     let mut told: BTreeSet<(Span, Span)> = BTreeSet::new();
@@ -55,7 +56,13 @@ pub(super) fn check(
         let paths = endpoint.group.paths.iter();
         paths.map(|path| (path, endpoint.name.as_str(), endpoint.span, endpoint.full_name()))
     });
-    for (path, name, span, owner) in health.chain(called) {
+    let reported = feedback.iter().filter_map(|feedback| {
+        let (path, name) = feedback.path.rsplit_once('/')?;
+        Some((path, name, feedback.span, feedback.full_name()))
+    });
+    let declared = health.chain(called);
+    let declared = declared.map(|(path, name, span, owner)| (path.as_str(), name, span, owner));
+    for (path, name, span, owner) in declared.chain(reported) {
         let address = canonical(path, name);
         reserved(reading, &address, span);
         match taken.get(&address) {

@@ -14,6 +14,7 @@ pub mod cursor;
 mod edition;
 mod email;
 mod ending;
+mod feedback;
 mod fields;
 pub mod format;
 mod forms;
@@ -218,6 +219,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
             endpoints.extend(own);
         }
     }
+    let feedback = feedback::all(reading, all("feedback"), &endpoints);
     let mut events = BTreeMap::new();
     for node in all("events") {
         for event in outgoing::events(reading, node) {
@@ -231,7 +233,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
             sequences.entry(sequence.name.clone()).or_insert(sequence);
         }
     }
-    addresses::check(reading, &webhooks, &endpoints);
+    addresses::check(reading, &webhooks, &endpoints, &feedback);
     lints::endpoints(reading, &server, &endpoints);
     RuleSet {
         hash: hash(reading.sources),
@@ -244,6 +246,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
         records,
         webhooks,
         endpoints,
+        feedback,
         events,
         sequences,
         environment: reading.environment.clone(),

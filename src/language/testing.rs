@@ -193,6 +193,9 @@ impl Desk<'_> {
         let body = self.body(node);
         let value = node.first()?;
         let name = value.text()?;
+        if let Some(found) = self.rules.feedback.iter().find(|one| one.full_name() == name) {
+            return Some(TestAction::Report { feedback: Arc::clone(found), body: body? });
+        }
         let found = self.rules.endpoints.iter().find(|endpoint| endpoint.full_name() == name);
         let Some(endpoint) = found.map(Arc::clone) else {
             let names: Vec<String> =

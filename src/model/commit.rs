@@ -65,6 +65,13 @@ pub enum Assumption {
         /// Its id and whether it was active; none means that there was none.
         seen: Option<(Id, bool)>,
     },
+    /// A flag has this value; none means that it is not set.
+    Flag {
+        /// Its name.
+        name: String,
+        /// The value seen.
+        seen: Option<String>,
+    },
 }
 
 /// One thing to write.
@@ -167,7 +174,7 @@ pub enum Write {
     Suppress {
         /// The address, lower-cased.
         address: String,
-        /// `unsubscribed`, `bounced`, `complained` or `manual`.
+        /// `unsubscribed`, `bounced`, `soft-bounced`, `complained` or `manual`.
         reason: String,
         /// Where it came from, for people.
         note: String,

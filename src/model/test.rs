@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::rules::{Endpoint, Event};
+use super::rules::{Endpoint, Event, Feedback};
 use crate::base::{Delay, Span, Timestamp};
 
 /// `test`: an example of what rules do, step by step.
@@ -38,6 +38,13 @@ pub enum TestAction {
         /// The endpoint.
         endpoint: Arc<Endpoint>,
         /// The payload.
+        body: Map<String, Value>,
+    },
+    /// Report what became of an e-mail, in the form of `generic`.
+    Report {
+        /// Where.
+        feedback: Arc<Feedback>,
+        /// The report.
         body: Map<String, Value>,
     },
     /// Report an event.

@@ -96,6 +96,9 @@ pub fn judge(
             TestAction::Post { endpoint, body } => {
                 stage.post(&endpoint.full_name(), body.clone()).map(drop)?;
             }
+            TestAction::Report { feedback, body } => {
+                stage.report(&feedback.full_name(), body).map(drop)?;
+            }
             TestAction::Send { event, body } => {
                 stage.send(&event.name, body.clone()).map(drop)?;
             }
@@ -117,7 +120,10 @@ pub fn judge(
         }
         if matches!(
             step.action,
-            TestAction::Post { .. } | TestAction::Send { .. } | TestAction::Save { .. }
+            TestAction::Post { .. }
+                | TestAction::Report { .. }
+                | TestAction::Send { .. }
+                | TestAction::Save { .. }
         ) {
             called = stage.now();
             calls.push((step.span, from));

@@ -8,6 +8,7 @@ mod happened;
 mod judge;
 mod made_up;
 mod replay;
+mod report;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

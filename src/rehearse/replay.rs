@@ -127,6 +127,7 @@ impl Rehearsal {
         let reply = match (call.namespace.as_str(), &call.record) {
             ("events", _) => self.send_as(call.id, &call.flow, payload),
             ("records", Some(record)) => self.save_as(call.id, &call.flow, record, payload),
+            ("feedback", _) => self.report_again(call.id, &call.name(), &payload),
             _ => self.post_as(call.id, &call.name(), payload),
         };
         match reply {

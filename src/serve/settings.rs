@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::base::{Delay, Diagnostic, Secret, SourceMap};
 use crate::engine::Outlet;
 use crate::language::codes;
-use crate::model::rules::{Endpoint, RuleSet, Service, ServiceType};
+use crate::model::rules::{Endpoint, Feedback, RuleSet, Service, ServiceType};
 use crate::model::setting::{Lookup, Network};
 use crate::model::{FromText, Setting};
 use crate::serve::ingress::router::Router;
@@ -86,6 +86,17 @@ pub struct LiveEndpoint {
     pub signatures: Vec<Vec<Secret>>,
 }
 
+/// Where a mail provider reports, with what proves it.
+#[derive(Debug)]
+pub struct LiveFeedback {
+    /// Its rule.
+    pub rule: Arc<Feedback>,
+    /// Any of them proves the caller.
+    pub secrets: Vec<Secret>,
+    /// The topic of SES.
+    pub topic: Option<String>,
+}
+
 /// Looks everything up.
 ///
 /// # Errors
@@ -103,6 +114,8 @@ pub fn resolve(
         .collect();
     let endpoints: Vec<_> =
         rules.endpoints.iter().map(|rule| Arc::new(desk.endpoint(rule))).collect();
+    let feedback: Vec<_> =
+        rules.feedback.iter().map(|rule| Arc::new(desk.feedback(rule))).collect();
     let outlets = services.iter().map(|(name, service)| (name.clone(), outlet(service))).collect();
     let listen = desk.get(&rules.server.listen).unwrap_or_default();
     let public_url = desk
@@ -110,7 +123,7 @@ pub fn resolve(
         .map_or_else(|| format!("http://{listen}"), |url| url.trim_end_matches('/').to_owned());
     let trusted_proxies = desk.all(&rules.server.trusted_proxies).into_iter().flatten().collect();
     let api_token = rules.server.api_token.as_ref().and_then(|token| desk.get(token));
-    let router = Router::build(&endpoints, &rules.webhooks, &mut desk.faults);
+    let router = Router::build(&endpoints, &rules.webhooks, &feedback, &mut desk.faults);
     let data = desk.get(&rules.data).unwrap_or_else(|| String::from("data"));
     // A setting of a whole group is looked up for each of its endpoints.
     desk.faults.dedup();
@@ -239,6 +252,14 @@ impl Desk<'_> {
             );
         }
         timeout.to_duration()
+    }
+
+    fn feedback(&mut self, rule: &Arc<Feedback>) -> LiveFeedback {
+        LiveFeedback {
+            secrets: self.all(&rule.secrets),
+            topic: rule.topic.as_ref().and_then(|topic| self.get(topic)),
+            rule: Arc::clone(rule),
+        }
     }
 
     fn endpoint(&mut self, rule: &Arc<Endpoint>) -> LiveEndpoint {

@@ -5,6 +5,7 @@
 
 mod key;
 mod sign;
+pub mod sns;
 mod verify;
 
 #[cfg(test)]

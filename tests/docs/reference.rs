@@ -19,6 +19,7 @@ const PLACES: [Place; 18] = [
     Place::Access,
     Place::Signature,
     Place::Endpoint,
+    Place::Feedback,
     Place::Events,
     Place::Event,
     Place::Record,

@@ -15,6 +15,7 @@ mod commands;
 mod crash;
 mod documents;
 mod fairness;
+mod feedback;
 mod full_disk;
 mod hostile;
 mod injection;

@@ -50,8 +50,8 @@ def certificate(subject, issuer, public_key, issuer_public_key):
     )
 
 
-def make():
-    """A CA, a leaf that it signed, and the leaf's key."""
+def make(host="localhost"):
+    """A CA, a leaf for this host that it signed, and the leaf's key."""
     ca_key = ec.generate_private_key(ec.SECP256R1())
     leaf_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = name("rulerun test CA")
@@ -62,9 +62,9 @@ def make():
         .add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
-    hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    hosts = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     leaf = (
-        certificate(name("localhost"), ca_name, leaf_key.public_key(), ca_key.public_key())
+        certificate(name(host), ca_name, leaf_key.public_key(), ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage("digital_signature"), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

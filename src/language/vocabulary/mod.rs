@@ -2,6 +2,7 @@
 //! what it means, and an example. The checks of `shape`, "did you mean" and the
 //! reference page are driven by it, so that a word exists exactly when it stands here.
 
+mod feedback;
 mod rules;
 mod settings;
 mod testing;
@@ -29,6 +30,8 @@ pub enum Place {
     Signature,
     /// In `endpoint`.
     Endpoint,
+    /// In `feedback`.
+    Feedback,
     /// In `events`.
     Events,
     /// In `event`.
@@ -62,6 +65,7 @@ impl Place {
             Self::Access => "in `access`",
             Self::Signature => "in `signature`",
             Self::Endpoint => "in `endpoint`",
+            Self::Feedback => "in `feedback`",
             Self::Events => "in `events`",
             Self::Event => "in `event`",
             Self::Reaction => "in `on-create` and `on-change`",
@@ -385,7 +389,7 @@ const fn prop_later(name: &'static str, about: &'static str) -> Property {
 
 /// Every word.
 pub fn all() -> impl Iterator<Item = &'static Word> {
-    settings::WORDS.iter().chain(rules::WORDS).chain(testing::WORDS)
+    settings::WORDS.iter().chain(rules::WORDS).chain(feedback::WORDS).chain(testing::WORDS)
 }
 
 /// The word at a place.

@@ -190,7 +190,7 @@ pub(super) const WORDS: &[Word] = &[
     .once(),
     Word::new(
         "secret",
-        &[Place::Secrets, Place::Signature],
+        &[Place::Secrets, Place::Signature, Place::Feedback],
         "A secret; the first is current, the others still count.",
         "secret (env)\"WEBHOOK_SECRET\"",
     )
@@ -230,7 +230,7 @@ pub(super) const WORDS: &[Word] = &[
     .once(),
     Word::new(
         "about",
-        &[Place::Service, Place::Endpoint, Place::Event, Place::Webhooks],
+        &[Place::Service, Place::Endpoint, Place::Event, Place::Webhooks, Place::Feedback],
         "What it is, for people.",
         "about \"The n8n instance that runs the lead pipeline.\"",
     )

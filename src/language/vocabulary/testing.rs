@@ -18,7 +18,7 @@ pub(super) const WORDS: &[Word] = &[
     Word::new("at", TEST, "When the test begins; Monday, 1 December 2025, 10:30 UTC when not said.", "at \"2025-12-24T18:00:00Z\"")
         .args(&[arg("time", Type::Time)])
         .once(),
-    Word::new("post", TEST, "Calls an endpoint. Keys and signatures are not asked for.", "post \"christmas/assessment-handler\" example=\"assessment\" {\n    email_1_status \"failed\"\n}")
+    Word::new("post", TEST, "Calls an endpoint, or reports to `feedback/NAME`. Keys and signatures are not asked for.", "post \"christmas/assessment-handler\" example=\"assessment\" {\n    email_1_status \"failed\"\n}")
         .args(&[arg("endpoint", Type::Refers(Thing::Endpoint))])
         .props(&[EXAMPLE])
         .block(Children::Values),

@@ -6,6 +6,7 @@ mod calendar;
 mod edition;
 mod ending;
 mod event;
+mod feedback;
 mod schema;
 mod sequence;
 mod server;
@@ -20,6 +21,7 @@ pub use self::calendar::{Days, Holiday, Hours};
 pub use self::edition::Edition;
 pub use self::ending::{Ending, Trigger};
 pub use self::event::Event;
+pub use self::feedback::{Feedback, FeedbackType, Tolerance};
 pub use self::schema::{RecordRules, Schema};
 pub use self::sequence::{
     Again, CountsFrom, EmailText, MailKind, Sequence, SequenceAction, SequenceStep,
@@ -54,6 +56,8 @@ pub struct RuleSet {
     pub webhooks: Vec<Arc<Webhooks>>,
     /// Every endpoint of every group.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// Addresses at which mail providers report.
+    pub feedback: Vec<Arc<Feedback>>,
     /// Outgoing messages, by name.
     pub events: BTreeMap<String, Arc<Event>>,
     /// Timed e-mails, by name.

@@ -120,8 +120,9 @@ impl Deliver {
             }
             Task::Email(email) => {
                 let listed = self.app.store.suppressions(&email.to.to_lowercase()).await?;
-                let barred =
-                    listed.iter().find(|entry| email.marketing || entry.reason == "bounced");
+                let over = |reason: &str, at| engine::feedback::is_over(reason, at, now);
+                let mut listed = listed.iter().filter(|entry| !over(&entry.reason, entry.at));
+                let barred = listed.find(|entry| email.marketing || entry.reason == "bounced");
                 Ok(barred.map(|barred| {
                     Transition::Cancelled(format!("suppressed: the address is {}", barred.reason))
                 }))

@@ -205,7 +205,9 @@ impl Deliver {
         if contact.is_none() && enrolment.to != enrolment.person {
             contact = store.record("contact", &enrolment.person).await?;
         }
-        let suppressed = store.suppressions(&enrolment.person).await?;
+        let now = self.app.millis();
+        let mut suppressed = store.suppressions(&enrolment.person).await?;
+        suppressed.retain(|entry| !engine::feedback::is_over(&entry.reason, entry.at, now));
         Ok(Ok(Scene {
             step: step.to_owned(),
             payload,

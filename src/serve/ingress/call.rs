@@ -62,7 +62,7 @@ pub(super) struct Ended {
 
 impl Ended {
     /// An answer with what to tell about it.
-    fn of(answer: Answer, note: impl Into<String>) -> Self {
+    pub(super) fn of(answer: Answer, note: impl Into<String>) -> Self {
         Self { answer, note: note.into(), repeated: false, by_rule: false, set_off: Vec::new() }
     }
 
@@ -78,7 +78,7 @@ impl Incall<'_> {
         let mut body = Arriving::new(body, &self.ingress.bodies, self.room());
         let mut ended = match self.before_body(&parts.method, &parts.headers) {
             Err(ended) => *ended,
-            Ok(()) => match self.read(&mut body).await {
+            Ok(()) => match read(self.live.rules.server.limits.body, &mut body).await {
                 Err(ended) => {
                     let (rest, share) = body.into_parts();
                     drop(share);
@@ -135,27 +135,6 @@ impl Incall<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Reads the body, within its size.
-    async fn read(&self, body: &mut Arriving) -> Result<Bytes, Box<Ended>> {
-        let limit = self.live.rules.server.limits.body;
-        let too_large =
-            || Box::new(Ended::error(413, &format!("The body is larger than {limit} bytes.")));
-        if body.size_hint().lower() > limit as u64 {
-            return Err(too_large());
-        }
-        let mut whole = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|fault| Ended::error(fault.status(), &fault.to_string()))?;
-            if let Ok(data) = frame.into_data() {
-                if whole.len() + data.len() > limit {
-                    return Err(too_large());
-                }
-                whole.extend_from_slice(&data);
-            }
-        }
-        Ok(whole.freeze())
     }
 
     /// Answers a call whose body is there; `share` is the memory that it takes.
@@ -283,8 +262,28 @@ impl Incall<'_> {
     }
 }
 
+/// Reads a body of at most `limit` bytes.
+pub(super) async fn read(limit: usize, body: &mut Arriving) -> Result<Bytes, Box<Ended>> {
+    let too_large =
+        || Box::new(Ended::error(413, &format!("The body is larger than {limit} bytes.")));
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|fault| Ended::error(fault.status(), &fault.to_string()))?;
+        if let Ok(data) = frame.into_data() {
+            if whole.len() + data.len() > limit {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole.freeze())
+}
+
 /// Reads a little more of a body that is refused: who is cut off while writing never sees why.
-async fn discard(mut body: Incoming) {
+pub(super) async fn discard(mut body: Incoming) {
     let reading = async {
         let mut read = 0;
         while let Some(Ok(frame)) = body.frame().await {

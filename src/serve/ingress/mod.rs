@@ -1,5 +1,5 @@
 //! Where calls arrive, and which door each of them goes through: a declared endpoint, a health
-//! page, an unsubscribe link, or the fixed API. What is bounded on the way stands in files of
+//! page, a mail provider's report, an unsubscribe link, or the fixed API. What is bounded on the way stands in files of
 //! its own: connections and their patience (`connections`, `line`), bodies (`body`), how much
 //! goes on at once (`load`), and calls per time (`rate`).
 
@@ -8,10 +8,12 @@ pub mod answer;
 pub mod body;
 mod call;
 mod connections;
+mod feedback;
 mod line;
 mod load;
 pub mod rate;
 pub mod router;
+mod sns;
 pub mod unsubscribe;
 
 use std::collections::HashMap;
@@ -29,13 +31,16 @@ use tower::ServiceExt as _;
 use self::answer::{Answer, Spread};
 use self::body::Arriving;
 use self::call::{Ended, Incall};
+use self::feedback::Reported;
 use self::load::{Gauge, room_for_bodies};
 use self::rate::Rates;
 use self::router::Route;
+use self::sns::Pages;
 use super::api::{self, Peer};
 use super::app::App;
+use super::deliver::Network;
 use super::journal::Kind;
-use super::settings::{Live, LiveEndpoint};
+use super::settings::{Live, LiveEndpoint, LiveFeedback};
 use crate::base::Secret;
 use crate::model::queue::Refusal;
 
@@ -54,6 +59,8 @@ pub struct Ingress {
     bodies: Arc<Gauge>,
     spread: Spread,
     clients: Mutex<HashMap<IpAddr, usize>>,
+    /// Pages of Amazon's, for reports of SES.
+    pages: Pages,
     /// Compared against for addresses that do not exist, so that they take as long as others.
     nobody: Secret,
 }
@@ -62,7 +69,15 @@ impl Ingress {
     /// A door to this app.
     #[must_use]
     pub fn new(app: Arc<App>) -> Arc<Self> {
+        Self::over(app, Network::Sockets, None)
+    }
+
+    /// The same, where pages of mail providers are opened over this network, with more
+    /// certificate authorities to trust (PEM).
+    #[must_use]
+    pub fn over(app: Arc<App>, network: Network, roots: Option<Vec<u8>>) -> Arc<Self> {
         Arc::new(Self {
+            pages: Pages::new(network, roots),
             api: api::router(Arc::clone(&app)),
             rates: Rates::default(),
             calls: Arc::default(),
@@ -98,6 +113,11 @@ impl Ingress {
                     let client =
                         access::client(peer.ip(), request.headers(), &live.trusted_proxies);
                     self.endpoint(live, endpoint, client, request).await
+                }
+                Route::Feedback(feedback) => {
+                    let client =
+                        access::client(peer.ip(), request.headers(), &live.trusted_proxies);
+                    self.feedback(live, feedback, client, request).await
                 }
                 Route::Health(group) if request.method() == Method::GET => {
                     answer::json_answer(200, &api::health(&self.app, group))
@@ -154,11 +174,29 @@ impl Ingress {
         request: Request<Incoming>,
     ) -> Answer {
         let began = tokio::time::Instant::now();
-        let app = &self.app;
-        let call = Incall { app, live, endpoint, ingress: self, client };
+        let call = Incall { app: &self.app, live, endpoint, ingress: self, client };
         let ended = call.answer(request).await;
-        let (status, took) = (ended.answer.status().as_u16(), began.elapsed());
-        let name = endpoint.rule.full_name();
+        self.told(endpoint.rule.full_name(), client, began.elapsed(), ended)
+    }
+
+    /// A mail provider reports.
+    async fn feedback(
+        &self,
+        live: &Live,
+        feedback: &Arc<LiveFeedback>,
+        client: IpAddr,
+        request: Request<Incoming>,
+    ) -> Answer {
+        let began = tokio::time::Instant::now();
+        let ended = Reported { ingress: self, live, feedback, client }.answer(request).await;
+        self.told(feedback.rule.full_name(), client, began.elapsed(), ended)
+    }
+
+    /// Tells of a call that was answered: in numbers, to those who watch, and, where it was
+    /// turned away, in the log of webhooks.
+    fn told(&self, name: String, client: IpAddr, took: Duration, ended: Ended) -> Answer {
+        let app = &self.app;
+        let status = ended.answer.status().as_u16();
         app.metrics.call(&name, status, took);
         let kind = match status {
             _ if ended.repeated => Kind::Repeated,

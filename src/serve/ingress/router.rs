@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use crate::base::Diagnostic;
 use crate::model::rules::Webhooks;
-use crate::serve::settings::LiveEndpoint;
+use crate::serve::settings::{LiveEndpoint, LiveFeedback};
 
 /// What a path leads to.
 #[derive(Clone, Debug)]
 pub enum Route {
     /// An endpoint. `keyed` says that the path's last segment is a key to be checked.
     Endpoint(Arc<LiveEndpoint>),
+    /// Where a mail provider reports.
+    Feedback(Arc<LiveFeedback>),
     /// The health page of a group.
     Health(Arc<Webhooks>),
 }
@@ -37,6 +39,7 @@ impl Router {
     pub fn build(
         endpoints: &[Arc<LiveEndpoint>],
         groups: &[Arc<Webhooks>],
+        feedback: &[Arc<LiveFeedback>],
         faults: &mut Vec<Diagnostic>,
     ) -> Self {
         let mut router = Self::default();
@@ -50,6 +53,15 @@ impl Router {
                     let message = format!("the address {address} is taken twice");
                     faults.push(Diagnostic::error("address-collision", message, rule.span));
                 }
+            }
+        }
+        for feedback in feedback {
+            let rule = &feedback.rule;
+            let route = Route::Feedback(Arc::clone(feedback));
+            let address = without_tenant(&rule.path);
+            if router.routes.insert(escape(&address), route).is_err() {
+                let message = format!("the address {address} is taken twice");
+                faults.push(Diagnostic::error("address-collision", message, rule.span));
             }
         }
         for group in groups.iter().filter(|group| group.health.is_some()) {

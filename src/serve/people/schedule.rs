@@ -9,10 +9,11 @@ use super::{Editions, at, payload};
 use super::pauses::{self, Pause};
 use crate::base::{Id, Zone, time};
 use crate::engine;
+use crate::engine::feedback::is_over;
 use crate::model::queue::Task;
 use crate::model::rules::{MailKind, Sequence, SequenceAction, SequenceStep};
 use crate::model::{Context, Enrolment, Job, JobState, RuleSet};
-use crate::store::{JobFilter, Store, StoreError};
+use crate::store::{JobFilter, Store, StoreError, Suppression};
 
 /// Pending jobs that a schedule looks at, the earliest first.
 const MAX_LOOKED_AT: usize = 5_000;
@@ -193,7 +194,7 @@ struct Teller<'a> {
     rules: &'a RuleSet,
     editions: Editions,
     payloads: HashMap<Id, Map<String, Value>>,
-    barred: HashMap<String, Vec<String>>,
+    barred: HashMap<String, Vec<Suppression>>,
 }
 
 impl Teller<'_> {
@@ -233,7 +234,7 @@ impl Teller<'_> {
                 if followed.is_some() {
                     entry["version"] = self.editions.told(self.store, self.rules, one).await?;
                 }
-                let barred = self.barred(one, sequence, step).await?;
+                let barred = self.barred(one, sequence, step, *due).await?;
                 let moved = put_off(job, *due).or_else(|| self.moved(one, then, own, *due));
                 entry["note"] = barred.or(moved).into();
             }
@@ -302,16 +303,18 @@ impl Teller<'_> {
         one: &Enrolment,
         sequence: &Sequence,
         step: &SequenceStep,
+        due: i64,
     ) -> Result<Option<String>, StoreError> {
         let SequenceAction::Email { .. } = step.action else { return Ok(None) };
         if !self.barred.contains_key(&one.person) {
             let found = self.store.suppressions(&one.person).await?;
-            let reasons = found.into_iter().map(|entry| entry.reason).collect();
-            self.barred.insert(one.person.clone(), reasons);
+            self.barred.insert(one.person.clone(), found);
         }
-        let reasons = self.barred.get(&one.person).into_iter().flatten();
-        let mut counting =
-            reasons.filter(|reason| sequence.kind == MailKind::Marketing || *reason == "bounced");
+        let listed = self.barred.get(&one.person).into_iter().flatten();
+        let mut counting = listed
+            .filter(|entry| !is_over(&entry.reason, entry.at, due))
+            .map(|entry| &entry.reason)
+            .filter(|reason| sequence.kind == MailKind::Marketing || *reason == "bounced");
         Ok(counting.next().map(|reason| format!("will be skipped: the address is {reason}")))
     }
 }

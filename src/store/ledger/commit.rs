@@ -335,6 +335,7 @@ fn holds(batch: &Batch<'_>, assumption: &Assumption) -> Result<bool, StoreError>
             let current = rows::enrolment(batch, sequence, key)?.map(|stored| stored.enrolment);
             current.map(|current| (current.id, current.state == EnrolmentState::Active)) == *seen
         }
+        Assumption::Flag { name, seen } => rows::read::<String>(batch, &keys::flag(name))? == *seen,
     })
 }
 

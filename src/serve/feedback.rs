@@ -1,0 +1,91 @@
+//! What a mail provider has reported becomes durable here: each address of a report is one
+//! execution, written together with everything that follows from it. A report that comes again
+//! changes nothing.
+
+use bytes::Bytes;
+
+use super::app::App;
+use crate::base::Id;
+use crate::engine::feedback::{Facts, Notice, act, counter};
+use crate::model::rules::{Feedback, RuleSet};
+use crate::store::{Committed, StoreError};
+
+/// A notice is decided again so often at most when others get in between.
+const MAX_DECISIONS: usize = 64;
+
+/// A report whose sender is proven.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// The rules that are live.
+    pub rules: &'a RuleSet,
+    /// Where it arrived.
+    pub feedback: &'a Feedback,
+    /// The id of its first execution.
+    pub id: Id,
+    /// What tells it from others of this provider.
+    pub report: &'a str,
+    /// Its raw body.
+    pub body: &'a Bytes,
+    /// Who sent it, if known.
+    pub remote: Option<&'a str>,
+}
+
+/// Writes down what a report says; answers the first execution that is new, none where all of
+/// it was written before.
+///
+/// # Errors
+/// The store is busy, stopped or broken. What is written by then is known when the report
+/// comes again.
+pub async fn take(
+    app: &App,
+    received: &Received<'_>,
+    notices: &[Notice],
+) -> Result<Option<Id>, StoreError> {
+    let mut first = None;
+    for (number, notice) in notices.iter().enumerate() {
+        let id = match number {
+            0 => received.id,
+            _ => received.id.derive(&notice.address),
+        };
+        if write(app, received, notice, id).await? {
+            first = first.or(Some(id));
+        }
+    }
+    Ok(first)
+}
+
+/// Writes one notice; false where it was written before.
+async fn write(
+    app: &App,
+    received: &Received<'_>,
+    notice: &Notice,
+    id: Id,
+) -> Result<bool, StoreError> {
+    let job = match notice.job {
+        Some(job) => app.store.job(job).await?.map(|(job, _)| job),
+        None => None,
+    };
+    let counter = counter(received.feedback, notice);
+    for _ in 0..MAX_DECISIONS {
+        let before = match &counter {
+            Some(name) => app.store.flag(name).await?,
+            None => None,
+        };
+        let facts = Facts {
+            id,
+            now: app.now(),
+            report: received.report,
+            body: received.body,
+            job: job.as_ref(),
+            before: before.as_deref(),
+            remote: received.remote,
+        };
+        let commit = act(received.rules, received.feedback, notice, &facts);
+        match app.store.commit(commit).await? {
+            Committed::Done { .. } => return Ok(true),
+            Committed::Replayed(_) | Committed::KeyReused => return Ok(false),
+            Committed::Conflict | Committed::Crowded { .. } => {}
+        }
+    }
+    Err(StoreError::Full)
+}
