@@ -11,6 +11,7 @@ mod access;
 mod addresses;
 pub mod codes;
 pub mod cursor;
+mod dkim;
 mod email;
 mod fields;
 pub mod format;
@@ -228,6 +229,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
     }
     addresses::check(reading, &webhooks, &endpoints);
     lints::endpoints(reading, &server, &endpoints);
+    dkim::alignment(reading, sender.as_ref());
     RuleSet {
         hash: hash(reading.sources),
         server,
