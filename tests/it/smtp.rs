@@ -16,7 +16,7 @@ use rulerun::serve::deliver::smtp::Smtp;
 const PATIENCE: Duration = Duration::from_secs(20);
 const HASTE: Duration = Duration::from_millis(300);
 
-fn email() -> Email {
+pub(crate) fn email() -> Email {
     let sender = Sender {
         name: None,
         address: "hello@acme.example".to_owned(),

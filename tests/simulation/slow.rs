@@ -134,6 +134,7 @@ impl Store for Slow {
         webhook_logs(since: i64, take: usize) -> Vec<WebhookLog>;
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Page<Enrolment>;
         retry(jobs: Vec<Id>, now: i64) -> usize;
+        settle(jobs: Vec<Id>, now: i64) -> usize;
         clock_was_set(by: i64, now: i64) -> usize;
         backup(backup: Backup) -> Backup;
         examine(now: i64) -> Vec<Finding>;

@@ -92,6 +92,7 @@ impl Store for Faulty {
         records(name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>>;
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Answer<'_, Page<Enrolment>>;
         retry(jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
+        settle(jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
         cancel(jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
         clock_was_set(by: i64, now: i64) -> Answer<'_, usize>;
         note_refusals(refusals: Vec<Refusal>) -> ();

@@ -86,6 +86,7 @@ impl Server {
                     script: script.clone(),
                     log: Arc::clone(&log),
                     together: Arc::clone(&together),
+                    said: "",
                     used: [0; 8],
                 };
                 tokio::spawn(talk.run(stream, Arc::clone(&messages)));
@@ -132,6 +133,8 @@ struct Talk {
     script: Script,
     log: Log,
     together: Log,
+    /// The last answer.
+    said: &'static str,
     used: [usize; 8],
 }
 
@@ -140,6 +143,7 @@ impl Talk {
         let mut stream = BufReader::new(stream);
         let mut open = self.answer(&mut stream, "GREETING").await;
         while open {
+            self.said = "";
             let mut line = String::new();
             let more = !stream.buffer().is_empty();
             if !matches!(stream.read_line(&mut line).await, Ok(1..)) {
@@ -149,7 +153,7 @@ impl Talk {
             note(&self.log, &verb);
             note_together(&self.together, &verb, more);
             open = self.answer(&mut stream, &verb).await;
-            if verb == "DATA" && open {
+            if open && self.said.starts_with("354") {
                 let Some(message) = read_message(&mut stream).await else { break };
                 messages.lock().unwrap().push(message);
                 note(&self.log, "message");
@@ -178,6 +182,7 @@ impl Talk {
         };
         let answer = answers.get(self.used[index]).or(answers.last()).copied();
         self.used[index] += 1;
+        self.said = if let Some(Say(text)) = answer { text } else { "" };
         match answer {
             Some(Say(text)) => stream.write_all(format!("{text}\r\n").as_bytes()).await.is_ok(),
             Some(Answer::HangUp) | None => false,
