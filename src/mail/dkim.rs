@@ -30,6 +30,12 @@ const ONCE: [&str; 4] = ["from", "to", "reply-to", "subject"];
 /// Letters of a signature on one line.
 const LINE: usize = 72;
 
+/// A private key that everybody knows (RFC 8410 prints it): where nothing is sent, or only to
+/// this machine, it stands in for one that is not there.
+pub const EXAMPLE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+     MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+     -----END PRIVATE KEY-----";
+
 /// Why a key cannot be used. The key itself is never repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DkimError {
@@ -279,7 +285,7 @@ fn relaxed_body(body: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{element, fields, relaxed_body};
+    use super::{Dkim, EXAMPLE_KEY, element, fields, relaxed_body};
 
     #[test]
     fn headers_and_body_are_brought_into_the_form_that_rfc_6376_shows() {
@@ -296,6 +302,20 @@ mod tests {
         {
             assert_eq!(relaxed_body(body.as_bytes()), canonical.as_bytes(), "{body:?}");
         }
+    }
+
+    #[test]
+    fn the_record_names_the_key_and_the_same_message_gets_the_same_signature() {
+        let dkim = Dkim::new("Example.COM", "mail", EXAMPLE_KEY).unwrap();
+        let (name, text) = dkim.record();
+        assert_eq!(name, "mail._domainkey.example.com");
+        // The public half, as the RFC prints it.
+        assert_eq!(text, "v=DKIM1; k=ed25519; p=Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=");
+        let message = b"From: a@example.com\r\nSubject: Hi\r\n\r\nHi\r\n";
+        let signed = String::from_utf8(dkim.sign(message)).unwrap();
+        assert_eq!(signed.as_bytes(), dkim.sign(message));
+        assert!(signed.starts_with("DKIM-Signature: v=1; a=ed25519-sha256; "), "{signed}");
+        assert!(signed.lines().all(|line| line.len() <= 100), "{signed}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod message;
 mod text;
 
 pub use contents::{Contents, Target, contents};
-pub use dkim::{Dkim, DkimError};
+pub use dkim::{Dkim, DkimError, EXAMPLE_KEY};
 
 use pulldown_cmark::Event;
 

@@ -129,6 +129,10 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Answer {
             "base_url": public_base(service),
             "accepting": why.is_none(),
             "closed": why,
+            "dkim": service.dkim.as_ref().map(|dkim| {
+                let (name, text) = dkim.record();
+                json!({ "name": name, "text": text })
+            }),
         });
         (name.clone(), shape)
     };
