@@ -5,6 +5,7 @@
 //!
 //! `cargo bench --bench smtp` prints one line per case: messages per second of both, best of
 //! three, and the ratio.
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures with the clock")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints, or fails")]
 
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! How much a mail service sends, and when it stops: its rate over a restart, its bounces, and
 //! e-mails of which nobody knows whether they arrived.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::server::{Make, TestServer, eventually, results};
 use crate::support::smtp_server::Answer::{HangUp, Say};
@@ -156,4 +157,25 @@ async fn a_bad_dkim_key_refuses_the_start_and_is_not_repeated() {
         "{told}"
     );
     assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn a_rehearsal_and_development_need_no_dkim_key() {
+    use crate::support::binary::{Running, rulerun};
+    let lines = "dkim domain=\"acme.test\" selector=\"mail\" key=(file)\"dkim.pem\"\n    messages-per-connection 5";
+    let make = one(lines).file(
+        "rules/one.test.kdl",
+        r#"
+test "the news leave" {
+    post "t/news" {
+        email "sarah@shop.example"
+    }
+    expect email="news-1" after="0s"
+}
+"#,
+    );
+    let folder = make.folder.path();
+    let tested = rulerun().current_dir(folder).args(["test", "rules"]).output().unwrap();
+    assert!(tested.status.success(), "{tested:?}");
+    drop(Running::serve(folder, &[], &["--dev"]));
 }

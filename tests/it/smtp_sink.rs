@@ -34,7 +34,7 @@ struct Sink {
 }
 
 impl Sink {
-    fn start(program: &PathBuf, options: &[&str]) -> Self {
+    async fn start(program: &PathBuf, options: &[&str]) -> Self {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -44,7 +44,7 @@ impl Sink {
         };
         let mut command = Command::new(program);
         // It refuses to be root; whoever else runs this cannot change who it is.
-        if rustix_is_root() {
+        if is_root() {
             command.args(["-u", "nobody"]);
         }
         let child = command
@@ -59,7 +59,7 @@ impl Sink {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Self { child, folder, port }
     }
@@ -82,7 +82,7 @@ impl Drop for Sink {
     }
 }
 
-fn rustix_is_root() -> bool {
+fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().unwrap();
     output.stdout == b"0\n"
 }
@@ -108,7 +108,7 @@ async fn every_outcome_is_judged_by_its_step() {
         (&["-q", "."], Some(Unknown), 2),
     ];
     for (options, error, messages) in cases {
-        let sink = Sink::start(&program, options);
+        let sink = Sink::start(&program, options).await;
         let smtp = Smtp::from_url(&sink.url(), None).unwrap();
         for _ in 0..2 {
             let tried = smtp.send(&email(), PATIENCE).await;
@@ -122,7 +122,7 @@ async fn every_outcome_is_judged_by_its_step() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_dropped_after_the_final_dot_is_held_and_never_sent_twice() {
     let Some(program) = program() else { return };
-    let sink = Sink::start(&program, &["-q", "."]);
+    let sink = Sink::start(&program, &["-q", "."]).await;
     let clock = TestClock::at("2026-01-05T10:00:00Z");
     let server = crate::sending::one("").env("SMTP_URL", &sink.url()).clock(&clock).start().await;
     server.post("/t/news", &json!({ "email": "sarah@shop.example" })).await;

@@ -90,7 +90,7 @@ impl Bucket {
     }
 
     /// What has to be durable now, if that is more than what is.
-    pub(super) fn to_keep(&mut self) -> Option<i64> {
+    pub(super) fn keep_ahead(&mut self) -> Option<i64> {
         let full_at = self.full_at();
         if full_at <= self.kept {
             return None;
@@ -129,7 +129,7 @@ mod tests {
                     bucket.take(now);
                     begun.push(now);
                 }
-                if let Some(keep) = bucket.to_keep() {
+                if let Some(keep) = bucket.keep_ahead() {
                     durable = keep;
                     writes += 1;
                 }

@@ -218,7 +218,7 @@ impl Lane {
 
     /// Goes on with what a lane of the same name had used up of its rate: before a restart, or
     /// before the rules changed. `full_at` is what [`used_until`](Self::used_until) or
-    /// [`to_keep`](Self::to_keep) said.
+    /// [`keep_ahead`](Self::keep_ahead) said.
     pub fn resume(&mut self, full_at: i64, now: i64) {
         if let Some(bucket) = &mut self.bucket {
             bucket.resume(full_at, now);
@@ -235,8 +235,8 @@ impl Lane {
     /// What has to be durable before the attempts that were just taken begin, if anything: a
     /// moment for [`resume`](Self::resume) after a restart, some way ahead of what is used up,
     /// so that one write serves for a while.
-    pub fn to_keep(&mut self) -> Option<i64> {
-        self.bucket.as_mut().and_then(Bucket::to_keep)
+    pub fn keep_ahead(&mut self) -> Option<i64> {
+        self.bucket.as_mut().and_then(Bucket::keep_ahead)
     }
 
     /// Where the lane stands.

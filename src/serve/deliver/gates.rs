@@ -70,10 +70,10 @@ impl Gates {
     }
 
     /// What has to be written down before the attempts that were just taken begin, by lane.
-    pub(super) fn to_keep(&self) -> Vec<(String, i64)> {
+    pub(super) fn keep_ahead(&self) -> Vec<(String, i64)> {
         let Ok(mut lanes) = self.lanes.lock() else { return Vec::new() };
         let keep = |(name, (_, lane)): (&String, &mut (Made, Lane))| {
-            lane.to_keep().map(|until| (name.clone(), until))
+            lane.keep_ahead().map(|until| (name.clone(), until))
         };
         lanes.iter_mut().filter_map(keep).collect()
     }

@@ -58,7 +58,7 @@ impl Gates {
     }
 
     /// Takes up what was written down before a restart.
-    fn restore(&self, rates: Vec<(String, String)>, reputations: Vec<(String, String)>) {
+    fn restore(&self, rates: &[(String, String)], reputations: &[(String, String)]) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.extend(rates.iter().filter_map(|(name, at)| {
             Some((name.strip_prefix(RATE)?.to_owned(), at.parse::<i64>().ok()?))
@@ -84,7 +84,7 @@ impl Deliver {
         if !self.app.gates.restored.load(Ordering::Relaxed) {
             let rates = self.app.store.flags(RATE).await?;
             let reputations = self.app.store.flags(REPUTATION).await?;
-            self.app.gates.restore(rates, reputations);
+            self.app.gates.restore(&rates, &reputations);
             self.app.gates.restored.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -93,7 +93,7 @@ impl Deliver {
     /// Writes down how much of their rates lanes have used up with the attempts that are about
     /// to begin, where that is more than what is written.
     pub(super) async fn keep_rates(&self, now: i64) -> Result<(), StoreError> {
-        let used = self.app.gates.to_keep().into_iter();
+        let used = self.app.gates.keep_ahead().into_iter();
         let writes: Vec<_> = used
             .map(|(lane, until)| Write::Flag {
                 name: format!("{RATE}{lane}"),
