@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::client::{self, Client, Page, Remote};
 use super::outcome::Outcome;
-use super::{Format, Global, table};
+use super::{Format, Global, out, table};
+use crate::model::queue::UNKNOWN;
 use crate::serve::curl::escape;
 
 const EXAMPLES: &str = "\
@@ -15,6 +16,7 @@ Examples:
   rulerun queue show ID                   one delivery with every attempt
   rulerun queue retry ID                  try that one again
   rulerun queue retry --status failed     try all of them again
+  rulerun queue settle ID                 it arrived after all: count it as sent
   rulerun queue pause                     send nothing until `rulerun queue resume`";
 
 /// What `queue` is told.
@@ -64,8 +66,16 @@ enum Action {
     },
     /// Stop sending; calls are still accepted.
     Pause,
-    /// Send again.
-    Resume,
+    /// Send again: everything, or through a mail service that was held.
+    Resume {
+        /// The service that was held because of bounces or complaints.
+        service: Option<String>,
+    },
+    /// Count an e-mail of unknown fate as sent.
+    Settle {
+        /// Its id.
+        id: String,
+    },
 }
 
 #[derive(Args, Debug, Default)]
@@ -110,7 +120,11 @@ pub(super) fn run(global: &Global, args: &QueueArgs) -> Outcome {
         Action::Cancel { id } => client.delete(&format!("/queue/{}", escape(id)))?,
         Action::Cleanup { days } => client.post(&format!("/queue/cleanup?days={days}"), None)?,
         Action::Pause => client.post("/queue/pause", None)?,
-        Action::Resume => client.post("/queue/resume", None)?,
+        Action::Resume { service } => {
+            let query = client::query([("service", service.clone())]);
+            client.post(&format!("/queue/resume{query}"), None)?
+        }
+        Action::Settle { id } => client.post(&format!("/queue/{}/settle", escape(id)), None)?,
     };
     answer.print_facts(format)
 }
@@ -118,8 +132,25 @@ pub(super) fn run(global: &Global, args: &QueueArgs) -> Outcome {
 fn list(client: &Client, format: Format, filter: &Filter, page: &Page) -> Outcome {
     let query = client::query(filter.parameters().into_iter().chain(page.parameters()));
     client.get(&format!("/queue{query}"))?.print(format, |body| {
+        note_unknown(body);
         client::listing(body, &HEADINGS, "the queue holds nothing that matches", row)
     })
+}
+
+/// Says what to do about e-mails of unknown fate.
+fn note_unknown(body: &Value) {
+    let unknown = |job: &&Value| {
+        job["status"] == "failed"
+            && job["reason"].as_str().is_some_and(|reason| reason.starts_with(UNKNOWN))
+    };
+    let held = client::results(body).iter().filter(unknown).count();
+    if held > 0 {
+        out::note(&format!(
+            "{held} of these may or may not have arrived, so nothing is sent again by itself: ask \
+             the recipient or look into the mail server's log, then `rulerun queue settle ID` (it \
+             arrived) or `rulerun queue retry ID` (send it again)"
+        ));
+    }
 }
 
 const HEADINGS: [&str; 7] = ["ID", "EVENT", "ABOUT", "STATUS", "RETRIES", "NEXT ATTEMPT", "WHY"];

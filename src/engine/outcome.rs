@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base::Delay;
 use crate::model::commit::Write;
-use crate::model::queue::{AttemptError, Job, Task, Transition, Tried};
+use crate::model::queue::{AttemptError, Job, Task, Transition, Tried, UNKNOWN};
 
 /// How long a job waits after a failure that is nobody's retry to spend.
 const OUR_FAULT_WAIT: i64 = 30_000;
@@ -46,7 +46,7 @@ pub fn outcome(
         (AttemptError::Unknown, _) if retries.resend_unknown => {
             again(job, tried, retries, now, &message)
         }
-        (AttemptError::Unknown, _) => fail(format!("unknown: {message}")),
+        (AttemptError::Unknown, _) => fail(format!("{UNKNOWN}{message}")),
         (AttemptError::Bounce, Task::Email(email)) => {
             let suppress = Write::Suppress {
                 address: email.to.to_lowercase(),

@@ -149,6 +149,8 @@ codes! {
     NEVER_STOPPED = "never-stopped";
     /// A subject that mail providers take for spam.
     SPAM_SUBJECT = "spam-subject";
+    /// E-mails that one domain signs and another one sends.
+    DKIM_NOT_ALIGNED = "dkim-not-aligned";
     /// A public endpoint that anybody may call.
     UNSIGNED_ENDPOINT = "unsigned-endpoint";
     /// A key that can be guessed.

@@ -12,6 +12,7 @@ mod addresses;
 pub mod codes;
 pub mod cursor;
 mod edition;
+mod dkim;
 mod email;
 mod ending;
 mod feedback;
@@ -235,6 +236,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
     }
     addresses::check(reading, &webhooks, &endpoints, &feedback);
     lints::endpoints(reading, &server, &endpoints);
+    dkim::alignment(reading, sender.as_ref());
     RuleSet {
         hash: hash(reading.sources),
         server,

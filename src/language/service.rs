@@ -6,7 +6,7 @@ use super::codes;
 use super::reading::Reading;
 use super::tree::{Node, Value};
 use crate::base::{Delay, Diagnostic, Secret};
-use crate::model::rules::{Service, ServiceType, Sign};
+use crate::model::rules::{IN_FLIGHT, MESSAGES_PER_CONNECTION, Service, ServiceType, Sign};
 use crate::model::setting::{FromText as _, Rate, Setting};
 use crate::signature::Scheme;
 
@@ -45,7 +45,15 @@ pub(super) fn service(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Serv
             .child_setting(node, "timeout", false)
             .unwrap_or_else(|| Setting::given(TIMEOUT)),
         rate: node.child_text("rate").and_then(|text| Rate::from_text(text).ok()),
-        in_flight: whole("in-flight").unwrap_or(if kind == ServiceType::Notion { 1 } else { 8 }),
+        in_flight: whole("in-flight").unwrap_or(if kind == ServiceType::Notion {
+            1
+        } else {
+            IN_FLIGHT
+        }),
+        messages_per_connection: whole("messages-per-connection")
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or(MESSAGES_PER_CONNECTION),
+        dkim: super::dkim::dkim(reading, node),
         allow_private: node
             .child("allow-private")
             .and_then(Node::first)
@@ -114,8 +122,10 @@ fn kind(reading: &mut Reading<'_>, node: &Node, name: &str) -> Option<ServiceTyp
 /// Words that mean nothing for this type of service.
 fn fits(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) {
     let foreign: &[&str] = match kind {
-        ServiceType::N8n | ServiceType::Http => &["database", "on-unknown"],
-        ServiceType::Notion => &["sign", "header", "on-unknown"],
+        ServiceType::N8n | ServiceType::Http => {
+            &["database", "on-unknown", "messages-per-connection", "dkim"]
+        }
+        ServiceType::Notion => &["sign", "header", "on-unknown", "messages-per-connection", "dkim"],
         ServiceType::Smtp => &["sign", "header", "database", "token"],
     };
     for child in node.nodes().iter().filter(|child| foreign.contains(&child.name.as_str())) {

@@ -3,15 +3,18 @@
 //! request gives the same bytes each time, because a retry must send what was stored.
 //!
 //! `markdown` decides what of a text may reach a mailbox, `text` and `layout` draw it
-//! twice, `message` puts the envelope, the headers and the two parts together.
+//! twice, `message` puts the envelope, the headers and the two parts together, `dkim` signs
+//! what leaves.
 
 mod contents;
+mod dkim;
 mod layout;
 mod markdown;
 mod message;
 mod text;
 
 pub use contents::{Contents, Target, contents};
+pub use dkim::{Dkim, DkimError, EXAMPLE_KEY};
 
 use pulldown_cmark::Event;
 

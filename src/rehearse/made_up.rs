@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::mail::EXAMPLE_KEY;
 use crate::model::rules::{RuleSet, ServiceType};
 use crate::model::{Lookup, Setting, Source};
 
@@ -49,6 +50,9 @@ impl MadeUp {
             self.add(&service.retry, "30s");
             self.add(&service.timeout, "30s");
             self.secret(&service.token);
+            if let Some(dkim) = &service.dkim {
+                self.add(&dkim.key, EXAMPLE_KEY);
+            }
             let headers = service.headers.iter().map(|(_, value)| value);
             let signed = service.sign.iter().flat_map(|sign| &sign.secrets);
             headers.chain(signed).for_each(|secret| self.secret(secret));

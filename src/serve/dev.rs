@@ -2,7 +2,7 @@
 //! that the rules need and nobody has set are made once and kept in the data folder, so that
 //! the printed `curl` lines stay valid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,8 @@ use super::clock;
 use super::reload::SharedLookup;
 use crate::base::SourceMap;
 use crate::language;
-use crate::model::Lookup;
+use crate::mail::EXAMPLE_KEY;
+use crate::model::{Lookup, Source};
 
 /// The file in the data folder that keeps made-up secrets.
 pub const FILE: &str = "dev-secrets.env";
@@ -19,6 +20,8 @@ pub const FILE: &str = "dev-secrets.env";
 pub struct DevLookup {
     real: SharedLookup,
     made: BTreeMap<String, String>,
+    /// Variables and files with keys that sign e-mails.
+    keys: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for DevLookup {
@@ -29,11 +32,20 @@ impl std::fmt::Debug for DevLookup {
 
 impl Lookup for DevLookup {
     fn env(&self, name: &str) -> Option<String> {
-        self.real.env(name).or_else(|| self.made.get(name).cloned())
+        let made = || self.made.get(name).cloned().or_else(|| self.key(name));
+        self.real.env(name).or_else(made)
     }
 
     fn file(&self, path: &str) -> Result<String, String> {
-        self.real.file(path)
+        self.real.file(path).or_else(|why| self.key(path).ok_or(why))
+    }
+}
+
+impl DevLookup {
+    /// A key that signs e-mails cannot be made up; one that everybody knows does while they go
+    /// nowhere else.
+    fn key(&self, name: &str) -> Option<String> {
+        self.keys.contains(name).then(|| EXAMPLE_KEY.to_owned())
     }
 }
 
@@ -52,9 +64,15 @@ pub fn lookup(
         std::fs::read_to_string(&file).map(|text| read(&text)).unwrap_or_default();
     let before = made.len();
     let (rules, _) = language::analyze(sources);
+    let dkim =
+        rules.iter().flat_map(|rules| rules.services.values()).filter_map(|one| one.dkim.as_ref());
+    let keys: BTreeSet<String> = dkim
+        .flat_map(|dkim| &dkim.key.sources)
+        .map(|(Source::Env(name) | Source::File(name))| name.clone())
+        .collect();
     let needed = rules.map(|rules| rules.environment).unwrap_or_default();
     for name in needed.iter().filter(|name| name.required && name.secret) {
-        if real.env(&name.name).is_none() {
+        if !keys.contains(&name.name) && real.env(&name.name).is_none() {
             made.entry(name.name.clone()).or_insert_with(clock::new_secret);
         }
     }
@@ -63,7 +81,7 @@ pub fn lookup(
         write(&file, &made)?;
     }
     let names = made.keys().filter(|name| real.env(name).is_none()).cloned().collect();
-    Ok((DevLookup { real, made }, names))
+    Ok((DevLookup { real, made, keys }, names))
 }
 
 fn read(text: &str) -> BTreeMap<String, String> {

@@ -10,6 +10,7 @@ use crate::base::{Delay, Diagnostic, Secret, SourceMap};
 use crate::engine::Outlet;
 use crate::language::codes;
 use crate::model::rules::{Endpoint, Feedback, RuleSet, Service, ServiceType};
+use crate::mail::Dkim;
 use crate::model::setting::{Lookup, Network};
 use crate::model::{FromText, Setting};
 use crate::serve::ingress::router::Router;
@@ -63,6 +64,8 @@ pub struct LiveService {
     pub schemes: Vec<Scheme>,
     /// Signing secrets, current first.
     pub secrets: Vec<Secret>,
+    /// How e-mails are signed.
+    pub dkim: Option<Arc<Dkim>>,
     /// Waits between attempts.
     pub retry: Vec<Delay>,
     /// Deadline of one attempt.
@@ -230,9 +233,31 @@ impl Desk<'_> {
             headers,
             schemes: rule.sign.as_ref().map(|sign| sign.schemes.clone()).unwrap_or_default(),
             secrets,
+            dkim: if enabled { self.dkim(rule) } else { None },
             retry: self.get(&rule.retry).unwrap_or_default(),
             timeout: self.timeout(rule),
             rule: Arc::clone(rule),
+        }
+    }
+
+    /// The signature of a mail service, whose key must be one.
+    fn dkim(&mut self, rule: &Service) -> Option<Arc<Dkim>> {
+        let dkim = rule.dkim.as_ref()?;
+        let key = self.get(&dkim.key)?;
+        match Dkim::new(&dkim.domain, &dkim.selector, key.expose()) {
+            Ok(made) => Some(Arc::new(made)),
+            Err(why) => {
+                let found = Diagnostic::error(
+                    codes::MISSING_SETTING,
+                    format!("the DKIM key of `{}` cannot be used: {why}", rule.name),
+                    dkim.key.span.unwrap_or(dkim.span),
+                );
+                self.faults.push(found.label("this key").help(
+                    "make one with `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 \
+                     -out dkim.pem`",
+                ));
+                None
+            }
         }
     }
 

@@ -324,6 +324,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Queues failed or cancelled jobs again at `now`, with their retries back; answers how
     /// many.
     fn retry(&self, jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
+    /// Counts failed e-mails of unknown fate as sent; answers how many.
+    fn settle(&self, jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
     /// Cancels pending jobs (a job under a lease is cancelled when its attempt fails);
     /// answers how many.
     fn cancel(&self, jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;

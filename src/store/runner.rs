@@ -194,6 +194,10 @@ impl<R: Runner> Store for R {
         self.write(false, move |ledger, batch| ledger.retry(batch, &jobs, now))
     }
 
+    fn settle(&self, jobs: Vec<Id>, now: i64) -> Answer<'_, usize> {
+        self.write(false, move |ledger, batch| ledger.settle_unknown(batch, &jobs, now))
+    }
+
     fn cancel(&self, jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize> {
         let reason = reason.to_owned();
         self.write(false, move |ledger, batch| ledger.cancel(batch, &jobs, &reason, now))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::smtp_server::Answer::{HangUp, Say, Silence};
-use crate::support::smtp_server::{Script, Server};
+use crate::support::smtp_server::{Answer, Script, Server};
 use rulerun::base::source::{SourceMap, Span};
 use rulerun::base::time::{Timestamp, Zone};
 use rulerun::mail::{MailRequest, render};
@@ -16,7 +16,7 @@ use rulerun::serve::deliver::smtp::Smtp;
 const PATIENCE: Duration = Duration::from_secs(20);
 const HASTE: Duration = Duration::from_millis(300);
 
-fn email() -> Email {
+pub(crate) fn email() -> Email {
     let sender = Sender {
         name: None,
         address: "hello@acme.example".to_owned(),
@@ -272,9 +272,9 @@ async fn a_connection_whose_message_is_unknown_is_not_used_again_nor_is_the_mess
 }
 
 #[tokio::test]
-async fn at_most_eight_idle_connections_are_kept() {
+async fn there_are_never_more_connections_than_was_said_and_each_takes_only_its_messages() {
     let server = Server::start(vec![Script::default()]).await;
-    let smtp = Arc::new(smtp(&server));
+    let smtp = Arc::new(smtp(&server).limited(3, 10));
     for _ in 0..2 {
         let sends: Vec<_> = (0..20)
             .map(|_| {
@@ -286,7 +286,141 @@ async fn at_most_eight_idle_connections_are_kept() {
             assert_eq!(tried.await.unwrap().error, None);
         }
     }
-    let connected = server.count("connect");
     assert_eq!(server.messages().len(), 40);
-    assert!((20..=32).contains(&connected), "{connected}: all at once, then twelve anew");
+    let connected = server.count("connect");
+    assert!((4..=6).contains(&connected), "{connected}: ten messages each, three at once");
+    let mut open = 0_i32;
+    for event in server.log() {
+        open += i32::from(event == "connect") - i32::from(event == "QUIT");
+        assert!(open <= 3, "{:?}", server.log());
+    }
+}
+
+/// A server that takes several commands in one write.
+const PIPELINING: &[Answer] = &[Say("250-script\r\n250-PIPELINING\r\n250 8BITMIME")];
+
+#[tokio::test]
+async fn a_server_that_offers_pipelining_gets_all_commands_in_one_write() {
+    let server = Server::start(vec![Script { ehlo: PIPELINING, ..Script::default() }]).await;
+    let smtp = smtp(&server);
+    for _ in 0..2 {
+        assert_eq!(smtp.send(&email(), PATIENCE).await.error, None);
+    }
+    assert_eq!(server.log()[2..6], ["MAIL", "RCPT", "DATA", "message"]);
+    assert_eq!(server.together(), ["EHLO", "MAIL RCPT DATA", "MAIL RCPT DATA"]);
+
+    let server = Server::start(vec![Script::default()]).await;
+    assert_eq!(self::smtp(&server).send(&email(), PATIENCE).await.error, None);
+    assert_eq!(server.together(), ["EHLO", "MAIL", "RCPT", "DATA"], "it offers nothing");
+}
+
+#[tokio::test]
+async fn a_refusal_among_pipelined_commands_is_judged_by_its_own_step() {
+    use AttemptError::{Bounce, Connection, Deferred, Login};
+    let no = || Script { ehlo: PIPELINING, ..Script::default() };
+    let cases = [
+        // The server goes on as if nothing were wrong, and gets an empty message for nobody.
+        ("MAIL 550", Script { mail: &[Say("550 5.7.1 bad sender")], ..no() }, Login, 550),
+        ("RCPT 450", Script { rcpt: &[Say("450 4.2.1 greylisted")], ..no() }, Deferred, 450),
+        ("RCPT 550", Script { rcpt: &[Say("550 5.1.1 no such user")], ..no() }, Bounce, 550),
+        // The server refuses what follows, too; what it said first counts.
+        (
+            "RCPT 550, DATA 503",
+            Script {
+                rcpt: &[Say("550 5.1.1 no such user")],
+                data: &[Say("503 5.5.1 no valid recipients")],
+                ..no()
+            },
+            Bounce,
+            550,
+        ),
+        (
+            "MAIL 451, RCPT 503, DATA 503",
+            Script {
+                mail: &[Say("451 4.3.0 try later")],
+                rcpt: &[Say("503 5.5.1 who is it from")],
+                data: &[Say("503 5.5.1 no valid recipients")],
+                ..no()
+            },
+            Login,
+            451,
+        ),
+        ("DATA 451", Script { data: &[Say("451 4.3.0 busy")], ..no() }, Deferred, 451),
+        ("MAIL 421", Script { mail: &[Say("421 4.3.2 closing")], ..no() }, Connection, 421),
+        (
+            "RCPT 550, then gone",
+            Script { rcpt: &[Say("550 5.1.1 no such user")], data: &[HangUp], ..no() },
+            Bounce,
+            550,
+        ),
+    ];
+    for (name, script, error, status) in cases {
+        let server = Server::start(vec![script]).await;
+        let tried = smtp(&server).send(&email(), PATIENCE).await;
+        assert_eq!((tried.error, tried.status), (Some(error), Some(status)), "{name}: {tried:?}");
+        let texts = server.messages();
+        assert!(texts.iter().all(String::is_empty), "{name}: {texts:?} went to nobody");
+    }
+}
+
+#[tokio::test]
+async fn after_a_refused_recipient_the_next_message_begins_afresh_in_the_same_write() {
+    for data in [&[Say("354 go on")][..], &[Say("503 5.5.1 nobody"), Say("354 go on")][..]] {
+        let rcpt = &[Say("550 5.1.1 no such user"), Say("250 2.1.5 ok")];
+        let script = Script { ehlo: PIPELINING, rcpt, data, ..Script::default() };
+        let server = Server::start(vec![script]).await;
+        let smtp = smtp(&server);
+        assert_eq!(smtp.send(&email(), PATIENCE).await.error, Some(AttemptError::Bounce));
+        assert_eq!(smtp.send(&email(), PATIENCE).await.error, None);
+        assert_eq!(server.count("connect"), 1);
+        assert_eq!(
+            server.together(),
+            ["EHLO", "MAIL RCPT DATA", "RSET MAIL RCPT DATA"],
+            "the reset rides along"
+        );
+        assert_eq!(server.messages().iter().filter(|text| !text.is_empty()).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_has_carried_enough_is_replaced_and_the_message_goes_at_once() {
+    for ehlo in [PIPELINING, &[Say("250 script")]] {
+        let close: [Script; 3] = [
+            Script {
+                mail: &[Say("250 ok"), Say("421 4.7.0 too many messages")],
+                ..Script::default()
+            },
+            Script { rcpt: &[Say("250 ok"), Say("421 4.7.0 no more")], ..Script::default() },
+            Script { data: &[Say("354 go on"), HangUp], ..Script::default() },
+        ];
+        for script in close {
+            let script = Script { ehlo, ..script };
+            let server = Server::start(vec![script]).await;
+            let smtp = smtp(&server);
+            for _ in 0..2 {
+                let tried = smtp.send(&email(), PATIENCE).await;
+                assert_eq!(tried.error, None, "{tried:?}");
+            }
+            let texts = server.messages();
+            assert_eq!((server.count("connect"), texts.len()), (2, 2), "{ehlo:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_lost_after_the_body_is_never_repeated_by_itself() {
+    let dot = &[Say("250 2.0.0 ok"), HangUp];
+    let server = Server::start(vec![Script { ehlo: PIPELINING, dot, ..Script::default() }]).await;
+    let smtp = smtp(&server);
+    assert_eq!(smtp.send(&email(), PATIENCE).await.error, None);
+    assert_eq!(smtp.send(&email(), PATIENCE).await.error, Some(AttemptError::Unknown));
+    assert_eq!((server.count("connect"), server.messages().len()), (1, 2));
+}
+
+#[tokio::test]
+async fn an_old_server_is_greeted_the_old_way() {
+    let script = Script { ehlo: &[Say("502 5.5.1 what is EHLO?")], ..Script::default() };
+    let server = Server::start(vec![script]).await;
+    assert_eq!(smtp(&server).send(&email(), PATIENCE).await.error, None);
+    assert_eq!(server.log()[1..4], ["EHLO", "HELO", "MAIL"]);
 }

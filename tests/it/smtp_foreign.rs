@@ -1,12 +1,13 @@
 //! E-mail handed to a mail server that others wrote (aiosmtpd), with STARTTLS, with TLS
 //! from the first byte, and with a login.
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{SinkTls, SmtpSink, python};
 use rulerun::base::source::{SourceMap, Span};
 use rulerun::base::time::{Timestamp, Zone};
-use rulerun::mail::{MailRequest, render};
+use rulerun::mail::{Dkim, DkimError, MailRequest, render};
 use rulerun::model::queue::Email;
 use rulerun::model::rules::{MailKind, Sender};
 use rulerun::model::{AttemptError, Tried};
@@ -102,10 +103,114 @@ async fn refusals_of_another_program_are_judged_alike() {
         ("temp@salon.example", None, 250),
         ("late@salon.example", Some(AttemptError::Deferred), 451),
         ("late@salon.example", None, 250),
+        ("rcpt-421@salon.example", Some(AttemptError::Connection), 421),
+        ("rcpt-450@salon.example", Some(AttemptError::Deferred), 450),
+        ("rcpt-452@salon.example", Some(AttemptError::Deferred), 452),
+        ("rcpt-535@salon.example", Some(AttemptError::Login), 535),
+        ("rcpt-551@salon.example", Some(AttemptError::Bounce), 551),
+        ("rcpt-554@salon.example", Some(AttemptError::Bounce), 554),
+        ("data-421@salon.example", Some(AttemptError::Connection), 421),
+        ("data-452@salon.example", Some(AttemptError::Deferred), 452),
+        ("data-530@salon.example", Some(AttemptError::Login), 530),
+        ("data-552@salon.example", Some(AttemptError::Bounce), 552),
+        ("data-554@salon.example", Some(AttemptError::Bounce), 554),
     ];
     for (to, error, status) in cases {
         let tried = smtp.send(&email(to), PATIENCE).await;
         assert_eq!((tried.error, tried.status), (error, Some(status)), "{to}: {tried:?}");
     }
     assert_eq!(sink.messages().len(), 2);
+}
+
+/// What `check_dkim.py` prints.
+fn dkim_tool(python: &Path, arguments: &[&str], input: &[u8]) -> String {
+    use std::io::Write as _;
+    let mut child = std::process::Command::new(python)
+        .arg(crate::support::script("check_dkim.py"))
+        .args(arguments)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn another_program_finds_the_signature_valid_and_notices_every_change() {
+    let Some(python) = python() else { return };
+    let sink = SmtpSink::start(&python, SinkTls::StartTls);
+    let url = format!("smtp://user:pass@127.0.0.1:{}", sink.port);
+    for kind in ["rsa", "ed25519"] {
+        let pem = dkim_tool(&python, &["make", kind], b"");
+        let dkim = Arc::new(Dkim::new("acme.example", "mail", &pem).unwrap());
+        let (name, text) = dkim.record();
+        assert_eq!(name, "mail._domainkey.acme.example");
+        let smtp = Smtp::from_url(&url, Some(&sink.ca())).unwrap().signed(Some(dkim));
+        for _ in 0..2 {
+            let tried = smtp.send(&email("sarah@salon.example"), PATIENCE).await;
+            assert_eq!(tried.error, None, "{tried:?}");
+        }
+        let sent: Vec<String> = sink
+            .messages()
+            .iter()
+            .rev()
+            .take(2)
+            .map(|message| message["raw"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(sent[0], sent[1], "{kind}: a retry sends the same bytes");
+        let verify = |message: &str| {
+            dkim_tool(&python, &["verify", &name, &text], message.as_bytes()).trim().to_owned()
+        };
+        assert_eq!(verify(&sent[0]), "valid", "{kind}: {}", sent[0]);
+        let (head, _) = sent[0].split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("list-unsubscribe:"), "RFC 8058 wants it signed: {head}");
+        assert!(head.contains("list-unsubscribe-post;"), "RFC 8058 wants it signed: {head}");
+        // A relay may wrap and trim; nobody may change what is said.
+        let wrapped = sent[0].replace("Content-Type: multipart", "Content-Type:\r\n  multipart");
+        assert_eq!(verify(&wrapped), "valid", "{kind}");
+        for (what, to) in [
+            ("https://acme.example/", "https://evil.example/"),
+            ("Subject: ", "Subject: No "),
+            ("To: sarah@", "To: bob@"),
+            ("List-Unsubscribe: <https://mail.acme.example", "List-Unsubscribe: <https://evil"),
+            ("List-Unsubscribe-Post: List", "List-Unsubscribe-Post: Lost"),
+            ("From: ", "From: evil@acme.example\r\nFrom: "),
+            ("Reply-To: ", "Reply-To: evil@evil.example\r\nReply-To: "),
+        ] {
+            let changed = sent[0].replacen(what, to, 1);
+            assert_ne!(changed, sent[0], "{what} occurs");
+            assert_eq!(verify(&changed), "invalid", "{kind}: {what} became {to}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_refused_with_its_reason() {
+    let Some(python) = python() else { return };
+    let short = dkim_tool(&python, &["make", "rsa1024"], b"");
+    let good = dkim_tool(&python, &["make", "ed25519"], b"");
+    let broken = good.replace("-----BEGIN PRIVATE KEY-----\nMC", "-----BEGIN PRIVATE KEY-----\nMD");
+    let cases = [
+        (short.as_str(), DkimError::Key),
+        (&broken, DkimError::Key),
+        ("hello", DkimError::Pem),
+        ("", DkimError::Pem),
+        ("-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----\n", DkimError::Pem),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", DkimError::Public),
+        (
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            DkimError::Locked,
+        ),
+        ("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n", DkimError::Key),
+    ];
+    for (pem, why) in cases {
+        assert_eq!(Dkim::new("acme.example", "mail", pem).unwrap_err(), why, "{pem}");
+    }
+    assert_eq!(Dkim::new("acme", "mail", &good).unwrap_err(), DkimError::Domain);
+    assert_eq!(Dkim::new("acme.example", "my mail", &good).unwrap_err(), DkimError::Selector);
+    let on_one_line = good.trim().replace('\n', "\\n");
+    assert!(Dkim::new("acme.example", "mail", &on_one_line).is_ok(), "as a variable holds it");
 }

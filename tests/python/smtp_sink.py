@@ -12,6 +12,7 @@ The local part of a recipient scripts a failure:
   perm*  550 at RCPT, always
   temp*  451 at RCPT, the first time only (per address)
   late*  451 after DATA, the first time only (per address); that message is not kept
+  rcpt-NNN*, data-NNN*  NNN at RCPT, or after DATA, always
 
 The API: `GET /` lists the kept messages, oldest first; `DELETE /` forgets them and which
 failures were already played.
@@ -24,6 +25,7 @@ import email.policy
 import hmac
 import json
 import logging
+import re
 import signal
 import ssl
 import warnings
@@ -51,6 +53,12 @@ class Box:
         return True
 
 
+def scripted(stage, address):
+    """The answer that an address such as `rcpt-452@example.com` asks for at this stage."""
+    found = re.match(rf"{stage}-([45])(\d\d)", address)
+    return found and f"{found[1]}{found[2]} {found[1]}.0.0 as {address} asks"
+
+
 class Handler:
     """aiosmtpd calls this for every recipient and every message."""
 
@@ -62,10 +70,15 @@ class Handler:
             return "550 5.1.1 No such user here"
         if address.startswith("temp") and self.box.first_time("rcpt", address):
             return "451 4.7.1 Greylisted, try again later"
+        if answer := scripted("rcpt", address):
+            return answer
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        for to in envelope.rcpt_tos:
+            if answer := scripted("data", to):
+                return answer
         late = [to for to in envelope.rcpt_tos if to.startswith("late")]
         # A list, not a generator: every late recipient has then had its failure.
         if any([self.box.first_time("data", to) for to in late]):

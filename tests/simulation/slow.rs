@@ -136,6 +136,7 @@ impl Store for Slow {
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Page<Enrolment>;
         midway(sequence: Option<String>) -> Vec<Following>;
         retry(jobs: Vec<Id>, now: i64) -> usize;
+        settle(jobs: Vec<Id>, now: i64) -> usize;
         clock_was_set(by: i64, now: i64) -> usize;
         backup(backup: Backup) -> Backup;
         examine(now: i64) -> Vec<Finding>;

@@ -10,7 +10,7 @@ use crate::base::Delay;
 use crate::cli::list;
 use crate::guard::Guard;
 use crate::model::rules::{
-    Action, Again, CountsFrom, EmailText, Endpoint, Event, Fill, MailKind, RecordRules, RuleSet, Schema, Sequence, SequenceAction, SequenceStep, Service, Step, Window, Ending,
+    Action, Again, CountsFrom, EmailText, Endpoint, Event, Fill, MailKind, RecordRules, RuleSet, Schema, Sequence, SequenceAction, SequenceStep, Service, Step, Window, Ending, ServiceType,
 };
 use crate::model::setting::Rate;
 use crate::model::{Setting, Shape, Source};
@@ -214,6 +214,12 @@ fn service(one: &Service) -> Facts {
     facts.say("timeout", shown(&one.timeout));
     facts.maybe("rate", one.rate.as_ref().map(rate));
     facts.say("in-flight", one.in_flight.to_string());
+    if one.kind == ServiceType::Smtp {
+        facts.say("messages-per-connection", one.messages_per_connection.to_string());
+    }
+    if let Some(dkim) = &one.dkim {
+        facts.say("dkim", format!("{} of {}, {}", dkim.selector, dkim.domain, hidden(&dkim.key)));
+    }
     facts.say("allow-private", yes_no(one.allow_private));
     facts.say("on-unknown", if one.resend_unknown { "resend" } else { "hold" });
     facts

@@ -132,6 +132,22 @@ sequence "welcome" to="{{email}}" {
 }"#,
     },
     Mistake {
+        code: codes::DKIM_NOT_ALIGNED,
+        why: "Mailbox providers ask that the domain which signs an e-mail is the one that its \
+              readers see as the sender; otherwise the signature counts for nothing.",
+        around: File,
+        wrong: r#"sender "Acme <hello@example.com>"
+service "mail" type="smtp" {
+    url (env)"SMTP_URL"
+    dkim domain="example.org" selector="mail" key=(file)"dkim.pem"
+}"#,
+        right: r#"sender "Acme <hello@example.com>"
+service "mail" type="smtp" {
+    url (env)"SMTP_URL"
+    dkim domain="example.com" selector="mail" key=(file)"dkim.pem"
+}"#,
+    },
+    Mistake {
         code: codes::NEVER_STOPPED,
         why: "Who has bought already still gets every e-mail that asks to buy. End the sequence \
               where somebody becomes a customer.",

@@ -213,6 +213,26 @@ pub(super) const WORDS: &[Word] = &[
         .args(&[arg("number", Type::Whole(1, 1000))])
         .once(),
     Word::new(
+        "messages-per-connection",
+        SERVICE,
+        "Messages that leave over one connection to a mail server.",
+        "messages-per-connection 100",
+    )
+    .args(&[arg("number", Type::Whole(1, 100_000))])
+    .once(),
+    Word::new(
+        "dkim",
+        SERVICE,
+        "Signs e-mails, so that mailbox providers see that they come from your domain.",
+        "dkim domain=\"example.com\" selector=\"mail\" key=(file)\"dkim.pem\"",
+    )
+    .props(&[
+        must("domain", Type::Name, "The domain that signs: the one of the sender's address."),
+        must("selector", Type::Name, "Which of the domain's keys this is, as its DNS record says."),
+        prop_set("key", Type::Secret, "The private key (RSA or Ed25519) in PEM form."),
+    ])
+    .once(),
+    Word::new(
         "allow-private",
         SERVICE,
         "Whether a private address other than loopback is fine.",

@@ -154,6 +154,13 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether it is an e-mail that may or may not have arrived, and waits for a person.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        let unknown = |reason: &String| reason.starts_with(super::UNKNOWN);
+        self.state == JobState::Failed && self.reason.as_ref().is_some_and(unknown)
+    }
+
     /// A job that is due then and made then, not tried yet, with nothing to order it by. Its
     /// event type and target are empty, for the caller to fill in.
     #[must_use]

@@ -23,6 +23,10 @@ pub use self::tally::{Counted, Tally};
 pub const KILLED: &str = "killed";
 /// The reason of an e-mail that was captured in the outbox instead of sent.
 pub const CAPTURED: &str = "captured";
+/// The reason of an e-mail of unknown fate begins so.
+pub const UNKNOWN: &str = "unknown: ";
+/// The reason of an e-mail of unknown fate that a person counted as sent.
+pub const SETTLED: &str = "its fate was unknown; settled by hand";
 /// The flag that stops all sending; its value is the time since when.
 pub const PAUSED_FLAG: &str = "queue-paused";
 

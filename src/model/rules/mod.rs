@@ -27,7 +27,7 @@ pub use self::sequence::{
     Again, CountsFrom, EmailText, MailKind, Sequence, SequenceAction, SequenceStep,
 };
 pub use self::server::{EnvironmentName, Limits, QueueRules, Sender, Server};
-pub use self::service::{Service, ServiceType, Sign};
+pub use self::service::{DkimRule, IN_FLIGHT, MESSAGES_PER_CONNECTION, Service, ServiceType, Sign};
 pub use self::webhook::{Access, Action, Endpoint, Fill, SignatureRule, Step, Webhooks};
 pub use self::window::{Opening, Window};
 use super::setting::Setting;

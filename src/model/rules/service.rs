@@ -3,6 +3,12 @@
 use crate::base::{Delay, Secret, Span};
 use crate::model::setting::{Rate, Setting};
 
+/// Attempts at once where a service does not say it.
+pub const IN_FLIGHT: usize = 8;
+/// Messages that leave over one connection to a mail server, where its service does not say
+/// it: as many as large relays like.
+pub const MESSAGES_PER_CONNECTION: u32 = 100;
+
 /// The kinds of systems that rulerun calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServiceType {
@@ -65,8 +71,12 @@ pub struct Service {
     pub timeout: Setting<Delay>,
     /// Attempts per time.
     pub rate: Option<Rate>,
-    /// Attempts at once.
+    /// Attempts at once, which is connections at once for a mail server.
     pub in_flight: usize,
+    /// Messages that leave over one connection to a mail server.
+    pub messages_per_connection: u32,
+    /// How e-mails are signed.
+    pub dkim: Option<DkimRule>,
     /// Whether a private address other than loopback is fine.
     pub allow_private: bool,
     /// What happens to an e-mail whose fate is unknown: sent again (true) or held.
@@ -82,4 +92,17 @@ pub struct Sign {
     pub schemes: Vec<crate::signature::Scheme>,
     /// Current secret first.
     pub secrets: Vec<Setting<Secret>>,
+}
+
+/// `dkim`: how e-mails through a service are signed.
+#[derive(Debug)]
+pub struct DkimRule {
+    /// The domain that signs.
+    pub domain: String,
+    /// Which of the domain's keys it is.
+    pub selector: String,
+    /// The private key, in PEM form.
+    pub key: Setting<Secret>,
+    /// Where it is written.
+    pub span: Span,
 }

@@ -18,6 +18,7 @@ use crate::model::JobState;
 use crate::model::queue::PAUSED_FLAG;
 use crate::model::rules::Webhooks;
 use crate::serve::app::App;
+use crate::serve::deliver::gate::LaneState;
 use crate::serve::settings::LiveService;
 
 /// The format of what Prometheus reads.
@@ -128,6 +129,10 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Answer {
             "base_url": public_base(service),
             "accepting": why.is_none(),
             "closed": why,
+            "dkim": service.dkim.as_ref().map(|dkim| {
+                let (name, text) = dkim.record();
+                json!({ "name": name, "text": text })
+            }),
         });
         (name.clone(), shape)
     };
@@ -164,6 +169,15 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Answer {
                 escaped(&event_type),
                 state.word()
             );
+        }
+    }
+    text.push_str("# HELP rulerun_service_stopped Services that take no work now, and why.\n");
+    text.push_str("# TYPE rulerun_service_stopped gauge\n");
+    for (service, state, _) in app.gates.states(app.millis()) {
+        if state != LaneState::Closed {
+            let (service, why) = (escaped(&service), state.word());
+            let _ =
+                writeln!(text, "rulerun_service_stopped{{service=\"{service}\",why=\"{why}\"}} 1");
         }
     }
     text.push_str("# EOF\n");

@@ -151,6 +151,12 @@ pub(super) const RETRY: &[Parameter] = &[
     EXECUTION,
     REASON,
 ];
+/// `POST /queue/resume`.
+pub(super) const RESUME: &[Parameter] = &[parameter(
+    "service",
+    "Only this mail service, which was held because of bounces or complaints.",
+    Holds::Text,
+)];
 const RETRIED: Holds = Holds::Word(&["failed", "cancelled"]);
 /// `POST /queue/cleanup`.
 pub(super) const CLEANUP: &[Parameter] = &[parameter(

@@ -225,18 +225,57 @@ pub(super) async fn pause(State(app): State<Arc<App>>, asked: Asked) -> Answer {
     ok(&json!({ "queue": "paused" }))
 }
 
-/// `POST /queue/resume`.
+/// `POST /queue/resume`: the queue as a whole, or with `service=` the one mail service that
+/// was held because of bounces or complaints.
 pub(super) async fn resume(State(app): State<Arc<App>>, asked: Asked) -> Answer {
-    asked.only(parameters::NONE)?;
-    set_paused(&app, None).await?;
+    let query = asked.only(parameters::RESUME)?;
+    let Some(service) = query.text("service") else {
+        set_paused(&app, None).await?;
+        app.store.bell().notify_one();
+        app.journal.say(Kind::Warning, "the queue is running again");
+        return ok(&json!({ "queue": "running" }));
+    };
+    let live = app.live.load_full();
+    if !live.services.contains_key(&service) {
+        let hint = did_you_mean(&service, live.services.keys().map(String::as_str));
+        return Err(Fault::missing(format!("The rules have no service `{service}`. {hint}")));
+    }
+    let Some(write) = app.gates.release(&service) else {
+        return Err(Fault::conflict(format!(
+            "The service `{service}` is not held because of bounces or complaints."
+        )));
+    };
+    write_one(&app, write).await?;
     app.store.bell().notify_one();
-    app.journal.say(Kind::Warning, "the queue is running again");
-    ok(&json!({ "queue": "running" }))
+    app.journal.say(Kind::Warning, &format!("{service}: e-mails are sent again"));
+    ok(&json!({ "service": service, "state": "sending" }))
+}
+
+/// `POST /queue/{id}/settle`: an e-mail of unknown fate has arrived, as its recipient or the
+/// mail server's log says; it counts as sent.
+pub(super) async fn settle(
+    State(app): State<Arc<App>>,
+    At(id): At<String>,
+    asked: Asked,
+) -> Answer {
+    asked.only(parameters::NONE)?;
+    let (job, _) = find(&*app.store, &id).await?;
+    if app.store.settle(vec![job.id], app.millis()).await? == 0 {
+        return Err(Fault::conflict(format!(
+            "Only an e-mail that is held because its fate is unknown can be settled; this job is \
+             {}.",
+            job.state.word()
+        )));
+    }
+    ok(&json!({ "id": id, "settled": 1 }))
 }
 
 async fn set_paused(app: &App, since: Option<String>) -> Result<(), StoreError> {
-    let flag = Write::Flag { name: PAUSED_FLAG.to_owned(), value: since };
-    let commit = Commit { now: app.millis(), writes: vec![flag], ..Commit::default() };
+    write_one(app, Write::Flag { name: PAUSED_FLAG.to_owned(), value: since }).await
+}
+
+async fn write_one(app: &App, write: Write) -> Result<(), StoreError> {
+    let commit = Commit { now: app.millis(), writes: vec![write], ..Commit::default() };
     match app.store.commit(commit).await? {
         Committed::Done { .. } => Ok(()),
         // It assumes nothing and has no key, so nothing can be in its way.

@@ -214,6 +214,13 @@ fn of_queue() -> Vec<Call> {
         )
         .also(ENDED),
         Call::post(
+            "/api/v1/queue/{id}/settle",
+            queue::settle,
+            (GROUP, "Counts an e-mail of unknown fate as sent."),
+            object([("id", text()), ("settled", count())]),
+        )
+        .also(&[(409, "Its fate is not unknown.")]),
+        Call::post(
             "/api/v1/queue/retry",
             queue::retry_all,
             (GROUP, "Tries all jobs again that match; a filter is required."),
@@ -236,9 +243,14 @@ fn of_queue() -> Vec<Call> {
         Call::post(
             "/api/v1/queue/resume",
             queue::resume,
-            (GROUP, "Starts sending again."),
-            state(),
-        ),
+            (GROUP, "Starts sending again: everything, or through a service that was held."),
+            json!({ "anyOf": [
+                state(),
+                object([("service", text()), ("state", word(["sending"]))]),
+            ] }),
+        )
+        .query(parameters::RESUME)
+        .also(&[(404, "There is no such service."), (409, "It is not held.")]),
         Call::get(
             "/api/v1/webhook-logs",
             webhook_logs::list,

@@ -66,7 +66,8 @@ impl Deliver {
             jitter: self.app.options.jitter,
             resend_unknown: service.is_some_and(|service| service.rule.resend_unknown),
         };
-        let (transition, writes) = engine::outcome(&job, &tried, retries, self.app.millis());
+        let (transition, mut writes) = engine::outcome(&job, &tried, retries, self.app.millis());
+        writes.extend(self.judge_mail(&job, &tried));
         let attempt = Attempt {
             id,
             job: job.id,

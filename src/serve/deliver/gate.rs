@@ -7,6 +7,9 @@
 //! Nothing here asks what time it is: times are milliseconds of any clock, and whoever sees
 //! that it was set says so.
 
+use serde::{Deserialize, Serialize};
+
+use super::bucket::Bucket;
 use crate::model::setting::Rate;
 use crate::model::{AttemptError, Tried};
 
@@ -18,8 +21,6 @@ const OPEN: (i64, i64) = (5_000, 60_000);
 const OUR_FAULT: (i64, i64) = (30_000, 600_000);
 /// How long a lane rests after a 429 that does not say how long, first and at most.
 const LIMITED: (i64, i64) = (1_000, 60_000);
-/// What a lane may send at one moment is what its rate brings in so many milliseconds.
-const BURST_MILLIS: u64 = 50;
 
 /// Whether a lane lets attempts through, for `/readyz`, the API and the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum LaneState {
         /// Why.
         why: PauseReason,
     },
+    /// No attempts until a person says so.
+    Held(Held),
 }
 
 /// Why a lane is paused.
@@ -53,6 +56,16 @@ pub enum PauseReason {
     Blocked,
 }
 
+/// Why a mail service is held until a person resumes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Held {
+    /// Too many of its e-mails came back for good.
+    Bounces,
+    /// Too many people reported its e-mails as spam.
+    Complaints,
+}
+
 impl LaneState {
     /// The stable word in the API and the metrics.
     #[must_use]
@@ -64,6 +77,8 @@ impl LaneState {
             Self::Paused { why: PauseReason::Asked, .. } => "paused",
             Self::Paused { why: PauseReason::Login, .. } => "login",
             Self::Paused { why: PauseReason::Blocked, .. } => "blocked",
+            Self::Held(Held::Bounces) => "bounces",
+            Self::Held(Held::Complaints) => "complaints",
         }
     }
 }
@@ -197,8 +212,31 @@ impl Lane {
             *at = at.saturating_add(by);
         }
         if let Some(bucket) = &mut self.bucket {
-            bucket.full_at = bucket.full_at.saturating_add(i128::from(by) * bucket.fill);
+            bucket.clock_was_set(by);
         }
+    }
+
+    /// Goes on with what a lane of the same name had used up of its rate: before a restart, or
+    /// before the rules changed. `full_at` is what [`used_until`](Self::used_until) or
+    /// [`keep_ahead`](Self::keep_ahead) said.
+    pub fn resume(&mut self, full_at: i64, now: i64) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.resume(full_at, now);
+        }
+    }
+
+    /// When what was used up of the rate will have come back, in milliseconds; none without a
+    /// rate.
+    #[must_use]
+    pub fn used_until(&self) -> Option<i64> {
+        self.bucket.as_ref().map(Bucket::full_at)
+    }
+
+    /// What has to be durable before the attempts that were just taken begin, if anything: a
+    /// moment for [`resume`](Self::resume) after a restart, some way ahead of what is used up,
+    /// so that one write serves for a while.
+    pub fn keep_ahead(&mut self) -> Option<i64> {
+        self.bucket.as_mut().and_then(Bucket::keep_ahead)
     }
 
     /// Where the lane stands.
@@ -295,54 +333,6 @@ impl Growing {
 
     fn reset(&mut self) {
         self.wait = self.first;
-    }
-}
-
-/// A token bucket that keeps its promise exactly: in no stretch of one period do more than
-/// `count` attempts begin. A plain bucket of size `burst` would let `count + burst` through;
-/// so this one fills a little slower, at `count - burst + 1` per period. The burst is what
-/// the rate brings in 50 ms and at least 1, so a rate of up to 20 a second is evenly spaced
-/// and loses nothing, and a higher one loses at most a twentieth.
-#[derive(Debug)]
-struct Bucket {
-    /// Tokens per period.
-    fill: i128,
-    period: i128,
-    burst: i128,
-    /// The moment (times `fill`, to keep fractions of milliseconds) from which the bucket
-    /// has filled up completely.
-    full_at: i128,
-}
-
-impl Bucket {
-    fn new(rate: Rate) -> Self {
-        let count = u64::from(rate.count.max(1));
-        let period = rate.per_millis.max(1);
-        let burst = (count.saturating_mul(BURST_MILLIS) / period).clamp(1, count);
-        let fill = i128::from(count - burst + 1);
-        Self { fill, period: period.into(), burst: burst.into(), full_at: i128::MIN }
-    }
-
-    fn free(&self, now: i64) -> usize {
-        let missing = self.full_at.saturating_sub(i128::from(now) * self.fill).max(0);
-        let tokens = self.burst - (missing + self.period - 1).div_euclid(self.period);
-        usize::try_from(tokens.max(0)).unwrap_or(usize::MAX)
-    }
-
-    /// When there is a token, `now` at the earliest.
-    fn next(&self, now: i64) -> i64 {
-        let missing_may_be = (self.burst - 1) * self.period;
-        let at = self.full_at.saturating_sub(missing_may_be);
-        let at = at.saturating_add(self.fill - 1).div_euclid(self.fill);
-        i64::try_from(at.max(now.into())).unwrap_or(i64::MAX)
-    }
-
-    fn take(&mut self, now: i64) {
-        self.full_at = self.full_at.max(i128::from(now) * self.fill) + self.period;
-    }
-
-    fn put_back(&mut self) {
-        self.full_at = self.full_at.saturating_sub(self.period);
     }
 }
 

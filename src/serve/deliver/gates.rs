@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use super::gate::{Lane, LaneState, PauseReason};
 use super::notion::CALLS_PER_MIRROR;
+use super::reputation::Reputation;
 use crate::base::time::format_millis;
 use crate::engine::OUTBOX;
 use crate::model::Tried;
@@ -23,6 +25,12 @@ type Made = (usize, Option<Rate>);
 #[derive(Debug, Default)]
 pub struct Gates {
     lanes: Mutex<HashMap<String, (Made, Lane)>>,
+    /// What was used up of rates before a restart, by lane.
+    pub(super) used: Mutex<HashMap<String, i64>>,
+    /// The last e-mails of every mail service.
+    pub(super) reputations: Mutex<HashMap<String, Reputation>>,
+    /// Whether what was written down before a restart has been taken up.
+    pub(super) restored: AtomicBool,
 }
 
 impl Gates {
@@ -45,23 +53,38 @@ impl Gates {
             .map(|(name, made)| {
                 let lane = lanes
                     .entry(name.to_owned())
-                    .or_insert_with(|| (made, Lane::new(made.0, made.1)));
+                    .or_insert_with(|| (made, lane_of(made, self.used(name), now)));
                 // A changed rule takes effect once what is under way has ended.
                 if lane.0 != made && lane.1.in_flight() == 0 {
-                    *lane = (made, Lane::new(made.0, made.1));
+                    *lane = (made, lane_of(made, lane.1.used_until(), now));
                 }
-                (name.to_owned(), lane.1.free(now))
+                let free = if self.held(name).is_some() { 0 } else { lane.1.free(now) };
+                (name.to_owned(), free)
             })
             .collect()
+    }
+
+    /// What a lane had used up of its rate before a restart.
+    fn used(&self, name: &str) -> Option<i64> {
+        self.used.lock().ok()?.get(name).copied()
+    }
+
+    /// What has to be written down before the attempts that were just taken begin, by lane.
+    pub(super) fn keep_ahead(&self) -> Vec<(String, i64)> {
+        let Ok(mut lanes) = self.lanes.lock() else { return Vec::new() };
+        let keep = |(name, (_, lane)): (&String, &mut (Made, Lane))| {
+            lane.keep_ahead().map(|until| (name.clone(), until))
+        };
+        lanes.iter_mut().filter_map(keep).collect()
     }
 
     /// When the next gate opens by itself.
     pub fn next_free(&self, now: i64) -> Option<i64> {
         let lanes = self.lanes.lock().ok()?;
         lanes
-            .values()
-            .filter(|(_, lane)| lane.free(now) == 0)
-            .filter_map(|(_, lane)| lane.next_free(now))
+            .iter()
+            .filter(|(name, (_, lane))| lane.free(now) == 0 && self.held(name).is_none())
+            .filter_map(|(_, (_, lane))| lane.next_free(now))
             .min()
     }
 
@@ -91,7 +114,10 @@ impl Gates {
         let Ok(lanes) = self.lanes.lock() else { return Vec::new() };
         let mut states: Vec<_> = lanes
             .iter()
-            .map(|(name, (_, lane))| (name.clone(), lane.state(now), lane.in_flight()))
+            .map(|(name, (_, lane))| {
+                let held = self.held(name).map(LaneState::Held);
+                (name.clone(), held.unwrap_or_else(|| lane.state(now)), lane.in_flight())
+            })
             .collect();
         states.sort_by(|a, b| a.0.cmp(&b.0));
         states
@@ -105,6 +131,7 @@ impl Gates {
             .filter_map(|(name, state, _)| {
                 let why = match state {
                     LaneState::Closed => return None,
+                    LaneState::Held(held) => held.sentence(&name),
                     LaneState::HalfOpen => {
                         String::from("it failed often; one attempt is let through")
                     }
@@ -135,4 +162,13 @@ impl Gates {
             change(&mut lane.1);
         }
     }
+}
+
+/// A lane, with what is left of its rate after this was used up.
+fn lane_of(made: Made, used: Option<i64>, now: i64) -> Lane {
+    let mut lane = Lane::new(made.0, made.1);
+    if let Some(used) = used {
+        lane.resume(used, now);
+    }
+    lane
 }

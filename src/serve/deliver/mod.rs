@@ -5,14 +5,17 @@
 
 pub mod address;
 mod attempt;
+mod bucket;
 mod dial;
 pub mod gate;
 mod gates;
 pub mod http;
+mod kept;
 pub mod notion;
 mod pause;
 mod quarantine;
 pub mod reply;
+mod reputation;
 mod send;
 pub mod smtp;
 mod step;
@@ -27,6 +30,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 pub use self::gates::Gates;
+pub use self::kept::Noted;
+pub use self::reputation::{Fate, Reputation};
 use self::transports::Transports;
 pub use self::wire::{Network, Peers, Told};
 use super::app::App;
@@ -220,6 +225,7 @@ impl Deliver {
         attempts: &mut JoinSet<()>,
     ) -> Result<Duration, StoreError> {
         self.mind_the_clock().await?;
+        self.remember().await?;
         if self.app.store.flag(PAUSED_FLAG).await?.is_some() {
             return Ok(Duration::MAX);
         }
@@ -245,6 +251,7 @@ impl Deliver {
     /// The store cannot be read.
     pub async fn catch_up(self: &Arc<Self>) -> Result<Turn, StoreError> {
         let live = self.app.live.load_full();
+        self.remember().await?;
         let taken = self.take(&live, self.app.millis()).await?;
         let mut jobs = Vec::with_capacity(taken.jobs.len());
         for (leased, place) in taken.jobs {
@@ -265,6 +272,7 @@ impl Deliver {
             (leased, place)
         };
         let jobs: Vec<_> = claimed.jobs.into_iter().map(placed).collect();
+        self.keep_rates(now).await?;
         let next = [claimed.next_due, self.app.gates.next_free(now)];
         Ok(Taken {
             more: jobs.len() >= limit,

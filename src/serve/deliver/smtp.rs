@@ -3,42 +3,48 @@
 //! the server, afterwards about this one e-mail, and once the final dot is on its way
 //! nobody can take the message back.
 //!
-//! `setting` reads the server's address, `tls` makes the way to it private, `session`
-//! talks, `failure` judges.
+//! `setting` reads the server's address, `reach` gets there, `tls` makes the way private,
+//! `talk` reads and writes lines, `session` knows what to say, `failure` judges.
 
 mod failure;
+mod reach;
 mod session;
 mod setting;
+mod talk;
 mod tls;
 
+use std::borrow::Cow;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lettre::transport::smtp::response::Response;
-use tokio::time::Instant;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
-use self::failure::Failure;
-use self::session::Session;
+use self::failure::{Failure, Stage};
+use self::session::{Letter, Session};
 use self::setting::Server;
 pub use self::setting::SmtpSettingError;
+use self::talk::Answer;
 use super::wire::Network;
+use crate::mail::Dkim;
+use crate::model::AttemptError;
 use crate::model::queue::{Email, Tried};
+use crate::model::rules::{IN_FLIGHT, MESSAGES_PER_CONNECTION};
 
-/// Idle connections that are kept.
-const PARKED: usize = 8;
-/// Messages after which a connection is closed, as large relays ask.
-const MESSAGES: u32 = 100;
 /// How long an idle connection is trusted.
 const IDLE: Duration = Duration::from_secs(30);
 /// How much of the server's answer is kept, in bytes.
 const REPLY_BYTES: usize = 4096;
 
-/// One SMTP server and the connections to it that wait for their next message. How many
-/// messages are sent at once is the caller's decision.
+/// One SMTP server and the connections to it: never more of them than it was told, and each
+/// for so many messages. Idle ones wait for their next message.
 pub struct Smtp {
     network: Network,
     server: Server,
+    connections: Semaphore,
+    messages: u32,
+    dkim: Option<Arc<Dkim>>,
     parked: Mutex<Vec<(Session, Instant)>>,
 }
 
@@ -70,14 +76,36 @@ impl Smtp {
         url: &str,
         extra_root: Option<&Path>,
     ) -> Result<Self, SmtpSettingError> {
-        let server = Server::read(url, extra_root)?;
-        Ok(Self { network, server, parked: Mutex::new(Vec::new()) })
+        Ok(Self {
+            network,
+            server: Server::read(url, extra_root)?,
+            connections: Semaphore::new(IN_FLIGHT),
+            messages: MESSAGES_PER_CONNECTION,
+            dkim: None,
+            parked: Mutex::new(Vec::new()),
+        })
     }
 
     /// The same server, at a private address other than loopback if `allow`.
     #[must_use]
     pub fn allow_private(mut self, allow: bool) -> Self {
         self.server.allow_private = allow;
+        self
+    }
+
+    /// The same server with at most so many connections at once (at least 1), each of which is
+    /// closed after so many messages.
+    #[must_use]
+    pub fn limited(mut self, connections: usize, messages: u32) -> Self {
+        self.connections = Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS));
+        self.messages = messages;
+        self
+    }
+
+    /// The same server; messages are signed with this key.
+    #[must_use]
+    pub fn signed(mut self, dkim: Option<Arc<Dkim>>) -> Self {
+        self.dkim = dkim;
         self
     }
 
@@ -90,8 +118,8 @@ impl Smtp {
         match result {
             Ok(answer) => Tried {
                 duration,
-                status: Some(answer.code().into()),
-                reply: clip(answer.message().collect::<Vec<_>>().join("\n")),
+                status: Some(answer.code),
+                reply: clip(answer.text),
                 ..Tried::default()
             },
             Err(failure) => Tried {
@@ -105,31 +133,28 @@ impl Smtp {
         }
     }
 
-    async fn attempt(&self, email: &Email, deadline: Instant) -> Result<Response, Failure> {
-        let mut session = self.begin(email, deadline).await?;
-        let result = session.finish(email, deadline).await;
-        let usable = match &result {
-            Ok(_) => true,
-            Err(failure) => failure.is_about_the_email(),
+    async fn attempt(&self, email: &Email, deadline: Instant) -> Result<Answer, Failure> {
+        let message = match &self.dkim {
+            Some(dkim) => Cow::Owned(dkim.sign(&email.message)),
+            None => Cow::Borrowed(&email.message[..]),
         };
-        if usable {
+        let letter =
+            Letter { from: stored(&email.from)?, to: stored(&email.to)?, message: &message };
+        let place = timeout_at(deadline, self.connections.acquire()).await;
+        let _place = place.map_err(|_| Failure::late(Stage::Connect))?;
+        // A connection that waited may have gone stale: then a new one is opened, once.
+        if let Some(mut session) = self.unpark() {
+            let result = session.send(letter, deadline).await;
+            let stale = result.as_ref().is_err_and(Failure::may_be_stale);
             self.park(session).await;
-        }
-        result
-    }
-
-    /// A connection on which the server has taken our sender. A waiting connection that
-    /// does not get so far has gone stale, and nothing of the message was written: then
-    /// a new one is opened, once.
-    async fn begin(&self, email: &Email, deadline: Instant) -> Result<Session, Failure> {
-        if let Some(mut session) = self.unpark()
-            && session.begin(email, deadline).await.is_ok()
-        {
-            return Ok(session);
+            if !stale {
+                return result;
+            }
         }
         let mut session = Session::open(&self.network, &self.server, deadline).await?;
-        session.begin(email, deadline).await?;
-        Ok(session)
+        let result = session.send(letter, deadline).await;
+        self.park(session).await;
+        result
     }
 
     /// The connection that waited least, if any is still fresh.
@@ -139,18 +164,31 @@ impl Smtp {
         parked.pop().map(|(session, _)| session)
     }
 
-    /// Keeps a connection for the next message, or takes leave of it.
+    /// Keeps a connection for the next message, or takes leave of it. One on which the two
+    /// sides may not agree where they are is closed without a word.
     async fn park(&self, session: Session) {
-        if session.messages() >= MESSAGES {
+        if !session.is_sound() {
+            return;
+        }
+        if session.messages() >= self.messages {
             session.quit().await;
             return;
         }
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         parked.retain(|(_, since)| since.elapsed() < IDLE);
-        if parked.len() < PARKED {
-            parked.push((session, Instant::now()));
-        }
+        parked.push((session, Instant::now()));
     }
+}
+
+/// An address as it was stored with the e-mail. It must not be able to say anything else to
+/// the server.
+fn stored(address: &str) -> Result<&str, Failure> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>');
+    if address.contains('@') && address.bytes().all(plain) {
+        return Ok(address);
+    }
+    let message = format!("the stored address {address:?} cannot be used");
+    Err(Failure::new(Stage::Lookup, AttemptError::Internal, message))
 }
 
 /// The beginning of a text, cut between characters.

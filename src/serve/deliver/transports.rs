@@ -10,13 +10,15 @@ use super::notion::{self, Notion};
 use super::smtp::Smtp;
 use super::wire::Network;
 use crate::base::Secret;
+use crate::mail::Dkim;
 use crate::serve::settings::LiveService;
 
 /// What a mirror is made from: address, token, database, private addresses.
 type MirrorMade = (String, Secret, String, bool);
 
-/// What a mail server's connections are made from: address, private addresses.
-type SmtpMade = (String, bool);
+/// What a mail server's connections are made from: address, private addresses, connections at
+/// once, messages over each, signature.
+type SmtpMade = (String, bool, usize, u32, Option<Arc<Dkim>>);
 
 /// The ways out.
 #[derive(Debug)]
@@ -49,14 +51,22 @@ impl Transports {
     pub(super) fn smtp(&self, service: &LiveService, url: &str) -> Result<Arc<Smtp>, String> {
         let mut known = self.smtp.lock().map_err(|_| String::from("a mail task has failed"))?;
         let name = &service.rule.name;
-        let made = (url.to_owned(), service.rule.allow_private);
+        let rule = &service.rule;
+        let made = (
+            url.to_owned(),
+            rule.allow_private,
+            rule.in_flight,
+            rule.messages_per_connection,
+            service.dkim.clone(),
+        );
         if let Some((before, smtp)) = known.get(name)
             && *before == made
         {
             return Ok(Arc::clone(smtp));
         }
         let smtp = Smtp::over(self.network.clone(), url, self.roots.as_deref());
-        let smtp = Arc::new(smtp.map_err(|error| error.to_string())?.allow_private(made.1));
+        let smtp = smtp.map_err(|error| error.to_string())?.allow_private(made.1);
+        let smtp = Arc::new(smtp.limited(made.2, made.3).signed(made.4.clone()));
         known.insert(name.clone(), (made, Arc::clone(&smtp)));
         Ok(smtp)
     }

@@ -4,13 +4,11 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -117,15 +115,6 @@ impl Connection for Wire {
         match self {
             Self::Socket(stream) => stream.connected(),
             Self::Memory(_) => Connected::new(),
-        }
-    }
-}
-
-impl AsyncTokioStream for Wire {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        match self {
-            Self::Socket(stream) => stream.peer_addr(),
-            Self::Memory(_) => Ok((Ipv4Addr::LOCALHOST, 0).into()),
         }
     }
 }

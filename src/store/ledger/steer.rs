@@ -1,8 +1,8 @@
-//! What people do to the queue: try again, call off.
+//! What people do to the queue: try again, settle, call off.
 
 use super::Ledger;
 use crate::base::Id;
-use crate::model::queue::{JobState, KILLED};
+use crate::model::queue::{JobState, KILLED, SETTLED};
 use crate::store::kv::Batch;
 use crate::store::rows::{self, StoredJob};
 use crate::store::{StoreError, keys};
@@ -25,6 +25,33 @@ impl Ledger {
                 self.reopen(batch, stored, now)?;
                 count += 1;
             }
+        }
+        self.settle(batch, now)?;
+        Ok(count)
+    }
+
+    /// Counts failed e-mails of unknown fate as sent; answers how many.
+    pub(in crate::store) fn settle_unknown(
+        &mut self,
+        batch: &mut Batch<'_>,
+        jobs: &[Id],
+        now: i64,
+    ) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for id in jobs {
+            let Some(mut stored) = rows::job(batch, *id)? else { continue };
+            if !stored.job.is_unknown() {
+                continue;
+            }
+            let (from, to) = (JobState::Failed, JobState::Sent);
+            Self::count(batch, &stored.job, Some(from), Some(to), |_| ())?;
+            self.delta(stored.job.execution).ended(from, -1);
+            self.delta(stored.job.execution).ended(to, 1);
+            stored.job.state = to;
+            stored.job.reason = Some(SETTLED.to_owned());
+            stored.job.updated = now;
+            rows::write(batch, keys::by_id(keys::JOB, *id), &stored)?;
+            count += 1;
         }
         self.settle(batch, now)?;
         Ok(count)

@@ -95,6 +95,7 @@ impl Store for Faulty {
         edition(sequence: &str, hash: &str) -> Answer<'_, Option<(rulerun::model::rules::Edition, i64)>>;
         midway(sequence: Option<String>) -> Answer<'_, Vec<rulerun::store::Following>>;
         retry(jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
+        settle(jobs: Vec<Id>, now: i64) -> Answer<'_, usize>;
         cancel(jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
         held(sequence: &str, from: Vec<u8>, take: usize) -> Answer<'_, (Vec<Job>, Option<Vec<u8>>)>;
         let_go(from: Vec<u8>, most: usize) -> Answer<'_, rulerun::store::LetGo>;

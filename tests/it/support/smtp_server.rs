@@ -57,6 +57,7 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     log: Log,
     messages: Log,
+    together: Log,
 }
 
 impl Server {
@@ -69,14 +70,25 @@ impl Server {
     pub(crate) async fn at(port: u16, scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (log, messages) = (Log::default(), Log::default());
-        let server = Self { port, log: Arc::clone(&log), messages: Arc::clone(&messages) };
+        let (log, messages, together) = (Log::default(), Log::default(), Log::default());
+        let server = Self {
+            port,
+            log: Arc::clone(&log),
+            messages: Arc::clone(&messages),
+            together: Arc::clone(&together),
+        };
         tokio::spawn(async move {
             let mut scripts = scripts.into_iter();
             let mut script = scripts.next().unwrap_or_default();
             while let Ok((stream, _)) = listener.accept().await {
                 note(&log, "connect");
-                let talk = Talk { script: script.clone(), log: Arc::clone(&log), used: [0; 8] };
+                let talk = Talk {
+                    script: script.clone(),
+                    log: Arc::clone(&log),
+                    together: Arc::clone(&together),
+                    said: "",
+                    used: [0; 8],
+                };
                 tokio::spawn(talk.run(stream, Arc::clone(&messages)));
                 script = scripts.next().unwrap_or(script);
             }
@@ -87,6 +99,11 @@ impl Server {
     /// What happened so far, one word per event.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// The commands that came together in one write each, between blanks.
+    pub(crate) fn together(&self) -> Vec<String> {
+        self.together.lock().unwrap().clone()
     }
 
     /// How often this happened.
@@ -104,9 +121,20 @@ fn note(log: &Log, event: &str) {
     log.lock().unwrap().push(event.to_owned());
 }
 
+fn note_together(together: &Log, verb: &str, more: bool) {
+    let mut together = together.lock().unwrap();
+    match together.last_mut().filter(|_| more) {
+        Some(write) => *write = format!("{write} {verb}"),
+        None => together.push(verb.to_owned()),
+    }
+}
+
 struct Talk {
     script: Script,
     log: Log,
+    together: Log,
+    /// The last answer.
+    said: &'static str,
     used: [usize; 8],
 }
 
@@ -115,14 +143,17 @@ impl Talk {
         let mut stream = BufReader::new(stream);
         let mut open = self.answer(&mut stream, "GREETING").await;
         while open {
+            self.said = "";
             let mut line = String::new();
+            let more = !stream.buffer().is_empty();
             if !matches!(stream.read_line(&mut line).await, Ok(1..)) {
                 break;
             }
             let verb = line.split([' ', '\r']).next().unwrap_or_default().to_ascii_uppercase();
             note(&self.log, &verb);
+            note_together(&self.together, &verb, more);
             open = self.answer(&mut stream, &verb).await;
-            if verb == "DATA" && open {
+            if open && self.said.starts_with("354") {
                 let Some(message) = read_message(&mut stream).await else { break };
                 messages.lock().unwrap().push(message);
                 note(&self.log, "message");
@@ -137,6 +168,7 @@ impl Talk {
         let (index, answers) = match step {
             "GREETING" => (0, self.script.greeting),
             "EHLO" => (1, self.script.ehlo),
+            "HELO" => return stream.write_all(b"250 script\r\n").await.is_ok(),
             "AUTH" => (2, self.script.auth),
             "RSET" => (3, self.script.rset),
             "MAIL" => (4, self.script.mail),
@@ -150,6 +182,7 @@ impl Talk {
         };
         let answer = answers.get(self.used[index]).or(answers.last()).copied();
         self.used[index] += 1;
+        self.said = if let Some(Say(text)) = answer { text } else { "" };
         match answer {
             Some(Say(text)) => stream.write_all(format!("{text}\r\n").as_bytes()).await.is_ok(),
             Some(Answer::HangUp) | None => false,

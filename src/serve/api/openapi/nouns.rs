@@ -324,6 +324,7 @@ fn health() -> Nouns {
         ("base_url", or_null(text())),
         ("accepting", flag()),
         ("closed", or_null(text())),
+        ("dkim", or_null(object([("name", text()), ("text", text())]))),
     ]);
     let status = object([
         ("rules", rules),

@@ -2,11 +2,7 @@
 //! named is about our account and must never be held against the person; one afterwards
 //! is about this e-mail; silence after the final dot means that nobody knows.
 
-use std::error::Error as Cause;
-
-use lettre::transport::smtp::Error;
-use lettre::transport::smtp::response::Response;
-
+use super::talk::{Answer, Trouble};
 use crate::model::AttemptError;
 
 /// A step of the conversation.
@@ -55,6 +51,8 @@ impl Stage {
 /// Why an attempt failed.
 #[derive(Debug)]
 pub(super) struct Failure {
+    /// How far it had come.
+    pub(super) stage: Stage,
     pub(super) error: AttemptError,
     /// The code of the server's answer, if it gave one.
     pub(super) status: Option<u16>,
@@ -65,58 +63,52 @@ pub(super) struct Failure {
 
 impl Failure {
     /// A failure that the server did not put into words.
-    pub(super) fn new(error: AttemptError, message: impl Into<String>) -> Self {
-        Self { error, status: None, message: message.into(), reply: String::new() }
+    pub(super) fn new(stage: Stage, error: AttemptError, message: impl Into<String>) -> Self {
+        Self { stage, error, status: None, message: message.into(), reply: String::new() }
     }
 
     /// The deadline passed.
     pub(super) fn late(stage: Stage) -> Self {
         let error =
             if stage == Stage::Answer { AttemptError::Unknown } else { AttemptError::Timeout };
-        Self::new(error, sentence(stage, "the time was up", error))
+        Self::new(stage, error, sentence(stage, "the time was up", error))
     }
 
     /// The connection did not come about, or not its encryption.
     pub(super) fn broken(stage: Stage, fault: &std::io::Error) -> Self {
         let error =
             if stage == Stage::Secure { AttemptError::Tls } else { AttemptError::Connection };
-        Self::new(error, sentence(stage, &fault.to_string(), error))
+        Self::new(stage, error, sentence(stage, &fault.to_string(), error))
     }
 
     /// An answer that is polite, but not the one that this step has.
-    pub(super) fn out_of_step(stage: Stage, answer: &Response) -> Self {
+    pub(super) fn out_of_step(stage: Stage, answer: Answer) -> Self {
         let error =
             if stage == Stage::Answer { AttemptError::Unknown } else { AttemptError::Connection };
         Self {
+            stage,
             error,
-            status: Some(answer.code().into()),
+            status: Some(answer.code),
             message: sentence(stage, "the server's answer did not fit the question", error),
-            reply: answer.message().collect::<Vec<_>>().join("\n"),
+            reply: answer.text,
         }
     }
 
-    /// What the transport reported.
-    pub(super) fn judge(stage: Stage, fault: &Error) -> Self {
-        if let Some(code) = fault.status() {
-            let reply = fault.source().map(ToString::to_string).unwrap_or_default();
-            return Self::refused(stage, code.into(), reply);
-        }
-        let error = if stage == Stage::Answer {
-            AttemptError::Unknown
-        } else if stage == Stage::Secure {
-            AttemptError::Tls
-        } else if fault.is_timeout() {
-            AttemptError::Timeout
-        } else if fault.is_client() && stage == Stage::Login {
-            AttemptError::Login
-        } else {
-            AttemptError::Connection
+    /// No answer came.
+    pub(super) fn judge(stage: Stage, trouble: &Trouble) -> Self {
+        let late = |fault: &std::io::Error| fault.kind() == std::io::ErrorKind::TimedOut;
+        let error = match (stage, trouble) {
+            (Stage::Answer, _) => AttemptError::Unknown,
+            (Stage::Secure, _) => AttemptError::Tls,
+            (_, Trouble::Broken(fault)) if late(fault) => AttemptError::Timeout,
+            _ => AttemptError::Connection,
         };
-        Self::new(error, sentence(stage, &innermost(fault), error))
+        Self::new(stage, error, sentence(stage, &trouble.to_string(), error))
     }
 
     /// The server said no.
-    fn refused(stage: Stage, code: u16, reply: String) -> Self {
+    pub(super) fn refused(stage: Stage, answer: Answer) -> Self {
+        let Answer { code, text: reply } = answer;
         let error = match (code, stage) {
             (421, _) => AttemptError::Connection,
             (_, Stage::Secure) => AttemptError::Tls,
@@ -125,7 +117,21 @@ impl Failure {
             _ => AttemptError::Bounce,
         };
         let what = format!("the server answered {code} {}", super::clip(reply.replace('\n', " ")));
-        Self { error, status: Some(code), message: sentence(stage, what.trim_end(), error), reply }
+        let message = sentence(stage, what.trim_end(), error);
+        Self { stage, error, status: Some(code), message, reply }
+    }
+
+    /// Whether the server is gone, or says what nobody asked: then no more answers are to be
+    /// expected.
+    pub(super) fn ends_the_talk(&self) -> bool {
+        self.error == AttemptError::Connection
+    }
+
+    /// Whether this may be the fault of a connection that was used before and has gone stale
+    /// (or carried enough messages, as the server sees it), while nothing of the message was
+    /// transmitted: then the same may be tried over a new one without any risk.
+    pub(super) fn may_be_stale(&self) -> bool {
+        self.stage <= Stage::Sender || (self.stage < Stage::Message && self.ends_the_talk())
     }
 
     /// Whether the server refused this one e-mail and the connection is in order.
@@ -155,16 +161,4 @@ fn sentence(stage: Stage, what: &str, error: AttemptError) -> String {
         _ => "",
     };
     format!("while {}: {what}{outlook}", stage.doing())
-}
-
-/// The cause at the bottom, which says it best.
-fn innermost(fault: &Error) -> String {
-    let mut cause: &dyn Cause = fault;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    match cause.to_string().as_str() {
-        "incomplete response" => "the server closed the connection".to_owned(),
-        text => text.to_owned(),
-    }
 }

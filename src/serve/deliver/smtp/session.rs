@@ -1,41 +1,79 @@
 //! One connection to a mail server, from the greeting to the final dot. Every step has
-//! what is left of the attempt's time.
+//! what is left of the attempt's time. Where the server offers PIPELINING (RFC 2920), the
+//! sender, the recipient and the announcement of the message leave in one write; their
+//! answers are read in order all the same, so it is always known which step was refused.
 
 use std::future::Future;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use lettre::Address;
-use lettre::transport::smtp::Error;
-use lettre::transport::smtp::authentication::Mechanism;
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::response::Response;
-use tokio::net::TcpStream;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::failure::{Failure, Stage};
-use super::setting::{Encryption, Server};
-use super::tls::Private;
+use super::reach;
+use super::setting::{Encryption, Login, Server};
+use super::talk::{Answer, Talk, Trouble};
 use crate::model::AttemptError;
-use crate::model::queue::Email;
-use crate::serve::deliver::address;
-use crate::serve::deliver::wire::{Network, Wire};
+use crate::serve::deliver::wire::Network;
 
-/// Longest wait for one of the server's addresses before the next is tried.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Longest wait for a farewell.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What goes out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Letter<'a> {
+    /// The envelope's sender.
+    pub(super) from: &'a str,
+    /// The envelope's recipient.
+    pub(super) to: &'a str,
+    /// The message with its headers, in ASCII lines (see [`crate::mail`]), so no extension has
+    /// to be asked for.
+    pub(super) message: &'a [u8],
+}
+
 /// A connection that is encrypted and logged in as far as the settings ask.
 pub(super) struct Session {
-    connection: AsyncSmtpConnection,
+    talk: Talk,
+    /// Whether commands may leave together.
+    pipelining: bool,
     /// Messages that were begun on it.
     messages: u32,
     /// Whether a refused message has to be cleared away first.
     unfinished: bool,
+    /// Whether both sides agree where they are.
+    sound: bool,
+}
+
+/// What a server offers in its answer to `EHLO`.
+#[derive(Debug, Default)]
+struct Offers {
+    starttls: bool,
+    pipelining: bool,
+    plain: bool,
+    login: bool,
+}
+
+impl Offers {
+    fn read(answer: &Answer) -> Self {
+        let mut offers = Self::default();
+        for line in answer.text.lines().skip(1) {
+            let line = line.to_ascii_uppercase();
+            let mut words = line.split([' ', '=']);
+            match words.next() {
+                Some("STARTTLS") => offers.starttls = true,
+                Some("PIPELINING") => offers.pipelining = true,
+                Some("AUTH") => {
+                    for word in words {
+                        offers.plain |= word == "PLAIN";
+                        offers.login |= word == "LOGIN";
+                    }
+                }
+                _ => {}
+            }
+        }
+        offers
+    }
 }
 
 impl Session {
@@ -45,22 +83,22 @@ impl Session {
         server: &Server,
         deadline: Instant,
     ) -> Result<Self, Failure> {
-        let hello = ClientId::default();
-        let wire = connect(network, server, deadline).await?;
-        let stream: Box<dyn AsyncTokioStream> = if server.encryption == Encryption::Implicit {
-            Box::new(secure(server, wire, deadline).await?)
-        } else {
-            Box::new(wire)
-        };
-        let greeting = AsyncSmtpConnection::connect_with_transport(stream, &hello);
-        let mut connection = within(deadline, Stage::Hello, greeting).await?;
+        let mut talk = Talk::open(reach::connect(network, server, deadline).await?);
+        if server.encryption == Encryption::Implicit {
+            talk = secure(talk, server, deadline).await?;
+        }
+        let greeting = within(deadline, Stage::Hello, talk.hear()).await?;
+        expect(Stage::Hello, greeting, 200..=299)?;
+        let mut offers = hello(&mut talk, deadline).await?;
         match server.encryption {
-            Encryption::Required | Encryption::Opportunistic if connection.can_starttls() => {
-                let starttls = connection.starttls(server.tls.starttls(), &hello);
-                within(deadline, Stage::Secure, starttls).await?;
+            Encryption::Required | Encryption::Opportunistic if offers.starttls => {
+                ask(&mut talk, deadline, Stage::Secure, "STARTTLS", 220..=220).await?;
+                talk = secure(talk, server, deadline).await?;
+                offers = hello(&mut talk, deadline).await?;
             }
             Encryption::Required => {
                 return Err(Failure::new(
+                    Stage::Secure,
                     AttemptError::Tls,
                     "the mail server does not offer STARTTLS, and nothing is sent unencrypted: \
                      use smtps://, or ?tls=none if the way to it is private",
@@ -69,65 +107,86 @@ impl Session {
             _ => {}
         }
         if let Some(login) = &server.login {
-            if server.encryption != Encryption::Implicit && !connection.is_encrypted() {
-                return Err(Failure::new(
-                    AttemptError::Login,
-                    "the mail server does not offer STARTTLS, and the password is never sent \
-                     unencrypted: use smtps://, or leave the login out",
-                ));
-            }
-            let auth = connection.auth(&[Mechanism::Plain, Mechanism::Login], login);
-            let answer = within(deadline, Stage::Login, auth).await?;
-            expect(Stage::Login, answer, 235..=235)?;
+            log_in(&mut talk, deadline, login, &offers).await?;
         }
-        Ok(Self { connection, messages: 0, unfinished: false })
+        let pipelining = offers.pipelining;
+        Ok(Self { talk, pipelining, messages: 0, unfinished: false, sound: true })
     }
 
-    /// Names the sender. Nothing of the message is written before this has succeeded.
-    pub(super) async fn begin(&mut self, email: &Email, deadline: Instant) -> Result<(), Failure> {
-        let from = stored(&email.from)?;
-        if self.unfinished {
-            let reset = within(deadline, Stage::Sender, self.connection.command(Rset)).await?;
-            expect(Stage::Sender, reset, 200..=299)?;
-        }
+    /// Hands a message over and waits for the server's last word on it.
+    pub(super) async fn send(
+        &mut self,
+        letter: Letter<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        // Whatever ends this early leaves the other side nobody knows where.
+        self.sound = false;
         self.messages += 1;
+        self.announce(letter, deadline).await?;
+        let body = dotted(letter.message);
+        within(deadline, Stage::Message, self.talk.say(&body)).await?;
+        // From here on nobody can take it back.
+        within(deadline, Stage::Answer, self.talk.say(b".\r\n")).await?;
+        let answer = within(deadline, Stage::Answer, self.talk.hear()).await?;
+        let answer = expect(Stage::Answer, answer, 200..=299);
+        let refused = answer.as_ref().is_err_and(Failure::is_about_the_email);
+        self.sound = (answer.is_ok() || refused) && !self.talk.is_ahead();
+        self.unfinished = refused;
+        answer
+    }
+
+    /// Names the sender and the recipient and announces the message, in one write or in
+    /// several.
+    async fn announce(&mut self, letter: Letter<'_>, deadline: Instant) -> Result<(), Failure> {
+        let mut commands = Vec::with_capacity(4);
+        if self.unfinished {
+            commands.push((Stage::Sender, "RSET\r\n".to_owned(), 250..=250));
+        }
+        commands.push((Stage::Sender, format!("MAIL FROM:<{}>\r\n", letter.from), 200..=299));
+        commands.push((Stage::Recipient, format!("RCPT TO:<{}>\r\n", letter.to), 200..=299));
+        commands.push((Stage::Data, "DATA\r\n".to_owned(), 354..=354));
         self.unfinished = true;
-        let mail = self.connection.command(Mail::new(Some(from), Vec::new()));
-        expect(Stage::Sender, within(deadline, Stage::Sender, mail).await?, 200..=299)?;
+        let together = if self.pipelining { commands.len() } else { 1 };
+        for group in commands.chunks(together) {
+            let lines: String = group.iter().map(|(_, line, _)| line.as_str()).collect();
+            let first = group.first().map_or(Stage::Sender, |(stage, ..)| *stage);
+            within(deadline, first, self.talk.say(lines.as_bytes())).await?;
+            let mut refused = None;
+            let mut goes_on = false;
+            for (stage, _, codes) in group {
+                let answer = match within(deadline, *stage, self.talk.hear()).await {
+                    Ok(answer) => answer,
+                    // A step before said why.
+                    Err(failure) => return Err(refused.unwrap_or(failure)),
+                };
+                goes_on = *stage == Stage::Data && answer.code == 354;
+                match expect(*stage, answer, codes.clone()) {
+                    Ok(_) => {}
+                    // The server takes leave, or the two are out of step.
+                    Err(failure) if failure.ends_the_talk() => {
+                        return Err(refused.unwrap_or(failure));
+                    }
+                    Err(failure) => {
+                        refused.get_or_insert(failure);
+                    }
+                }
+            }
+            if let Some(failure) = refused {
+                self.sound = !goes_on || self.retract(deadline).await;
+                return Err(failure);
+            }
+        }
         Ok(())
     }
 
-    /// Names the recipient, transmits the message and waits for the server's last word.
-    /// Messages are ASCII (see [`crate::mail`]), so no extension has to be asked for.
-    pub(super) async fn finish(
-        &mut self,
-        email: &Email,
-        deadline: Instant,
-    ) -> Result<Response, Failure> {
-        let to = stored(&email.to)?;
-        let rcpt = self.connection.command(Rcpt::new(to, Vec::new()));
-        expect(Stage::Recipient, within(deadline, Stage::Recipient, rcpt).await?, 200..=299)?;
-        let data = within(deadline, Stage::Data, self.connection.command(Data)).await?;
-        expect(Stage::Data, data, 354..=354)?;
-
-        // The transport ends the last line itself.
-        let message = email.message.strip_suffix(b"\r\n").unwrap_or(&email.message);
-        // It asks for more only when all before is written: then comes the dot.
-        let dotted = AtomicBool::new(false);
-        let pieces = std::iter::once(message).chain(std::iter::from_fn(|| {
-            dotted.store(true, Ordering::Relaxed);
-            None
-        }));
-        let result = timeout_at(deadline, self.connection.message_iter(pieces)).await;
-        let stage = if dotted.load(Ordering::Relaxed) { Stage::Answer } else { Stage::Message };
-        let answer = match result {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(fault)) => return Err(Failure::judge(stage, &fault)),
-            Err(_) => return Err(Failure::late(stage)),
+    /// The recipient was refused, yet the server waits for the message: it gets none, for
+    /// nobody (RFC 2920, 3.1). Whatever it says to that is not about any e-mail.
+    async fn retract(&mut self, deadline: Instant) -> bool {
+        let dot = async {
+            self.talk.say(b".\r\n").await?;
+            self.talk.hear().await
         };
-        let answer = expect(Stage::Answer, answer, 200..=299)?;
-        self.unfinished = false;
-        Ok(answer)
+        matches!(timeout_at(deadline, dot).await, Ok(Ok(answer)) if answer.code != 421)
     }
 
     /// How many messages were begun on this connection.
@@ -135,94 +194,149 @@ impl Session {
         self.messages
     }
 
+    /// Whether the next message may go over it.
+    pub(super) fn is_sound(&self) -> bool {
+        self.sound
+    }
+
     /// Takes leave, briefly.
     pub(super) async fn quit(mut self) {
+        let farewell = async {
+            self.talk.say(b"QUIT\r\n").await?;
+            self.talk.hear().await
+        };
         // Whatever the server says to that, the connection is closed now.
-        let _ = timeout(FAREWELL, self.connection.quit()).await;
+        let _ = timeout(FAREWELL, farewell).await;
     }
 }
 
-/// Connects to the first of the server's addresses that answers.
-async fn connect(network: &Network, server: &Server, deadline: Instant) -> Result<Wire, Failure> {
-    let opened = match network {
-        Network::Sockets => None,
-        Network::Simulated(peers) => Some(peers(&server.host, server.port)),
-        Network::Told(_) => Some(Err(std::io::Error::other("nothing is sent in a rehearsal"))),
-    };
-    if let Some(opened) = opened {
-        return opened.map(Wire::Memory).map_err(|fault| Failure::broken(Stage::Connect, &fault));
+/// Introduces us, the old way to a server that does not know the new one.
+async fn hello(talk: &mut Talk, deadline: Instant) -> Result<Offers, Failure> {
+    let name = reach::own_name();
+    within(deadline, Stage::Hello, talk.say(format!("EHLO {name}\r\n").as_bytes())).await?;
+    let answer = within(deadline, Stage::Hello, talk.hear()).await?;
+    if matches!(answer.code, 500 | 502 | 504) {
+        ask(talk, deadline, Stage::Hello, &format!("HELO {name}"), 200..=299).await?;
+        return Ok(Offers::default());
     }
-    let mut last = Failure::late(Stage::Connect);
-    for address in look_up(server, deadline).await? {
-        let until = deadline.min(Instant::now() + CONNECT);
-        match timeout_at(until, TcpStream::connect(address)).await {
-            Ok(Ok(socket)) => {
-                // Small packets leave at once: the final dot is one, and would wait 40 ms.
-                // A socket that cannot do that still works.
-                let _ = socket.set_nodelay(true);
-                return Ok(Wire::Socket(socket));
-            }
-            Ok(Err(fault)) => last = Failure::broken(Stage::Connect, &fault),
-            Err(_) => last = Failure::late(Stage::Connect),
-        }
-    }
-    Err(last)
+    Ok(Offers::read(&expect(Stage::Hello, answer, 200..=299)?))
 }
 
-/// Agrees on encryption before the first word.
-async fn secure(server: &Server, wire: Wire, deadline: Instant) -> Result<Private, Failure> {
-    match timeout_at(deadline, server.tls.wrap(wire)).await {
+/// Shows who we are.
+async fn log_in(
+    talk: &mut Talk,
+    deadline: Instant,
+    login: &Login,
+    offers: &Offers,
+) -> Result<(), Failure> {
+    let refuse = |why: &str| Err(Failure::new(Stage::Login, AttemptError::Login, why));
+    if !talk.is_private() {
+        return refuse(
+            "the mail server does not offer STARTTLS, and the password is never sent unencrypted: \
+             use smtps://, or leave the login out",
+        );
+    }
+    let (user, password) = (&login.user, login.password.expose());
+    if offers.plain {
+        let proof = STANDARD.encode(format!("\0{user}\0{password}"));
+        let line = format!("AUTH PLAIN {proof}");
+        ask(talk, deadline, Stage::Login, &line, 235..=235).await?;
+    } else if offers.login {
+        ask(talk, deadline, Stage::Login, "AUTH LOGIN", 334..=334).await?;
+        ask(talk, deadline, Stage::Login, &STANDARD.encode(user), 334..=334).await?;
+        ask(talk, deadline, Stage::Login, &STANDARD.encode(password), 235..=235).await?;
+    } else {
+        return refuse(
+            "the mail server offers no login with a user and a password (AUTH PLAIN or LOGIN): \
+             leave the login out of its address, or ask its operator",
+        );
+    }
+    Ok(())
+}
+
+/// Agrees on encryption.
+async fn secure(talk: Talk, server: &Server, deadline: Instant) -> Result<Talk, Failure> {
+    match timeout_at(deadline, talk.secured(&server.tls)).await {
         Ok(result) => result.map_err(|fault| Failure::broken(Stage::Secure, &fault)),
         Err(_) => Err(Failure::late(Stage::Secure)),
     }
 }
 
-/// The server's addresses, if all of them may be called. Nobody resolves a second time.
-async fn look_up(server: &Server, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
-    let lookup = tokio::net::lookup_host((server.host.as_str(), server.port));
-    let found = timeout_at(deadline, lookup).await.map_err(|_| Failure::late(Stage::Lookup))?;
-    let problem = match found.map(Iterator::collect::<Vec<_>>) {
-        Ok(addresses) if !addresses.is_empty() => {
-            return address::admit(&server.host, &addresses, server.allow_private)
-                .map(|()| addresses)
-                .map_err(|message| Failure::new(AttemptError::Blocked, message));
-        }
-        Ok(_) => "it has no address".to_owned(),
-        Err(fault) => fault.to_string(),
-    };
-    let message = format!("the mail server's name {} cannot be looked up: {problem}", server.host);
-    Err(Failure::new(AttemptError::Dns, message))
+/// One command and its answer.
+async fn ask(
+    talk: &mut Talk,
+    deadline: Instant,
+    stage: Stage,
+    line: &str,
+    codes: std::ops::RangeInclusive<u16>,
+) -> Result<Answer, Failure> {
+    within(deadline, stage, talk.say(format!("{line}\r\n").as_bytes())).await?;
+    expect(stage, within(deadline, stage, talk.hear()).await?, codes)
 }
 
 /// Lets one step run until the deadline.
 async fn within<T>(
     deadline: Instant,
     stage: Stage,
-    step: impl Future<Output = Result<T, Error>>,
+    step: impl Future<Output = Result<T, Trouble>>,
 ) -> Result<T, Failure> {
     match timeout_at(deadline, step).await {
-        Ok(result) => result.map_err(|fault| Failure::judge(stage, &fault)),
+        Ok(result) => result.map_err(|trouble| Failure::judge(stage, &trouble)),
         Err(_) => Err(Failure::late(stage)),
     }
 }
 
-/// Insists on the answer that the step has. A stranger who slips answers in before the
-/// connection is encrypted shifts them all by one; here that is noticed.
+/// Insists on the answer that the step has. A stranger who slips answers in shifts them all
+/// by one; here that is noticed.
 fn expect(
     stage: Stage,
-    answer: Response,
+    answer: Answer,
     codes: std::ops::RangeInclusive<u16>,
-) -> Result<Response, Failure> {
-    if codes.contains(&answer.code().into()) {
-        Ok(answer)
-    } else {
-        Err(Failure::out_of_step(stage, &answer))
+) -> Result<Answer, Failure> {
+    match answer.code {
+        code if codes.contains(&code) => Ok(answer),
+        400.. => Err(Failure::refused(stage, answer)),
+        _ => Err(Failure::out_of_step(stage, answer)),
     }
 }
 
-/// An address as it was stored with the e-mail.
-fn stored(text: &str) -> Result<Address, Failure> {
-    text.parse().map_err(|_| {
-        Failure::new(AttemptError::Internal, format!("the stored address {text:?} cannot be used"))
-    })
+/// The message as it is transmitted, up to its final dot: a line that begins with a dot gets
+/// another, and the last line is ended.
+fn dotted(message: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(message.len() + message.len() / 64 + 2);
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(b".") {
+            text.push(b'.');
+        }
+        text.extend_from_slice(line);
+    }
+    if !text.ends_with(b"\r\n") {
+        text.extend_from_slice(b"\r\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Offers, dotted};
+
+    #[test]
+    fn dots_at_the_beginning_of_lines_are_doubled_and_the_last_line_is_ended() {
+        for (message, sent) in [
+            ("a\r\n", "a\r\n"),
+            ("a", "a\r\n"),
+            ("", "\r\n"),
+            (".\r\n..\r\n.x\r\n", "..\r\n...\r\n..x\r\n"),
+            ("a.b\r\n", "a.b\r\n"),
+        ] {
+            assert_eq!(String::from_utf8(dotted(message.as_bytes())).unwrap(), sent);
+        }
+    }
+
+    #[test]
+    fn offers_are_read_however_they_are_written() {
+        let text = "mail.example.com\n8BITMIME\nauth=LOGIN\nStartTLS\nPIPELINING".to_owned();
+        let offers = Offers::read(&Answer { code: 250, text });
+        assert!(offers.starttls && offers.pipelining && offers.login && !offers.plain);
+    }
 }

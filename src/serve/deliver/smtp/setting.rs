@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use lettre::transport::smtp::authentication::Credentials;
-
 use super::tls::Tls;
+use crate::base::Secret;
 
 /// What is wrong with the address of a mail server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,13 +71,19 @@ pub(super) enum Encryption {
     None,
 }
 
+/// Who we are to the server.
+pub(super) struct Login {
+    pub(super) user: String,
+    pub(super) password: Secret,
+}
+
 /// A mail server as it was set up.
 pub(super) struct Server {
     /// Its name or address, without brackets.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) encryption: Encryption,
-    pub(super) login: Option<Credentials>,
+    pub(super) login: Option<Login>,
     pub(super) tls: Tls,
     /// Whether it may be at a private address other than loopback.
     pub(super) allow_private: bool,
@@ -124,12 +129,12 @@ impl Server {
     }
 }
 
-fn read_login(text: &str) -> Result<Credentials, SmtpSettingError> {
+fn read_login(text: &str) -> Result<Login, SmtpSettingError> {
     let (user, password) = text.split_once(':').ok_or(SmtpSettingError::HalfLogin)?;
     if user.is_empty() || password.is_empty() {
         return Err(SmtpSettingError::HalfLogin);
     }
-    Ok(Credentials::new(unescape(user)?, unescape(password)?))
+    Ok(Login { user: unescape(user)?, password: Secret::new(unescape(password)?) })
 }
 
 /// Undoes `%40` and the like.
