@@ -6,6 +6,8 @@ mod attempt;
 mod enrolment;
 mod execution;
 mod job;
+mod places;
+pub mod suppression;
 mod tally;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,8 @@ pub use self::attempt::{Attempt, AttemptError, Tried};
 pub use self::enrolment::{Enrolment, EnrolmentState};
 pub use self::execution::{Execution, ExecutionState, Level, LogLine, Progress, Refusal};
 pub use self::job::{Email, Job, JobState, Lease, Leased, QUARANTINE_AFTER, Task, Transition};
+pub use self::places::{Limit, Place, Places};
+pub use self::suppression::{Fingerprint, Suppression};
 pub use self::tally::{Counted, Tally};
 
 /// The reason of jobs and enrolments that ended because a person killed their execution: it

@@ -2,6 +2,7 @@
 //! `language::analyze`, never changes afterwards, and is shared behind an `Arc` and swapped
 //! as a whole when a file changes.
 
+mod cap;
 mod event;
 mod schema;
 mod sequence;
@@ -12,6 +13,7 @@ mod webhook;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use self::cap::Cap;
 pub use self::event::Event;
 pub use self::schema::{RecordRules, Schema};
 pub use self::sequence::{

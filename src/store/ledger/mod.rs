@@ -15,6 +15,8 @@ mod claim;
 mod clock;
 mod commit;
 mod finish;
+pub(super) mod forget;
+mod places;
 pub(super) mod progress;
 pub(super) mod purge;
 pub(super) mod queue;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+pub(super) use self::forget::Forget;
 use self::progress::Delta;
 pub(super) use self::purge::Purge;
 pub(super) use self::suspect::Suspect;

@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use crate::base::Id;
-use crate::model::queue::{Attempt, JobState};
+use crate::model::queue::{Attempt, JobState, Places};
 use crate::store::kv::{Batch, Kv as _, Pair, Way};
 use crate::store::rows::{self, Head, StoredJob, UsedKey};
 use crate::store::{StoreError, keys};
@@ -14,8 +14,15 @@ const STEP: usize = 200;
 
 /// The kinds of rows that a purge walks, in this order: jobs go after their executions,
 /// attempts after their jobs.
-const KINDS: [u8; 5] =
-    [keys::EXECUTION, keys::JOB, keys::ATTEMPT, keys::REFUSAL, keys::IDEMPOTENCY];
+const KINDS: [u8; 7] = [
+    keys::EXECUTION,
+    keys::JOB,
+    keys::ATTEMPT,
+    keys::ONCE,
+    keys::REFUSAL,
+    keys::IDEMPOTENCY,
+    keys::PLACES,
+];
 
 /// How far a purge has come.
 #[derive(Clone, Debug)]
@@ -44,7 +51,7 @@ impl Ledger {
     ) -> Result<(Purge, bool), StoreError> {
         let Some(&kind) = KINDS.get(purge.kind) else { return Ok((purge, true)) };
         let end = match kind {
-            keys::IDEMPOTENCY => keys::end(&[kind]),
+            keys::IDEMPOTENCY | keys::PLACES => keys::end(&[kind]),
             _ => keys::by_id(kind, Id::floor(purge.before)),
         };
         let rows: Vec<Pair> =
@@ -98,6 +105,8 @@ fn forget(
             let used: UsedKey = rows::decode(batch, &key, raw)?;
             used.expires <= purge.now
         }
+        keys::ONCE => rows::job(batch, keys::job_of_once(&key))?.is_none(),
+        keys::PLACES => rows::decode::<Places>(batch, &key, raw)?.are_over(purge.now),
         _ => true,
     };
     if over {
