@@ -4,6 +4,7 @@
 //! same answer, ids and all, so a decision can be made again whenever the store says that
 //! the world has moved on.
 
+mod cap;
 mod decide;
 mod enrol;
 mod fill;
@@ -14,6 +15,7 @@ mod run;
 mod step;
 mod world;
 
+pub use cap::{limits, put_off};
 pub use decide::{Decided, Decision, decide};
 pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::cap;
 use super::fill::fill_all;
 use super::refusal::Halt;
 use super::world::{Way, World};
 use crate::base::{Id, Timestamp, Zone, time};
 use crate::guard::Guard;
+use crate::model::queue::{Places, suppression};
 use crate::model::rules::{Event, MailKind, Sequence, SequenceAction, SequenceStep};
 use crate::model::{Context, Enrolment};
 
@@ -32,8 +34,12 @@ pub struct Due<'a> {
     pub payload: &'a Map<String, Value>,
     /// The record "contact" of the person, if there is one.
     pub contact: Option<&'a Map<String, Value>>,
-    /// Reasons on the suppression list.
+    /// Reasons on the suppression list, as far as they are about this sequence.
     pub suppressed: &'a [String],
+    /// The marketing e-mails to the person, as far as caps look back.
+    pub places: &'a Places,
+    /// The step's job.
+    pub job: Id,
     /// Whether a person asked for it by hand: then it is never too late.
     pub forced: bool,
     /// Now.
@@ -135,7 +141,7 @@ fn wanted(
         }
     }
     if let Some(reason) = barred(sequence, step, due.suppressed) {
-        return Some(StepDecision::Skip(format!("suppressed: the address is {reason}")));
+        return Some(StepDecision::Skip(format!("suppressed: {}", suppression::because(reason))));
     }
     let late = latest(step, due.planned);
     if !due.forced && time::millis(due.now) > late {
@@ -145,15 +151,17 @@ fn wanted(
             step.max_late
         )));
     }
-    let guard = step.when.as_ref()?;
-    match guard.holds(context) {
-        Ok(true) => None,
-        Ok(false) => {
-            world.went(step.span, Way::LeftOut);
-            Some(StepDecision::Skip(because("when", guard, context)))
+    if let Some(guard) = &step.when {
+        match guard.holds(context) {
+            Ok(true) => {}
+            Ok(false) => {
+                world.went(step.span, Way::LeftOut);
+                return Some(StepDecision::Skip(because("when", guard, context)));
+            }
+            Err(why) => return Some(unanswered(guard, &why)),
         }
-        Err(why) => Some(unanswered(guard, &why)),
     }
+    cap::capped(world, sequence, step, due, late)
 }
 
 fn action(
@@ -194,9 +202,9 @@ fn barred<'a>(
     suppressed: &'a [String],
 ) -> Option<&'a String> {
     let SequenceAction::Email { .. } = step.action else { return None };
-    suppressed
-        .iter()
-        .find(|reason| sequence.kind == MailKind::Marketing || reason.as_str() == "bounced")
+    suppressed.iter().find(|reason| {
+        sequence.kind == MailKind::Marketing || reason.as_str() == suppression::BOUNCED
+    })
 }
 
 fn latest(step: &SequenceStep, planned: i64) -> i64 {

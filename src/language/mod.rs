@@ -9,6 +9,7 @@
 
 mod access;
 mod addresses;
+mod cap;
 pub mod codes;
 pub mod cursor;
 mod email;
@@ -189,7 +190,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
 
     let server = settings::server(reading, one("server"));
     let data = settings::store(reading, one("store"));
-    let sender = settings::sender(one("sender"));
+    let sender = settings::sender(reading, one("sender"));
     if let Some(sender) = &sender {
         reading.zone = sender.zone.clone();
     }

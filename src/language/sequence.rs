@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::cap;
 use super::codes;
 use super::email;
 use super::reading::Reading;
@@ -58,14 +59,18 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
     let everyone = node.prop_text("apply") == Some("everyone");
     let steps = steps_of(reading, node, name, &payload, &asked);
     super::lints::sequence(reading, node, kind, &steps);
+    let caps = cap::caps(reading, node);
+    cap::only_marketing(reading, node, kind);
     Some(Arc::new(Sequence {
         name: name.to_owned(),
+        about: node.child_text("about").map(str::to_owned),
         to: to?,
         zone,
         counts_from,
         kind,
         once_per,
         again,
+        caps,
         stop_when,
         everyone,
         steps,

@@ -230,7 +230,7 @@ pub(super) const WORDS: &[Word] = &[
     .once(),
     Word::new(
         "about",
-        &[Place::Service, Place::Endpoint, Place::Event, Place::Webhooks],
+        &[Place::Service, Place::Endpoint, Place::Event, Place::Webhooks, Place::Sequence],
         "What it is, for people.",
         "about \"The n8n instance that runs the lead pipeline.\"",
     )
