@@ -5,6 +5,7 @@
 
 mod calls;
 mod folder;
+mod forget;
 mod midway;
 mod schedule;
 mod timeline;
@@ -21,6 +22,7 @@ use crate::store::{ExecutionRow, JobFilter, Store, StoreError};
 
 pub use calls::{Cursor, Recorded, Recording, Remembered, Sent, calls};
 pub use folder::Folder;
+pub use forget::{forget, out_of_reach};
 pub use midway::{Midway, active};
 pub use schedule::{Wanted, schedule};
 pub use timeline::timeline;

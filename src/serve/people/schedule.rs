@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{at, payload};
 use crate::base::{Id, Zone, time};
 use crate::engine;
-use crate::model::queue::Task;
+use crate::model::queue::{Suppression, Task, suppression};
 use crate::model::rules::{MailKind, Sequence, SequenceAction, SequenceStep};
 use crate::model::{Context, Enrolment, Job, JobState, RuleSet};
 use crate::store::{JobFilter, Store, StoreError};
@@ -179,7 +179,7 @@ struct Teller<'a> {
     store: &'a dyn Store,
     rules: &'a RuleSet,
     payloads: HashMap<Id, Map<String, Value>>,
-    barred: HashMap<String, Vec<String>>,
+    barred: HashMap<String, Vec<Suppression>>,
 }
 
 impl Teller<'_> {
@@ -253,12 +253,14 @@ impl Teller<'_> {
         let SequenceAction::Email { .. } = step.action else { return Ok(None) };
         if !self.barred.contains_key(&one.person) {
             let found = self.store.suppressions(&one.person).await?;
-            let reasons = found.into_iter().map(|entry| entry.reason).collect();
-            self.barred.insert(one.person.clone(), reasons);
+            self.barred.insert(one.person.clone(), found);
         }
-        let reasons = self.barred.get(&one.person).into_iter().flatten();
-        let mut counting =
-            reasons.filter(|reason| sequence.kind == MailKind::Marketing || *reason == "bounced");
-        Ok(counting.next().map(|reason| format!("will be skipped: the address is {reason}")))
+        let entries = self.barred.get(&one.person).into_iter().flatten();
+        let mut counting = entries.filter(|entry| {
+            entry.covers(&sequence.name)
+                && (sequence.kind == MailKind::Marketing || entry.reason == suppression::BOUNCED)
+        });
+        let told = |reason: &str| format!("will be skipped: {}", suppression::because(reason));
+        Ok(counting.next().map(|entry| told(&entry.reason)))
     }
 }
