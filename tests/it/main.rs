@@ -36,5 +36,6 @@ mod smtp;
 mod smtp_foreign;
 mod spam;
 mod support;
+mod suppression;
 mod terminal;
 mod test_verb;
