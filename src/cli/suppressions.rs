@@ -120,10 +120,11 @@ pub(super) fn run(global: &Global, args: &SuppressionsArgs) -> Outcome {
                 ("confirm", confirm.then(|| String::from("true"))),
             ]);
             let answer = client.delete(&format!("/suppressions/{}{query}", escape(who)))?;
+            let ended = answer.print(format, |_| format!("{} is off the list\n", out::clean(who)));
             if answer.status == 409 {
-                out::note("help:  say --confirm when the person has agreed");
+                out::note("help:  say --confirm when they have agreed");
             }
-            answer.print(format, |_| format!("{} is off the list\n", out::clean(who)))
+            ended
         }
         Some(Action::Import { file }) => import(&client, format, file),
         Some(Action::Export) => export(&client),
@@ -191,7 +192,8 @@ fn import(client: &Client, format: Format, file: &str) -> Outcome {
         Box::new(BufReader::new(File::open(file).map_err(fault)?))
     };
     let mut records = Records::new(source, 1);
-    let bad = |why: String| Failure::new(format!("{file} is no list: {why}"));
+    let name = if file == "-" { "the pipe" } else { file };
+    let bad = |why: String| Failure::new(format!("{name} holds no list: {why}"));
     let (_, heading) =
         records.next().map_err(fault)?.ok_or_else(|| bad(String::from("it is empty")))?;
     let heading = heading.map_err(bad)?;

@@ -1,6 +1,7 @@
 //! The suppression list: shown part by part, added to, taken from, carried to and from other
 //! servers. Addresses stand in it as hashes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,8 +187,8 @@ async fn remove(State(app): State<Arc<App>>, At(who): At<String>, asked: Asked) 
     {
         let what = &entry.reason;
         return Err(Fault::conflict(format!(
-            "The person {what}: only they can take that back. If they have agreed, say \
-             confirm=true."
+            "The person {what}: only they can take that back; `confirm=true` says that they have \
+             agreed."
         )));
     }
     let writes = found.iter().map(|entry| Write::Unsuppress {
@@ -211,7 +212,7 @@ async fn import(State(app): State<Arc<App>>, asked: Asked, sent: Text) -> Answer
     let heading = heading.ok_or_else(|| Fault::bad("The file is empty."))?.1.map_err(sentence)?;
     let columns = Columns::read(&heading).map_err(sentence)?;
     let (mut added, mut known, mut refused) = (0_usize, 0_usize, 0_usize);
-    let (mut problems, mut writes) = (Vec::new(), Vec::new());
+    let (mut problems, mut writes, mut waiting) = (Vec::new(), Vec::new(), HashSet::new());
     while let Some((line, record)) = records.next().map_err(unread)? {
         match record.and_then(|record| columns.entry(&record, app.millis())) {
             Err(message) => {
@@ -220,14 +221,20 @@ async fn import(State(app): State<Arc<App>>, asked: Asked, sent: Text) -> Answer
                     problems.push(json!({ "line": line, "message": message }));
                 }
             }
-            Ok(entry) if find(&app, &entry).await?.is_some() => known += 1,
             Ok(entry) => {
-                added += 1;
-                writes.push(Write::Suppression(entry));
+                let twice =
+                    !waiting.insert((entry.who, entry.reason.clone(), entry.sequence.clone()));
+                if twice || find(&app, &entry).await?.is_some() {
+                    known += 1;
+                } else {
+                    added += 1;
+                    writes.push(Write::Suppression(entry));
+                }
             }
         }
         if writes.len() == AT_ONCE {
             write(&app, std::mem::take(&mut writes)).await?;
+            waiting.clear();
         }
     }
     write(&app, writes).await?;
