@@ -24,6 +24,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Deadline of fetching a backup.
 const DOWNLOAD: Duration = Duration::from_hours(6);
+/// Deadline of what goes through the whole store.
+const SLOW: Duration = Duration::from_mins(10);
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 
@@ -157,6 +159,22 @@ impl Client {
         self.api(method, path, Some(body))
     }
 
+    /// Hands a text over that is no JSON.
+    pub(super) fn post_text(
+        &self,
+        path: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<Answer, Failure> {
+        self.call("POST", path, kind, Some(body))
+    }
+
+    /// Removes through the API what takes the server longer than others do.
+    pub(super) fn delete_slowly(&self, path: &str) -> Result<Answer, Failure> {
+        let mut answer = self.raw("DELETE", path, Some(SLOW), SLOW)?;
+        self.read(&mut answer)
+    }
+
     /// Cancels through the API.
     pub(super) fn delete(&self, path: &str) -> Result<Answer, Failure> {
         self.api("DELETE", path, None)
@@ -165,6 +183,11 @@ impl Client {
     /// Has a file made and reads it as it comes.
     pub(super) fn download(&self, path: &str) -> Result<impl Read + use<>, Failure> {
         self.stream("POST", path, Some(DOWNLOAD), "the server made no backup")
+    }
+
+    /// Reads a file that the server writes as it is asked for.
+    pub(super) fn fetch(&self, path: &str) -> Result<impl Read + use<>, Failure> {
+        self.stream("GET", path, Some(DOWNLOAD), "the server gave no list")
     }
 
     /// Reads what the server tells for as long as it tells it.
@@ -181,6 +204,23 @@ impl Client {
         deadline: Option<Duration>,
         otherwise: &str,
     ) -> Result<impl Read + use<>, Failure> {
+        let mut answer = self.raw(method, path, deadline, DEADLINE)?;
+        if answer.status().is_success() {
+            return Ok(answer.into_body().into_reader());
+        }
+        let answer = self.read(&mut answer)?;
+        answer.tell();
+        Err(Failure::new(otherwise))
+    }
+
+    /// Asks, with its own deadlines for the whole and for the beginning of the answer.
+    fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        deadline: Option<Duration>,
+        beginning: Duration,
+    ) -> Result<ureq::http::Response<ureq::Body>, Failure> {
         let url = format!("{}/api/v1{path}", self.base);
         let mut request = ureq::http::Request::builder().method(method).uri(url);
         if let Some(token) = &self.token {
@@ -191,21 +231,25 @@ impl Client {
             .agent
             .configure_request(request)
             .timeout_global(deadline)
-            .timeout_recv_response(Some(DEADLINE))
+            .timeout_recv_response(Some(beginning))
             .build();
-        let mut answer = self.agent.run(request).map_err(|error| self.silent(&error))?;
-        if answer.status().is_success() {
-            return Ok(answer.into_body().into_reader());
-        }
-        let answer = self.read(&mut answer)?;
-        answer.tell();
-        Err(Failure::new(otherwise))
+        self.agent.run(request).map_err(|error| self.silent(&error))
     }
 
     fn api(&self, method: &str, path: &str, body: Option<Vec<u8>>) -> Result<Answer, Failure> {
+        self.call(method, path, "application/json", body)
+    }
+
+    fn call(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, Failure> {
         let mut headers = vec![(String::from("Accept"), String::from("application/json"))];
         if body.as_ref().is_some_and(|body| !body.is_empty()) {
-            headers.push((String::from("Content-Type"), String::from("application/json")));
+            headers.push((String::from("Content-Type"), String::from(kind)));
         }
         if let Some(token) = &self.token {
             headers.push((String::from("Authorization"), format!("Bearer {}", token.expose())));

@@ -17,6 +17,7 @@ mod explain;
 mod files;
 mod fix;
 mod fmt;
+mod forget;
 mod graph;
 mod help;
 mod init;
@@ -46,6 +47,7 @@ mod serve;
 mod sign;
 mod stats;
 mod summary;
+mod suppressions;
 mod surroundings;
 mod table;
 mod tail;
@@ -151,6 +153,10 @@ enum Verb {
     Backtest(backtest::BacktestArgs),
     /// Show and change what the rules remember.
     Records(records::RecordsArgs),
+    /// Show and change who gets no more e-mail.
+    Suppressions(suppressions::SuppressionsArgs),
+    /// Forget a person who asks for it.
+    Forget(forget::ForgetArgs),
     /// Count calls, deliveries and people.
     Stats(stats::StatsArgs),
     /// Follow what a running server does.
@@ -218,6 +224,8 @@ fn run(cli: &Cli) -> Outcome {
         Verb::Plan(args) => plan::run(global, args),
         Verb::Backtest(args) => backtest::run(global, args),
         Verb::Records(args) => records::run(global, args),
+        Verb::Suppressions(args) => suppressions::run(global, args),
+        Verb::Forget(args) => forget::run(global, args),
         Verb::Stats(args) => stats::run(global, args),
         Verb::Tail(args) => tail::run(global, args),
         Verb::N8n(args) => n8n::run(global, args),

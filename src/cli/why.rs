@@ -10,6 +10,7 @@ use super::outcome::Outcome;
 use super::people::{Local, Where};
 use super::{Format, Global, client, table};
 use crate::base::time;
+use crate::model::queue::suppression;
 
 /// Columns of the word that says what happened.
 const WORD: usize = 10;
@@ -120,7 +121,7 @@ fn told(entry: &Value) -> Option<(&'static str, String)> {
         "suppressed" => {
             let note = entry["note"].as_str().filter(|note| !note.is_empty());
             let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
-            Some(("suppressed", format!("the address is {}{note}", text("reason"))))
+            Some(("suppressed", format!("{}{note}", suppression::because(&text("reason")))))
         }
         kind => job(kind, entry),
     }

@@ -4,6 +4,7 @@
 //! same answer, ids and all, so a decision can be made again whenever the store says that
 //! the world has moved on.
 
+mod cap;
 mod decide;
 mod ending;
 mod enrol;
@@ -17,11 +18,12 @@ mod step;
 mod timing;
 mod world;
 
+pub use cap::{limits, put_off};
 pub use decide::{Decided, Decision, decide};
 pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;
 pub use replan::{Change, Replan, Started, replan};
 pub use run::remembered;
-pub use step::{Due, StepDecision, draft, step, timed_event, latest};
+pub use step::{Due, StepDecision, draft, latest, step, timed_event};
 pub use timing::{Planned, planned};
 pub use world::{Need, OUTBOX, Outlet, Seen, View, Watch, Way, World};

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::cap;
 use super::fill::fill_all;
 use super::refusal::Halt;
 use super::timing;
 use super::world::{Way, World};
 use crate::base::{Id, Timestamp, Zone, time};
 use crate::guard::Guard;
+use crate::model::queue::{Places, suppression};
 use crate::model::rules::{Event, MailKind, Sequence, SequenceAction, SequenceStep};
 use crate::model::{Context, Enrolment};
 
@@ -36,8 +38,12 @@ pub struct Due<'a> {
     pub payload: &'a Map<String, Value>,
     /// The record "contact" of the person, if there is one.
     pub contact: Option<&'a Map<String, Value>>,
-    /// Reasons on the suppression list.
+    /// Reasons on the suppression list, as far as they are about this sequence.
     pub suppressed: &'a [String],
+    /// The marketing e-mails to the person, as far as caps look back.
+    pub places: &'a Places,
+    /// The step's job.
+    pub job: Id,
     /// Whether a person asked for it by hand: then it is never too late.
     pub forced: bool,
     /// Now.
@@ -155,7 +161,7 @@ fn wanted(
         }
     }
     if let Some(reason) = barred(now.sequence, now.step, due.suppressed) {
-        return Some(StepDecision::Skip(format!("suppressed: the address is {reason}")));
+        return Some(StepDecision::Skip(format!("suppressed: {}", suppression::because(reason))));
     }
     let late = latest(then.step, due.planned);
     if !due.forced && time::millis(due.now) > late {
@@ -168,15 +174,17 @@ fn wanted(
     if let Some(decision) = closed(world, then, due) {
         return Some(decision);
     }
-    let guard = then.step.when.as_ref()?;
-    match guard.holds(context) {
-        Ok(true) => None,
-        Ok(false) => {
-            world.went(now.step.span, Way::LeftOut);
-            Some(StepDecision::Skip(because("when", guard, context)))
+    if let Some(guard) = &then.step.when {
+        match guard.holds(context) {
+            Ok(true) => {}
+            Ok(false) => {
+                world.went(now.step.span, Way::LeftOut);
+                return Some(StepDecision::Skip(because("when", guard, context)));
+            }
+            Err(why) => return Some(unanswered(guard, &why)),
         }
-        Err(why) => Some(unanswered(guard, &why)),
     }
+    cap::capped(world, now.sequence, now.step, due, late)
 }
 
 /// What to do while the window is closed; none while it is open. What a person asks for by
@@ -238,9 +246,9 @@ fn barred<'a>(
     suppressed: &'a [String],
 ) -> Option<&'a String> {
     let SequenceAction::Email { .. } = step.action else { return None };
-    suppressed
-        .iter()
-        .find(|reason| sequence.kind == MailKind::Marketing || reason.as_str() == "bounced")
+    suppressed.iter().find(|reason| {
+        sequence.kind == MailKind::Marketing || reason.as_str() == suppression::BOUNCED
+    })
 }
 
 /// The last moment at which a step that was planned for then may still happen.

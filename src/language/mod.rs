@@ -9,10 +9,11 @@
 
 mod access;
 mod addresses;
+mod cap;
 pub mod codes;
 pub mod cursor;
-mod edition;
 mod dkim;
+mod edition;
 mod email;
 mod ending;
 mod feedback;
@@ -195,7 +196,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
 
     let server = settings::server(reading, one("server"));
     let data = settings::store(reading, one("store"));
-    let sender = settings::sender(one("sender"));
+    let sender = settings::sender(reading, one("sender"));
     if let Some(sender) = &sender {
         reading.zone = sender.zone.clone();
         reading.zone_said = one("sender").is_some_and(|node| node.child("time-zone").is_some());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::cap;
 use super::codes;
 use super::edition;
 use super::email;
@@ -70,8 +71,11 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
     }
     super::lints::sequence(reading, node, kind, &steps);
     let edition = edition::edition(node, stop_when.as_ref(), &steps);
+    let caps = cap::caps(reading, node);
+    cap::only_marketing(reading, node, kind);
     Some(Arc::new(Sequence {
         name: name.to_owned(),
+        about: node.child_text("about").map(str::to_owned),
         to: to?,
         zone,
         contact_zone,
@@ -80,6 +84,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         kind,
         once_per,
         again,
+        caps,
         stop_when,
         endings,
         everyone,

@@ -1,5 +1,6 @@
 //! `server`, `store`, `queue` and `sender`: what stands once in a rule set.
 
+use super::cap;
 use super::forms;
 use super::reading::Reading;
 use super::tree::{Node, Value};
@@ -70,15 +71,17 @@ pub(super) fn queue(node: Option<&Node>) -> QueueRules {
 }
 
 /// Who sends e-mail.
-pub(super) fn sender(node: Option<&Node>) -> Option<Sender> {
+pub(super) fn sender(reading: &mut Reading<'_>, node: Option<&Node>) -> Option<Sender> {
     let node = node?;
     let (name, address) = forms::mailbox(node.title()?)?;
     let text = |name: &str| node.child_text(name).map(str::to_owned);
+    let caps = cap::caps(reading, node);
     Some(Sender {
         name,
         address,
         reply_to: text("reply-to"),
         postal_address: text("postal-address"),
+        caps,
         zone: node
             .child_text("time-zone")
             .and_then(|zone| Zone::get(zone).ok())

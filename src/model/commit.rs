@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::queue::{
-    Attempt, Counted, Enrolment, Execution, Job, Lease, LogLine, Record, Transition,
+    Attempt, Counted, Enrolment, Execution, Fingerprint, Job, Lease, Limit, LogLine, Record,
+    Suppression, Transition,
 };
 use super::rules::Edition;
 use crate::base::Id;
@@ -170,7 +171,7 @@ pub enum Write {
         /// The line.
         line: LogLine,
     },
-    /// Put an address on the suppression list.
+    /// Put an address on the suppression list, for all sequences.
     Suppress {
         /// The address, lower-cased.
         address: String,
@@ -179,8 +180,38 @@ pub enum Write {
         /// Where it came from, for people.
         note: String,
     },
+    /// Put an entry on the suppression list, unless it is there: the first one stays.
+    Suppression(Suppression),
+    /// Take an entry off the suppression list.
+    Unsuppress {
+        /// Whose.
+        who: Fingerprint,
+        /// Its reason.
+        reason: String,
+        /// Its sequence; none is the entry for all of them.
+        sequence: Option<String>,
+    },
+    /// Let a marketing e-mail take one of the places that caps leave its person. Together with
+    /// [`Transition::Become`] nothing is written when there is none.
+    TakePlace {
+        /// The person.
+        who: Fingerprint,
+        /// The e-mail's job.
+        job: Id,
+        /// When, in milliseconds since 1970.
+        at: i64,
+        /// The caps.
+        limits: Vec<Limit>,
+    },
     /// Count one more of these.
     Tally(Counted),
+    /// Count one more of these, unless that was counted for this job before.
+    TallyOnce {
+        /// The job.
+        job: Id,
+        /// What is counted.
+        counted: Counted,
+    },
     /// Set or clear a small durable flag, such as a paused queue.
     Flag {
         /// Its name.

@@ -8,6 +8,7 @@ use crate::base::{Id, Timestamp, time};
 use crate::engine::{self, Due, StepDecision, World};
 use crate::mail::{self, MailRequest};
 use crate::model::Context;
+use crate::model::queue::Places;
 use crate::model::queue::{Email, Enrolment, EnrolmentState};
 use crate::model::rules::{MailKind, RuleSet, Sender, Sequence, SequenceStep};
 use crate::model::scope::example_of_fields;
@@ -81,6 +82,8 @@ impl Scene<'_> {
             payload,
             contact: contact.as_ref(),
             suppressed: &[],
+            places: &Places::default(),
+            job: enrolment.job_id(&step.name),
             forced: false,
             now: self.at,
         };

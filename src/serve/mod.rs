@@ -19,5 +19,6 @@ pub mod reload;
 pub mod server;
 pub mod settings;
 pub mod sources;
+pub mod suppression_csv;
 pub mod trial;
 pub mod watch;

@@ -5,7 +5,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::base::Id;
-use crate::model::queue::Counted;
+use crate::model::queue::{Counted, Fingerprint, Suppression, Tally};
 
 /// Executions by id.
 pub(super) const EXECUTION: u8 = b'e';
@@ -43,7 +43,7 @@ pub(super) const PERSON_ENROLMENT: u8 = b'm';
 pub(super) const PERSON_EXECUTION: u8 = b'x';
 /// Flags by name.
 pub(super) const FLAG: u8 = b'f';
-/// Suppressions by address.
+/// Suppressions by the hash of the address.
 pub(super) const SUPPRESSION: u8 = b's';
 /// How often things happened to steps of sequences.
 pub(super) const TALLY: u8 = b't';
@@ -51,6 +51,10 @@ pub(super) const TALLY: u8 = b't';
 pub(super) const EDITION: u8 = b'v';
 /// How many people follow each edition.
 pub(super) const FOLLOWERS: u8 = b'y';
+/// Places under caps, by the hash of the address.
+pub(super) const PLACES: u8 = b'g';
+/// What was counted once for a job, by its id.
+pub(super) const ONCE: u8 = b'u';
 /// Pieces of long rows.
 pub(super) const CHUNK: u8 = b'z';
 /// How much work waits in each lane.
@@ -80,6 +84,7 @@ pub(super) fn kind(key: &[u8]) -> &'static str {
         Some(&PROGRESS) => "the progress of an execution",
         Some(&LOG) => "a log line",
         Some(&RECORD) => "a record",
+        Some(&SUPPRESSION) => "an entry of the suppression list",
         _ => "a row",
     }
 }
@@ -319,13 +324,37 @@ pub(super) fn flag(name: &str) -> Vec<u8> {
 }
 
 /// All suppressions of an address.
-pub(super) fn suppressions(address: &str) -> Vec<u8> {
-    Key::new(SUPPRESSION).text(address).0
+pub(super) fn suppressions(who: Fingerprint) -> Vec<u8> {
+    [&[SUPPRESSION], &who.0[..]].concat()
 }
 
 /// A suppression.
-pub(super) fn suppression(address: &str, reason: &str) -> Vec<u8> {
-    Key(suppressions(address)).text(reason).0
+pub(super) fn suppression(entry: &Suppression) -> Vec<u8> {
+    unsuppressed(entry.who, &entry.reason, entry.sequence.as_deref())
+}
+
+/// Where the suppression of an address for this reason lies.
+pub(super) fn unsuppressed(who: Fingerprint, reason: &str, sequence: Option<&str>) -> Vec<u8> {
+    Key(suppressions(who)).text(sequence.unwrap_or_default()).text(reason).0
+}
+
+/// The places that a person's e-mails have taken.
+pub(super) fn places(who: Fingerprint) -> Vec<u8> {
+    [&[PLACES], &who.0[..]].concat()
+}
+
+/// That something was counted for a job.
+pub(super) fn once(job: Id, what: Tally) -> Vec<u8> {
+    Key::new(ONCE).id(job).text(what.word()).0
+}
+
+/// The job in a key made by [`once`].
+pub(super) fn job_of_once(key: &[u8]) -> Id {
+    let mut id = [0; 16];
+    if let Some(bytes) = key.get(1..17) {
+        id.copy_from_slice(bytes);
+    }
+    Id(id)
 }
 
 /// A counter.

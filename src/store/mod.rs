@@ -26,8 +26,8 @@ use tokio::sync::Notify;
 use crate::base::Id;
 use crate::model::commit::{Commit, Finished};
 use crate::model::queue::{
-    Attempt, Counted, Enrolment, Execution, ExecutionState, Job, JobState, Leased, LogLine,
-    Progress, Record, Refusal,
+    Attempt, Counted, Enrolment, Execution, ExecutionState, Fingerprint, Job, JobState, Leased,
+    LogLine, Places, Progress, Record, Refusal, Suppression,
 };
 use crate::model::rules::Edition;
 
@@ -105,6 +105,9 @@ pub enum Finish {
     /// Only for `Become`: the enrolment was stopped meanwhile. The job is cancelled and must
     /// not be sent.
     Stopped,
+    /// Only for `Become`: a cap leaves no place before this moment (in milliseconds since
+    /// 1970). Nothing was written.
+    Capped(i64),
 }
 
 /// Where a claim may take from.
@@ -224,15 +227,21 @@ pub struct Following {
     pub people: u64,
 }
 
-/// Everything a person's address is on the suppression list for.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Suppression {
-    /// `unsubscribed`, `bounced`, `complained` or `manual`.
-    pub reason: String,
-    /// Where it came from, for people.
-    pub note: String,
-    /// When.
-    pub at: i64,
+/// What was removed of a person, see [`Store::forget`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Calls that were theirs, with their bodies and logs.
+    pub executions: u64,
+    /// Places in sequences.
+    pub enrolments: u64,
+    /// E-mails and deliveries that were about them, with every attempt.
+    pub jobs: u64,
+    /// Records under their address.
+    pub records: u64,
+    /// Other rows in which their address was replaced or for whose sake a row went.
+    pub mentions: u64,
+    /// Deliveries that are under way: when they are settled, forgetting must be asked for again.
+    pub in_flight: Vec<Id>,
 }
 
 /// What became of a look at the jobs that are held aside.
@@ -255,6 +264,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn enrolment(&self, sequence: &str, key: &str) -> Answer<'_, Option<Enrolment>>;
     /// Why an address gets no (marketing) e-mail.
     fn suppressions(&self, address: &str) -> Answer<'_, Vec<Suppression>>;
+    /// The same by the hash of the address.
+    fn suppressions_of(&self, who: Fingerprint) -> Answer<'_, Vec<Suppression>>;
+    /// The suppression list in the order of the hashes, from behind this entry on, at most so
+    /// many.
+    fn suppression_list(
+        &self,
+        after: Option<Suppression>,
+        take: usize,
+    ) -> Answer<'_, Vec<Suppression>>;
+    /// The marketing e-mails to an address, as far as caps look back.
+    fn places(&self, address: &str) -> Answer<'_, Places>;
     /// A flag.
     fn flag(&self, name: &str) -> Answer<'_, Option<String>>;
     /// Every flag whose name begins so.
@@ -349,6 +369,11 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Removes finished executions, jobs, attempts and expired keys older than `before`;
     /// answers how many jobs and executions went.
     fn purge(&self, before: i64, now: i64) -> Answer<'_, usize>;
+
+    /// Removes what is known of a person, a little at a time; what the suppression list says
+    /// of them, and what was counted, stays. It can be asked for again and then goes on. `now`
+    /// is in milliseconds since 1970.
+    fn forget(&self, person: &str, now: i64) -> Answer<'_, Forgotten>;
 
     /// The next part of a backup, which is a copy of everything as it is when its last part
     /// is drawn. Calls go on meanwhile. One backup at a time; one that is fetched so slowly

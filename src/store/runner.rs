@@ -8,15 +8,19 @@ use tokio::sync::Notify;
 use super::care::tap::Tap;
 use super::claims::Claims;
 use super::kv::{Batch, Kv};
-use super::ledger::{Ledger, Purge};
+use super::ledger::{Forget, Ledger, Purge};
 use super::rows::StoredEdition;
 use super::{
     Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
-    Following, JobFilter, Page, Stat, Store, StoreError, Suppression, WebhookLog, care, doctor, read, rows, LetGo,
+    Following, Forgotten, JobFilter, LetGo, Page, Stat, Store, StoreError, WebhookLog, care,
+    doctor, read, rows,
 };
 use crate::base::Id;
 use crate::model::commit::{Commit, Finished};
-use crate::model::queue::{Attempt, Counted, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use crate::model::queue::{
+    Attempt, Counted, Enrolment, Fingerprint, Job, Lease, LogLine, Places, Record, Refusal,
+    Suppression,
+};
 use crate::model::rules::Edition;
 
 /// How requests and readers reach a ledger and its rows.
@@ -68,7 +72,24 @@ impl<R: Runner> Store for R {
     }
 
     fn suppressions(&self, address: &str) -> Answer<'_, Vec<Suppression>> {
-        self.look(|kv, _| read::suppressions(kv, address))
+        self.suppressions_of(Fingerprint::of(address))
+    }
+
+    fn suppressions_of(&self, who: Fingerprint) -> Answer<'_, Vec<Suppression>> {
+        self.look(|kv, _| read::suppressions(kv, who))
+    }
+
+    fn suppression_list(
+        &self,
+        after: Option<Suppression>,
+        take: usize,
+    ) -> Answer<'_, Vec<Suppression>> {
+        self.walk(move |kv, _| read::suppression_list(kv, after.as_ref(), take))
+    }
+
+    fn places(&self, address: &str) -> Answer<'_, Places> {
+        let key = super::keys::places(Fingerprint::of(address));
+        self.look(|kv, _| Ok(rows::read(kv, &key)?.unwrap_or_default()))
     }
 
     fn flag(&self, name: &str) -> Answer<'_, Option<String>> {
@@ -234,6 +255,21 @@ impl<R: Runner> Store for R {
                 (purge, last) = step.await?;
                 if last {
                     return Ok(purge.gone);
+                }
+            }
+        })
+    }
+
+    fn forget(&self, person: &str, now: i64) -> Answer<'_, Forgotten> {
+        let person = person.trim().to_lowercase();
+        Box::pin(async move {
+            let mut forget = Forget::new(person, now);
+            loop {
+                let last;
+                let step = self.write(false, |ledger, batch| ledger.forget(batch, forget));
+                (forget, last) = step.await?;
+                if last {
+                    return Ok(forget.done);
                 }
             }
         })

@@ -93,6 +93,7 @@ fn written(to: &str, subject: String, markdown: String) -> Result<Email, MailErr
         address: "hello@example.com".to_owned(),
         reply_to: None,
         postal_address: Some("1 Main Street".to_owned()),
+        caps: Vec::new(),
         zone: Zone::UTC,
         span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
     };

@@ -40,6 +40,7 @@ mod smtp_foreign;
 mod smtp_sink;
 mod spam;
 mod support;
+mod suppression;
 mod terminal;
 mod test_verb;
 mod window;

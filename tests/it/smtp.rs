@@ -22,6 +22,7 @@ pub(crate) fn email() -> Email {
         address: "hello@acme.example".to_owned(),
         reply_to: None,
         postal_address: None,
+        caps: Vec::new(),
         zone: Zone::UTC,
         span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
     };

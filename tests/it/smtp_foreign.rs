@@ -21,6 +21,7 @@ fn email(to: &str) -> Email {
         address: "hello@acme.example".to_owned(),
         reply_to: Some("sang@acme.example".to_owned()),
         postal_address: Some("Acme Scaling, 1 Main St, Springfield".to_owned()),
+        caps: Vec::new(),
         zone: Zone::UTC,
         span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
     };

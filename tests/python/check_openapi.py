@@ -136,10 +136,6 @@ def configuration(document):
         lines += ["[[operations]]", f"# {why}", f"include-path-regex = '{path}'"]
         lines += [f"include-method = '{method}'"]
         lines += ["checks.positive_data_acceptance.enabled = false"]
-    # DELETE is promised there, answers 501 and is not in the document yet.
-    lines += ["[[operations]]", "include-path = '/api/v1/contacts/{email}'"]
-    for check in ("unsupported_method", "allow_header_conformance", "not_a_server_error"):
-        lines += [f"checks.{check}.enabled = false"]
     return "\n".join(lines) + "\n"
 
 

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use rulerun::base::Id;
 use rulerun::model::commit::{Commit, Finished};
-use rulerun::model::queue::{Attempt, Counted, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use rulerun::model::queue::{
+    Attempt, Counted, Enrolment, Fingerprint, Job, Lease, LogLine, Places, Record, Refusal,
+    Suppression,
+};
 use rulerun::model::rules::Edition;
 use rulerun::store::{
     Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
-    Following, JobFilter, MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog, LetGo,
+    Following, Forgotten, JobFilter, LetGo, MemoryStore, Page, Stat, Store, StoreError, WebhookLog,
 };
 use tokio::sync::Notify;
 
@@ -142,6 +145,8 @@ impl Store for Slow {
         examine(now: i64) -> Vec<Finding>;
         purge(before: i64, now: i64) -> usize;
         settled(jobs: Vec<Id>) -> ();
+        suppressions_of(who: Fingerprint) -> Vec<Suppression>;
+        suppression_list(after: Option<Suppression>, take: usize) -> Vec<Suppression>;
         close() -> ();
     }
 
@@ -149,6 +154,7 @@ impl Store for Slow {
         record(name, id) -> Option<Record>;
         enrolment(sequence, key) -> Option<Enrolment>;
         suppressions(address) -> Vec<Suppression>;
+        places(address) -> Places;
         flag(name) -> Option<String>;
         flags(prefix) -> Vec<(String, String)>;
         enrolments_of(person) -> Vec<Enrolment>;
@@ -186,6 +192,10 @@ impl Store for Slow {
 
     fn let_go(&self, from: Vec<u8>, most: usize) -> Answer<'_, LetGo> {
         self.inner.let_go(from, most)
+    }
+
+    fn forget(&self, person: &str, now: i64) -> Answer<'_, Forgotten> {
+        self.inner.forget(person, now)
     }
 
     fn bell(&self) -> Arc<Notify> {

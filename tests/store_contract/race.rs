@@ -131,7 +131,7 @@ impl<'s> World<'s> {
                 match finish_with(self.store, &leased, rendered(&leased.job), next).await {
                     Finish::Done => Worker::Sending(leased),
                     Finish::Stopped => Worker::Idle,
-                    Finish::Stale => panic!("nobody else can hold it"),
+                    Finish::Stale | Finish::Capped(_) => panic!("nobody else can hold it"),
                 }
             }
             Worker::Sending(leased) if self.dice.below(4) == 0 => {

@@ -218,7 +218,12 @@ impl Oracle {
                     self.enqueue(job);
                 }
             }
-            Write::Log { .. } | Write::Tally(_) => {}
+            Write::Log { .. }
+            | Write::Tally(_)
+            | Write::TallyOnce { .. }
+            | Write::TakePlace { .. }
+            | Write::Suppression(_)
+            | Write::Unsuppress { .. } => {}
             Write::Suppress { address, reason, .. } => {
                 self.suppressed.entry(address.clone()).or_default().insert(reason.clone());
             }

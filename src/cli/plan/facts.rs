@@ -10,7 +10,8 @@ use crate::base::Delay;
 use crate::cli::list;
 use crate::guard::Guard;
 use crate::model::rules::{
-    Action, Again, CountsFrom, EmailText, Endpoint, Event, Fill, MailKind, RecordRules, RuleSet, Schema, Sequence, SequenceAction, SequenceStep, Service, Step, Window, Ending, ServiceType,
+    Action, Again, CountsFrom, EmailText, Ending, Endpoint, Event, Fill, MailKind, RecordRules,
+    RuleSet, Schema, Sequence, SequenceAction, SequenceStep, Service, ServiceType, Step, Window,
 };
 use crate::model::setting::Rate;
 use crate::model::{Setting, Shape, Source};

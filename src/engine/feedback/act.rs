@@ -9,16 +9,12 @@ use super::{Fate, Notice};
 use crate::base::{Id, Timestamp, time};
 use crate::model::commit::{Assumption, Commit, IdempotencyKey, Write};
 use crate::model::queue::{
-    Counted, Email, Execution, ExecutionState, Job, Level, LogLine, Tally, Task,
+    Counted, Email, Execution, ExecutionState, Job, Level, LogLine, Tally, Task, suppression,
 };
 use crate::model::rules::{Feedback, MailKind, RuleSet};
 
-/// How long soft bounces keep marketing from an address, in milliseconds.
-const PAUSE: i64 = 7 * 86_400_000;
 /// How long a report that comes again is known, in milliseconds.
 const KEY_BINDS: i64 = 30 * 86_400_000;
-/// The reason of that, on the suppression list.
-const SOFT: &str = "soft-bounced";
 
 /// What is known when a notice is acted upon.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +35,6 @@ pub struct Facts<'a> {
     pub remote: Option<&'a str>,
 }
 
-/// Whether an entry of the suppression list has served its time.
-#[must_use]
-pub fn is_over(reason: &str, since: i64, now: i64) -> bool {
-    reason == SOFT && since.saturating_add(PAUSE) <= now
-}
-
 /// The flag that counts what an address has gathered; none where the first time decides.
 /// It does not name the address.
 #[must_use]
@@ -58,10 +48,10 @@ pub fn counter(rule: &Feedback, notice: &Notice) -> Option<String> {
 fn limit(rule: &Feedback, fate: Fate) -> Option<(u32, &'static str)> {
     match fate {
         Fate::Delivered => None,
-        Fate::HardBounce => Some((rule.limits.hard_bounces, "bounced")),
-        Fate::SoftBounce => Some((rule.limits.soft_bounces, SOFT)),
-        Fate::Complaint => Some((rule.limits.complaints, "complained")),
-        Fate::Unsubscribed => Some((1, "unsubscribed")),
+        Fate::HardBounce => Some((rule.limits.hard_bounces, suppression::BOUNCED)),
+        Fate::SoftBounce => Some((rule.limits.soft_bounces, suppression::SOFT_BOUNCED)),
+        Fate::Complaint => Some((rule.limits.complaints, suppression::COMPLAINED)),
+        Fate::Unsubscribed => Some((1, suppression::UNSUBSCRIBED)),
     }
 }
 

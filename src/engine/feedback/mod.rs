@@ -14,7 +14,7 @@ mod tests;
 
 use serde_json::Value;
 
-pub use self::act::{Facts, act, counter, is_over, reply};
+pub use self::act::{Facts, act, counter, reply};
 use crate::base::{Id, text};
 use crate::model::rules::FeedbackType;
 

@@ -184,8 +184,9 @@ pub(super) const WORDS: &[Word] = &[
         .block(Children::Words(Place::Window)),
     Word::new("holidays", &[Place::Window], "Sends nothing on these dates.", "holidays \"2026-12-25\" \"01-01\" \"12-27 to 12-31\"")
         .args(&[some("date", Type::Holiday)]),
-    Word::new("cap", &[Place::Sequence], "At most so many marketing e-mails to one person.", "cap 1 per=\"12h\"")
-        .later("keep sequences apart with `once-per` and `stop` until then"),
+    Word::new("cap", &[Place::Sender, Place::Sequence], "At most so many marketing e-mails to one person in a time, over all sequences; in a sequence it holds that one's e-mails back.", "cap 1 per=\"12h\"")
+        .args(&[arg("number", Type::Whole(1, 1000))])
+        .props(&[must("per", Type::Duration, "The time.")]),
     Word::new("variant", &[Place::Email], "Another text for some people.", "variant \"b\" weight=50 subject=\"Another subject\"")
         .later("use two e-mails with `when` until then"),
     Word::new("email", &[Place::Sequence], "One e-mail; its text stands in emails/NAME.md beside the rule file.", "email \"welcome-1\" after=\"5min\" subject=\"Welcome!\"")

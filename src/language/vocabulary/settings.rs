@@ -250,7 +250,14 @@ pub(super) const WORDS: &[Word] = &[
     .once(),
     Word::new(
         "about",
-        &[Place::Service, Place::Endpoint, Place::Event, Place::Webhooks, Place::Feedback],
+        &[
+            Place::Service,
+            Place::Endpoint,
+            Place::Event,
+            Place::Webhooks,
+            Place::Feedback,
+            Place::Sequence,
+        ],
         "What it is, for people.",
         "about \"The n8n instance that runs the lead pipeline.\"",
     )

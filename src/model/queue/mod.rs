@@ -7,6 +7,8 @@ mod enrolment;
 mod execution;
 mod job;
 mod pause;
+mod places;
+pub mod suppression;
 mod tally;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ pub use self::enrolment::{Enrolment, EnrolmentState};
 pub use self::execution::{Execution, ExecutionState, Level, LogLine, Progress, Refusal};
 pub use self::job::{Email, Job, JobState, Lease, Leased, QUARANTINE_AFTER, Task, Transition};
 pub use self::pause::{PAUSED, PAUSES, pause_flag, paused_by};
+pub use self::places::{Limit, Place, Places};
+pub use self::suppression::{Fingerprint, Suppression};
 pub use self::tally::{Counted, Tally};
 
 /// The reason of jobs and enrolments that ended because a person killed their execution: it

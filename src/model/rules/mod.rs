@@ -3,6 +3,7 @@
 //! as a whole when a file changes.
 
 mod calendar;
+mod cap;
 mod edition;
 mod ending;
 mod event;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use self::calendar::{Days, Holiday, Hours};
+pub use self::cap::Cap;
 pub use self::edition::Edition;
 pub use self::ending::{Ending, Trigger};
 pub use self::event::Event;

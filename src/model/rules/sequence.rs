@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Edition, Fill, Window, Ending};
+use super::{Cap, Edition, Ending, Fill, Window};
 use crate::base::{Delay, FileId, Span};
 use crate::guard::Guard;
 use crate::template::Template;
@@ -35,6 +35,8 @@ pub enum Again {
 pub struct Sequence {
     /// Its name.
     pub name: String,
+    /// What it is, for the people who get it.
+    pub about: Option<String>,
     /// The person's address.
     pub to: Template,
     /// The person's time zone, if the payload knows it.
@@ -51,6 +53,9 @@ pub struct Sequence {
     pub once_per: Option<Template>,
     /// Who may be in it twice.
     pub again: Again,
+    /// How many marketing e-mails a person may have got for one of these to be sent, besides
+    /// what the sender's caps say.
+    pub caps: Vec<Cap>,
     /// Looked at right before every send.
     pub stop_when: Option<Guard>,
     /// Other calls and events that end it, in the order of the rules.

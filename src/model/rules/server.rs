@@ -1,5 +1,6 @@
 //! The server, its queue, and the sender of e-mails.
 
+use super::Cap;
 use crate::base::{Delay, Secret, Span, Zone};
 use crate::model::setting::{Network, Setting};
 
@@ -80,6 +81,8 @@ pub struct Sender {
     pub reply_to: Option<String>,
     /// The postal address in the footer of marketing e-mail.
     pub postal_address: Option<String>,
+    /// How many marketing e-mails one person gets; every cap holds.
+    pub caps: Vec<Cap>,
     /// The zone in which days are counted and times are written.
     pub zone: Zone,
     /// Where it is written.
@@ -96,6 +99,7 @@ impl Sender {
             address: String::from("nobody@example.com"),
             reply_to: None,
             postal_address: None,
+            caps: Vec::new(),
             zone: Zone::UTC,
             span,
         }

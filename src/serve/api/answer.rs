@@ -212,6 +212,19 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
     }
 }
 
+/// A text that was sent.
+#[derive(Debug)]
+pub(super) struct Text(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Text {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
+        let raw = axum::body::to_bytes(request.into_body(), MAX_BODY).await.map_err(unread)?;
+        Ok(Self(raw))
+    }
+}
+
 /// Who calls, and under which idempotency key.
 #[derive(Debug)]
 pub(super) struct Caller {

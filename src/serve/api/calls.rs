@@ -19,6 +19,8 @@ pub(super) enum Carries {
     Nothing,
     /// A JSON object.
     Json(Value),
+    /// Something else, of this media type.
+    Media(&'static str),
     /// What the event or record in the address wants.
     Whole,
     /// Some of the fields of the record in the address.

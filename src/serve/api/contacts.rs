@@ -7,9 +7,11 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, At, Fault, ok};
+use super::openapi::words::{self, count, list, text};
 use super::{calendar, shapes};
 use crate::model::Record;
 use crate::serve::app::{App, object};
+use crate::serve::journal::Kind;
 use crate::serve::people;
 use crate::store::{ExecutionFilter, StoreError};
 
@@ -45,6 +47,45 @@ pub(super) async fn timeline(State(app): State<Arc<App>>, At(email): At<String>)
         Some(body) => ok(&body),
         None => Err(unknown(&email.trim().to_lowercase())),
     }
+}
+
+/// `DELETE /contacts/{email}`: forgets a person.
+pub(super) async fn forget(State(app): State<Arc<App>>, At(email): At<String>) -> Answer {
+    if !email.contains('@') {
+        return Err(Fault::bad(format!("`{email}` is no e-mail address.")));
+    }
+    let gone = people::forget(&*app.store, &email, || app.millis()).await?;
+    if !gone.in_flight.is_empty() {
+        return Err(Fault::conflict(
+            "Something to this person is being sent at this moment. What could be removed is \
+             gone; ask again in a minute for the rest.",
+        ));
+    }
+    app.journal.say(Kind::Step, "a person was forgotten");
+    let live = app.live.load();
+    ok(&json!({
+        "removed": {
+            "executions": gone.executions,
+            "enrolments": gone.enrolments,
+            "deliveries": gone.jobs,
+            "records": gone.records,
+            "mentions": gone.mentions,
+        },
+        "suppressions": app.store.suppressions(&email).await?.len(),
+        "out_of_reach": people::out_of_reach(&live.rules),
+    }))
+}
+
+/// What that answers, as a JSON Schema.
+pub(super) fn forgotten_shape() -> Value {
+    let removed = words::object([
+        ("executions", count()),
+        ("enrolments", count()),
+        ("deliveries", count()),
+        ("records", count()),
+        ("mentions", count()),
+    ]);
+    words::object([("removed", removed), ("suppressions", count()), ("out_of_reach", list(text()))])
 }
 
 fn unknown(person: &str) -> Fault {

@@ -24,6 +24,7 @@ mod query;
 mod queue;
 mod records;
 mod shapes;
+mod suppressions;
 mod table;
 mod webhook_logs;
 
@@ -35,7 +36,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 
 use self::answer::Fault;
 use self::calls::Call;
@@ -73,7 +74,6 @@ fn later() -> Router<Arc<App>> {
         .route("/api/v1/executions/{id}/replay", post(comes_later))
         .route("/api/v1/executions/{id}/restart", post(comes_later))
         .route("/api/v1/executions/{id}/follow", get(comes_later))
-        .route("/api/v1/contacts/{email}", delete(comes_later))
 }
 
 async fn comes_later(method: Method, uri: Uri) -> Fault {

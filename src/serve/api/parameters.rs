@@ -2,6 +2,8 @@
 //! which the call itself reads (what is not in it is refused) and of which its description
 //! in the OpenAPI document is made.
 
+use crate::model::queue::suppression;
+
 /// One parameter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parameter {
@@ -198,5 +200,27 @@ pub(super) const ACTIVE: &[Parameter] = &[
 /// `POST /sequences/{name}/pause` and `resume`.
 pub(super) const PAUSE: &[Parameter] =
     &[parameter("person", "Only for the person with this address.", Holds::Text)];
+/// `GET /suppressions`.
+pub(super) const SUPPRESSIONS: &[Parameter] = &[
+    parameter("email", "Only entries of this address.", Holds::Text),
+    parameter("after", "Where this part begins: the last one's `next`.", Holds::Text),
+    parameter("size", "So many at most.", Holds::Number(1, MANY, Some(DEFAULT_ENTRIES))),
+];
+/// `DELETE /suppressions/{who}`.
+pub(super) const UNSUPPRESS: &[Parameter] = &[
+    parameter("reason", "Only the entry with this reason.", Holds::Word(&suppression::REASONS)),
+    parameter("sequence", "Only the entries for this sequence.", Holds::Text),
+    parameter(
+        "confirm",
+        "`true` says that the person has agreed; it lifts what they asked for themselves.",
+        Holds::Flag,
+    ),
+];
+/// `POST /suppressions/import`.
+pub(super) const IMPORT: &[Parameter] = &[parameter(
+    "line",
+    "The number of the first line behind the heading, where a file comes in parts.",
+    Holds::Number(2, usize::MAX, Some(2)),
+)];
 /// A call without parameters.
 pub(super) const NONE: &[Parameter] = &[];

@@ -4,11 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::queue::{EnrolmentState, ExecutionState, LogLine, Task};
+use crate::model::queue::{EnrolmentState, ExecutionState, LogLine, Suppression, Task};
 use crate::model::{Attempt, Enrolment, Execution, Job, JobState, Record};
 use crate::serve::app::object;
 use crate::serve::settings::{Live, LiveEndpoint};
-use crate::store::{ExecutionRow, Suppression, WebhookLog};
+use crate::store::{ExecutionRow, WebhookLog};
 
 /// The type that Kestra gives a webhook trigger.
 const WEBHOOK_TRIGGER: &str = "io.kestra.plugin.core.trigger.Webhook";
@@ -268,7 +268,13 @@ pub(super) fn enrolment(enrolment: &Enrolment, version: &Value) -> Value {
 
 /// Why an address gets no (marketing) e-mail.
 pub(super) fn suppression(entry: &Suppression) -> Value {
-    json!({ "reason": entry.reason, "note": entry.note, "since": at(entry.at) })
+    json!({
+        "sha256": entry.who.to_string(),
+        "reason": entry.reason,
+        "sequence": entry.sequence,
+        "note": entry.note,
+        "since": at(entry.at),
+    })
 }
 
 /// An e-mail that was captured instead of sent; nothing for any other job.

@@ -9,15 +9,24 @@ use super::openapi::words::{
 };
 use super::{
     backup, calendar, contacts, events, executions, flows, follow, health, openapi, parameters,
-    pauses, queue, records, webhook_logs,
+    pauses, queue, records, suppressions, webhook_logs,
 };
 
 /// All of them.
 pub(super) fn all() -> Vec<Call> {
-    [of_executions(), of_flows(), of_events(), of_queue(), of_records(), of_people(), of_server()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        of_executions(),
+        of_flows(),
+        of_events(),
+        of_queue(),
+        of_records(),
+        of_people(),
+        suppressions::calls(),
+        of_server(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn of_executions() -> Vec<Call> {
@@ -359,6 +368,14 @@ fn of_people() -> Vec<Call> {
             (GROUP, "What is known of a person, and which sequences they are in."),
             named("Contact"),
         ),
+        Call::new(
+            Method::DELETE,
+            "/api/v1/contacts/{email}",
+            contacts::forget,
+            (GROUP, "Forgets a person; what the suppression list says of them stays."),
+            (200, Holds::Json(contacts::forgotten_shape())),
+        )
+        .also(&[(409, "Something to them is being sent at this moment; ask again.")]),
         Call::get(
             "/api/v1/contacts/{email}/timeline",
             contacts::timeline,

@@ -7,7 +7,7 @@ use crate::base::time::format_millis;
 use crate::engine::{self, Retries};
 use crate::model::commit::{Finished, Write};
 use crate::model::queue::{
-    Attempt, CAPTURED, Job, Lease, Leased, Level, LogLine, Task, Transition, Tried,
+    Attempt, CAPTURED, Job, Lease, Leased, Level, LogLine, Task, Transition, Tried, suppression,
 };
 use crate::serve::journal::{Kind, one_line};
 use crate::serve::settings::Live;
@@ -121,11 +121,14 @@ impl Deliver {
             }
             Task::Email(email) => {
                 let listed = self.app.store.suppressions(&email.to.to_lowercase()).await?;
-                let over = |reason: &str, at| engine::feedback::is_over(reason, at, now);
-                let mut listed = listed.iter().filter(|entry| !over(&entry.reason, entry.at));
-                let barred = listed.find(|entry| email.marketing || entry.reason == "bounced");
+                let barred = listed.iter().find(|entry| {
+                    entry.covers(&email.sequence)
+                        && !entry.is_over(now)
+                        && (email.marketing || entry.reason == suppression::BOUNCED)
+                });
                 Ok(barred.map(|barred| {
-                    Transition::Cancelled(format!("suppressed: the address is {}", barred.reason))
+                    let why = suppression::because(&barred.reason);
+                    Transition::Cancelled(format!("suppressed: {why}"))
                 }))
             }
             Task::Event { .. } | Task::Step { .. } | Task::Mirror { .. } => Ok(None),
@@ -139,24 +142,40 @@ impl Deliver {
         lease: Lease,
         transition: Transition,
         attempt: Option<Attempt>,
-        mut writes: Vec<Write>,
+        writes: Vec<Write>,
     ) -> Finish {
-        let (kind, text) = words(job, &transition, attempt.as_ref());
+        let told = words(job, &transition, attempt.as_ref());
+        self.finish(job, Finished { lease, transition, attempt, writes }, told).await
+    }
+
+    /// Puts a step off, for this reason: it has not been tried.
+    pub(super) async fn put_off(&self, job: &Job, lease: Lease, due: i64, why: &str) {
+        let text = format!("to {}: waits until {}: {why}", job.target, format_millis(due));
+        let transition = Transition::Retry { due, spend: false };
+        let finished = Finished { lease, transition, attempt: None, writes: Vec::new() };
+        self.finish(job, finished, (Kind::Retry, text)).await;
+    }
+
+    async fn finish(
+        &self,
+        job: &Job,
+        mut finished: Finished,
+        (kind, text): (Kind, String),
+    ) -> Finish {
         let level = match kind {
             Kind::Failed => Level::Error,
             Kind::Retry | Kind::Skipped => Level::Warn,
             _ => Level::Info,
         };
-        if !matches!(transition, Transition::Become(_)) {
+        if !matches!(finished.transition, Transition::Become(_)) {
             let message = one_line(&text);
             let task = Some(job.event_type.clone());
             let line = LogLine { at: self.app.millis(), level, task, message };
-            writes.push(Write::Log { execution: job.execution, line });
+            finished.writes.push(Write::Log { execution: job.execution, line });
             if kind != Kind::Captured {
                 self.app.journal.say(kind, &format!("{}: {text}", job.event_type));
             }
         }
-        let finished = Finished { lease, transition, attempt, writes };
         loop {
             match self.app.store.finish(vec![finished.clone()]).await {
                 Ok(finishes) => return finishes.first().copied().unwrap_or(Finish::Stale),

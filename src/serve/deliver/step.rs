@@ -15,7 +15,7 @@ use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest};
 use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{
-    CAPTURED, Enrolment, EnrolmentState, Job, Leased, Level, LogLine, Task, Transition,
+    CAPTURED, Enrolment, EnrolmentState, Fingerprint, Job, Leased, Places, Task, Transition,
 };
 use crate::model::rules::{Event, MailKind, Sender, Sequence};
 use crate::model::{Call, Origin};
@@ -35,6 +35,7 @@ pub(super) struct Scene {
     payload: Map<String, Value>,
     contact: Option<Map<String, Value>>,
     suppressed: Vec<String>,
+    places: Places,
 }
 
 impl Deliver {
@@ -64,10 +65,7 @@ impl Deliver {
                 self.leave_out(&leased, why, vec![stop]).await
             }
             StepDecision::Later(due, why) => {
-                let wait = Transition::Retry { due, spend: false };
-                let told = format!("put off to {}: {why}", time::format_millis(due));
-                let told = self.told(&leased.job, told);
-                self.end(&leased.job, leased.lease, wait, None, vec![told]).await;
+                self.put_off(&leased.job, leased.lease, due, &why).await;
                 Before::Over
             }
             StepDecision::Event(event, payload) => {
@@ -81,7 +79,11 @@ impl Deliver {
                     ..leased.job.clone()
                 };
                 match self.render(live, &job, &scene, subject, markdown, kind).await {
-                    Ok(task) => self.go(live, leased, Job { task, ..job }, advance).await,
+                    Ok(task) => {
+                        let mut writes = advance;
+                        writes.extend(self.cap(live, &job, &scene));
+                        self.go(live, leased, Job { task, ..job }, writes).await
+                    }
                     Err(why) => {
                         let failed = Transition::Failed(format!("could not be made: {why}"));
                         self.end(&leased.job, leased.lease, failed, None, advance).await;
@@ -94,6 +96,8 @@ impl Deliver {
 
     /// Stores the rendered e-mail; then it may be sent, unless nobody is there to send it.
     async fn go(&self, live: &Live, leased: Leased, job: Job, advance: Vec<Write>) -> Before {
+        let unsent = advance.iter().filter(|write| matches!(write, Write::Advance { .. })).cloned();
+        let unsent: Vec<Write> = unsent.collect();
         if let Some(why) = captured(live, &job.lane, self.app.options.dev) {
             let become_mail = Transition::Become(Box::new(job.clone()));
             let stored = self.end(&job, leased.lease, become_mail, None, advance).await;
@@ -103,6 +107,8 @@ impl Deliver {
                     .say(Kind::Captured, &format!("{}: to {} ({why})", job.event_type, job.target));
                 let captured = Transition::Cancelled(CAPTURED.to_owned());
                 self.end(&job, leased.lease, captured, None, Vec::new()).await;
+            } else if let Finish::Capped(free) = stored {
+                self.capped(&leased, free, job.expires, unsent).await;
             }
             return Before::Over;
         }
@@ -110,19 +116,33 @@ impl Deliver {
         match self.end(&job, leased.lease, become_mail, None, advance).await {
             Finish::Done => Before::Go(Box::new(Leased { job, ..leased })),
             Finish::Stale | Finish::Stopped => Before::Over,
+            Finish::Capped(free) => {
+                self.capped(&leased, free, job.expires, unsent).await;
+                Before::Over
+            }
+        }
+    }
+
+    /// The place that a marketing e-mail needs where there are caps.
+    fn cap(&self, live: &Live, job: &Job, scene: &Scene) -> Option<Write> {
+        let sequence = live.rules.sequences.get(&scene.enrolment.sequence)?;
+        let limits = engine::limits(&self.app.world(live), sequence);
+        let who = Fingerprint::of(&scene.enrolment.person);
+        let wanted = !limits.is_empty() && !job.by_hand;
+        wanted.then(|| Write::TakePlace { who, job: job.id, at: self.app.millis(), limits })
+    }
+
+    /// Another e-mail to the same person has taken the last place meanwhile.
+    async fn capped(&self, leased: &Leased, free: i64, latest: Option<i64>, advance: Vec<Write>) {
+        match engine::put_off(free, latest.unwrap_or(i64::MAX)) {
+            StepDecision::Skip(why) => drop(self.leave_out(leased, why, advance).await),
+            _ => self.put_off(&leased.job, leased.lease, free, "capped").await,
         }
     }
 
     async fn leave_out(&self, leased: &Leased, why: String, writes: Vec<Write>) -> Before {
         self.end(&leased.job, leased.lease, Transition::Cancelled(why), None, writes).await;
         Before::Over
-    }
-
-    /// A line in the log of the execution that a job belongs to.
-    fn told(&self, job: &Job, message: String) -> Write {
-        let task = Some(job.event_type.clone());
-        let line = LogLine { at: self.app.millis(), level: Level::Info, task, message };
-        Write::Log { execution: job.execution, line }
     }
 
     /// The store could not be read: the step waits a moment and is tried again.
@@ -143,6 +163,8 @@ impl Deliver {
             payload: &scene.payload,
             contact: scene.contact.as_ref(),
             suppressed: &scene.suppressed,
+            places: &scene.places,
+            job: job.id,
             // What a person asked for again by hand has no limit of lateness.
             forced: job.by_hand,
             now: self.app.now(),
@@ -207,13 +229,15 @@ impl Deliver {
         }
         let now = self.app.millis();
         let mut suppressed = store.suppressions(&enrolment.person).await?;
-        suppressed.retain(|entry| !engine::feedback::is_over(&entry.reason, entry.at, now));
+        suppressed.retain(|entry| entry.covers(sequence) && !entry.is_over(now));
+        let places = store.places(&enrolment.person).await?;
         Ok(Ok(Scene {
             step: step.to_owned(),
             payload,
             contact: contact.map(|record| object(&record.fields)),
             suppressed: suppressed.into_iter().map(|entry| entry.reason).collect(),
             began_with,
+            places,
             enrolment,
         }))
     }
@@ -262,7 +286,12 @@ impl Deliver {
             MailKind::Transactional => None,
             MailKind::Marketing => {
                 let key = unsubscribe::key(&self.app).await.map_err(|error| error.to_string())?;
-                Some(unsubscribe::link(&live.public_url, &key, &scene.enrolment.person))
+                let left = unsubscribe::Token {
+                    job: job.id,
+                    sequence: scene.enrolment.sequence.clone(),
+                    person: scene.enrolment.person.clone(),
+                };
+                Some(unsubscribe::link(&live.public_url, &key, &left))
             }
         };
         let make = if self.app.options.plain { mail::render_plain } else { mail::render };

@@ -135,7 +135,7 @@ impl Ingress {
                     return self.no_place().await.answer;
                 };
                 if path.starts_with(unsubscribe::PATH) {
-                    unsubscribe::answer(&self.app, &path, request).await
+                    self.unsubscribe(live, request, &path, peer).await
                 } else {
                     self.fixed(live, request, &path, peer).await
                 }
@@ -219,6 +219,25 @@ impl Ingress {
             }]);
         }
         ended.answer
+    }
+
+    /// The page and the one click behind a link in an e-mail.
+    async fn unsubscribe(
+        &self,
+        live: &Live,
+        request: Request<Incoming>,
+        path: &str,
+        peer: SocketAddr,
+    ) -> Answer {
+        let client = access::client(peer.ip(), request.headers(), &live.trusted_proxies);
+        let (name, rate) = (unsubscribe::PATH, unsubscribe::RATE);
+        if let Some(wait) = self.rates.take(name, rate, Some(client), self.app.millis()) {
+            return answer::too_many("Too many requests; please try again.", wait);
+        }
+        let (parts, body) = request.into_parts();
+        let room = room_for_bodies(live.rules.server.limits.body);
+        let body = Arriving::new(body, &self.bodies, room);
+        unsubscribe::answer(&self.app, path, &parts.method, &parts.headers, body).await
     }
 
     /// The fixed API.

@@ -6,6 +6,7 @@
 mod calls;
 mod editions;
 mod folder;
+mod forget;
 mod midway;
 pub mod pauses;
 mod schedule;
@@ -24,6 +25,7 @@ use crate::store::{ExecutionRow, JobFilter, Store, StoreError};
 pub use calls::{Cursor, Recorded, Recording, Remembered, Sent, calls};
 pub use editions::Editions;
 pub use folder::Folder;
+pub use forget::{forget, out_of_reach};
 pub use midway::{Midway, active};
 pub use schedule::{Wanted, schedule};
 pub use timeline::timeline;

@@ -5,15 +5,14 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Editions, at, payload};
 use super::pauses::{self, Pause};
+use super::{Editions, at, payload};
 use crate::base::{Id, Zone, time};
 use crate::engine;
-use crate::engine::feedback::is_over;
-use crate::model::queue::Task;
+use crate::model::queue::{Suppression, Task, suppression};
 use crate::model::rules::{MailKind, Sequence, SequenceAction, SequenceStep};
 use crate::model::{Context, Enrolment, Job, JobState, RuleSet};
-use crate::store::{JobFilter, Store, StoreError, Suppression};
+use crate::store::{JobFilter, Store, StoreError};
 
 /// Pending jobs that a schedule looks at, the earliest first.
 const MAX_LOOKED_AT: usize = 5_000;
@@ -310,11 +309,13 @@ impl Teller<'_> {
             let found = self.store.suppressions(&one.person).await?;
             self.barred.insert(one.person.clone(), found);
         }
-        let listed = self.barred.get(&one.person).into_iter().flatten();
-        let mut counting = listed
-            .filter(|entry| !is_over(&entry.reason, entry.at, due))
-            .map(|entry| &entry.reason)
-            .filter(|reason| sequence.kind == MailKind::Marketing || *reason == "bounced");
-        Ok(counting.next().map(|reason| format!("will be skipped: the address is {reason}")))
+        let entries = self.barred.get(&one.person).into_iter().flatten();
+        let mut counting = entries.filter(|entry| {
+            entry.covers(&sequence.name)
+                && !entry.is_over(due)
+                && (sequence.kind == MailKind::Marketing || entry.reason == suppression::BOUNCED)
+        });
+        let told = |reason: &str| format!("will be skipped: {}", suppression::because(reason));
+        Ok(counting.next().map(|entry| told(&entry.reason)))
     }
 }

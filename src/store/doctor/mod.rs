@@ -53,6 +53,8 @@ pub enum Flaw {
     Stuck,
     /// An enrolment lists a job as open that is over.
     LiveOver,
+    /// An e-mail that is over holds a place under a cap.
+    PlaceForNothing,
     /// An execution counts another number of open jobs than there are.
     OpenCount,
     /// A counter of the queue is not what a recount says.
@@ -83,6 +85,7 @@ impl Flaw {
             Self::EditionMissing => "version-missing",
             Self::Stuck => "stuck",
             Self::LiveOver => "live-over",
+            Self::PlaceForNothing => "place-for-nothing",
             Self::OpenCount => "open-count",
             Self::Counter => "counter",
             Self::NotIndexed => "not-indexed",
@@ -110,6 +113,7 @@ impl Flaw {
             }
             Self::Stuck => "active enrolments with nothing left to do",
             Self::LiveOver => "enrolments that wait for a job that is over",
+            Self::PlaceForNothing => "e-mails that are over and hold a place under a cap",
             Self::OpenCount => "executions that count their open jobs wrongly",
             Self::Counter => "counters of the queue that a recount does not confirm",
             Self::NotIndexed => "rows that are missing in the index of their person",
@@ -134,6 +138,7 @@ impl Flaw {
             Self::NoTurn => "the first of each gets its turn",
             Self::NotInLine => "put in their line",
             Self::LineForNothing => "taken out of their line",
+            Self::PlaceForNothing => "the place is given back",
             Self::OpenCount | Self::Counter => "set to what was counted",
             Self::NotIndexed => "entered",
             Self::IndexForNothing | Self::Leftover => "removed",

@@ -3,15 +3,17 @@
 
 use super::{Examination, Flaw, Result, readable};
 use crate::base::Id;
-use crate::model::queue::{Attempt, LogLine, Progress, Record, Refusal};
+use crate::model::queue::{
+    Attempt, JobState, LogLine, Places, Progress, Record, Refusal, Suppression,
+};
 use crate::store::kv::{Way, chunks, payload};
 use crate::store::ledger::Suspect;
 use crate::store::ledger::purge::KEPT;
 use crate::store::rows::{self, Counter, Followers, StoredEdition, UsedKey};
-use crate::store::{Stat, Suppression, keys};
+use crate::store::{Stat, keys};
 
 /// Every kind of row.
-const KINDS: [u8; 24] = [
+const KINDS: [u8; 26] = [
     keys::EXECUTION,
     keys::JOB,
     keys::DUE,
@@ -35,6 +37,8 @@ const KINDS: [u8; 24] = [
     keys::TALLY,
     keys::EDITION,
     keys::FOLLOWERS,
+    keys::PLACES,
+    keys::ONCE,
     keys::CHUNK,
 ];
 
@@ -117,8 +121,14 @@ impl Examination<'_> {
         self.each(keys::LOG, |_, _, _: LogLine| Ok(()))?;
         self.each(keys::SUSPECT, |_, _, _: Suspect| Ok(()))?;
         self.each(keys::FLAG, |_, _, _: String| Ok(()))?;
-        self.each(keys::SUPPRESSION, |_, _, _: Suppression| Ok(()))?;
         self.each(keys::EDITION, |_, _, _: StoredEdition| Ok(()))?;
+        self.each(keys::SUPPRESSION, |found, key, entry: Suppression| {
+            if keys::suppression(&entry) != key {
+                found.unreadable(&key);
+            }
+            Ok(())
+        })?;
+        self.each(keys::PLACES, Self::places)?;
         self.each(keys::RECORD, |found, key, record: Record| {
             if keys::record(&record.name, &record.id) != key {
                 found.unreadable(&key);
@@ -138,6 +148,24 @@ impl Examination<'_> {
         self.bodies()?;
         self.chunks()?;
         self.unknown()
+    }
+
+    /// An e-mail that waits for its time under a cap is one that is still to be sent.
+    fn places(&mut self, key: Vec<u8>, mut places: Places) -> Result<()> {
+        let mut over = Vec::new();
+        for place in places.taken.iter().filter(|place| place.open) {
+            let job = readable(rows::job(self.kv, place.job))?;
+            let pending = |job: &rows::StoredJob| job.job.state == JobState::Pending;
+            if job.is_some_and(|job| !job.as_ref().is_some_and(pending)) {
+                over.push(place.job);
+            }
+        }
+        for id in over {
+            places.give_back(id);
+            let payload = rows::encode(&places)?;
+            self.add_row(Flaw::PlaceForNothing, key.clone(), &payload, format!("job {id}"));
+        }
+        Ok(())
     }
 
     fn bodies(&mut self) -> Result<()> {

@@ -7,11 +7,12 @@ use super::goal::{self, Reached};
 use crate::base::Id;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{
-    Counted, Enrolment, EnrolmentState, JobState, KILLED, Level, LogLine, Record, Refusal,
+    Counted, Enrolment, EnrolmentState, Fingerprint, JobState, KILLED, Level, LogLine, Record,
+    Refusal, Suppression,
 };
 use crate::store::kv::{Batch, Kv as _, Way};
 use crate::store::rows::{self, StoredEnrolment, StoredJob, UsedKey};
-use crate::store::{Committed, StoreError, Suppression, keys};
+use crate::store::{Committed, StoreError, keys};
 
 /// Most refusals of one endpoint that are kept per hour.
 const REFUSALS: u32 = 1_000;
@@ -125,14 +126,23 @@ impl Ledger {
             }
             Write::Log { execution, line } => self.log(batch, execution, &line)?,
             Write::Suppress { address, reason, note } => {
-                let row = Suppression { reason, note, at: now };
-                rows::write(batch, keys::suppression(&address, &row.reason), &row)?;
+                let who = Fingerprint::of(&address);
+                suppress(batch, &Suppression { who, reason, sequence: None, note, at: now })?;
             }
-            Write::Tally(counted) => {
-                let key = keys::tally(&counted);
-                let (_, before): (Counted, u64) =
-                    rows::read(batch, &key)?.unwrap_or((counted.clone(), 0));
-                rows::write(batch, key, &(counted, before + 1))?;
+            Write::Suppression(entry) => suppress(batch, &entry)?,
+            Write::Unsuppress { who, reason, sequence } => {
+                batch.delete(keys::unsuppressed(who, &reason, sequence.as_deref()))?;
+            }
+            Write::TakePlace { who, job, at, limits } => {
+                Self::take_place(batch, who, job, at, &limits)?;
+            }
+            Write::Tally(counted) => tally(batch, counted)?,
+            Write::TallyOnce { job, counted } => {
+                let mark = keys::once(job, counted.what);
+                if batch.get(&mark)?.is_none() {
+                    batch.put_small(mark, &[]);
+                    tally(batch, counted)?;
+                }
             }
             Write::Flag { name, value: Some(value) } => {
                 rows::write(batch, keys::flag(&name), &value)?;
@@ -289,6 +299,21 @@ impl Ledger {
         }
         Ok(in_flight)
     }
+}
+
+/// Puts an entry on the suppression list. The first one stays: when it began matters.
+fn suppress(batch: &mut Batch<'_>, entry: &Suppression) -> Result<(), StoreError> {
+    let key = keys::suppression(entry);
+    if batch.get(&key)?.is_none() {
+        rows::write(batch, key, entry)?;
+    }
+    Ok(())
+}
+
+fn tally(batch: &mut Batch<'_>, counted: Counted) -> Result<(), StoreError> {
+    let key = keys::tally(&counted);
+    let (_, before): (Counted, u64) = rows::read(batch, &key)?.unwrap_or((counted.clone(), 0));
+    rows::write(batch, key, &(counted, before + 1))
 }
 
 /// What a call gets that was made before.

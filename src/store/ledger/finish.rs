@@ -33,6 +33,11 @@ impl Ledger {
         let Some(held) = self.current(lease) else {
             return lost(batch, lease.job, &transition);
         };
+        if let Transition::Become(_) = transition
+            && let Some(free) = Self::capped(batch, &writes)?
+        {
+            return Ok(Finish::Capped(free));
+        }
         let found = rows::due(batch, lease.job, &held.due)?;
         let Some(mut stored) = found.filter(|stored| stored.job.state == JobState::Pending) else {
             self.effects.push((lease.job, None));

@@ -16,8 +16,10 @@ mod clock;
 mod commit;
 mod editions;
 mod finish;
+pub(super) mod forget;
 mod goal;
 mod hold;
+mod places;
 pub(super) mod progress;
 pub(super) mod purge;
 pub(super) mod queue;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+pub(super) use self::forget::Forget;
 use self::progress::Delta;
 pub(super) use self::purge::Purge;
 pub(super) use self::suspect::Suspect;

@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use crate::base::Id;
-use crate::model::queue::{Attempt, JobState};
+use crate::model::queue::{Attempt, JobState, Places};
 use crate::store::kv::{Batch, Kv as _, Pair, Way};
 use crate::store::rows::{self, Head, StoredEdition, StoredJob, UsedKey};
 use crate::store::{StoreError, keys};
@@ -14,8 +14,16 @@ const STEP: usize = 200;
 
 /// The kinds of rows that a purge walks, in this order: jobs go after their executions,
 /// attempts after their jobs.
-const KINDS: [u8; 6] =
-    [keys::EXECUTION, keys::JOB, keys::ATTEMPT, keys::REFUSAL, keys::IDEMPOTENCY, keys::EDITION];
+const KINDS: [u8; 8] = [
+    keys::EXECUTION,
+    keys::JOB,
+    keys::ATTEMPT,
+    keys::ONCE,
+    keys::REFUSAL,
+    keys::IDEMPOTENCY,
+    keys::PLACES,
+    keys::EDITION,
+];
 
 /// How far a purge has come.
 #[derive(Clone, Debug)]
@@ -44,7 +52,7 @@ impl Ledger {
     ) -> Result<(Purge, bool), StoreError> {
         let Some(&kind) = KINDS.get(purge.kind) else { return Ok((purge, true)) };
         let end = match kind {
-            keys::IDEMPOTENCY | keys::EDITION => keys::end(&[kind]),
+            keys::IDEMPOTENCY | keys::EDITION | keys::PLACES => keys::end(&[kind]),
             _ => keys::by_id(kind, Id::floor(purge.before)),
         };
         let rows: Vec<Pair> =
@@ -102,6 +110,8 @@ fn forget(
             let edition: StoredEdition = rows::decode(batch, &key, raw)?;
             return Ledger::forget_edition(batch, key, &edition, purge.before);
         }
+        keys::ONCE => rows::job(batch, keys::job_of_once(&key))?.is_none(),
+        keys::PLACES => rows::decode::<Places>(batch, &key, raw)?.are_over(purge.now),
         _ => true,
     };
     if over {

@@ -155,6 +155,7 @@ impl Ledger {
             self.delta(stored.job.execution).open -= 1;
             stored.counted = false;
         }
+        Self::leave_place(batch, &stored.job, now)?;
         self.delta(stored.job.execution).ended(state, 1);
         self.effects.push((id, None));
         rows::write(batch, keys::by_id(keys::JOB, id), &stored)

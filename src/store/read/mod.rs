@@ -7,11 +7,11 @@ pub(super) use self::jobs::{held, job, jobs, stats};
 use super::claims::Claims;
 use super::kv::{Kv, Way};
 use super::rows::{self, Followers, Head, StoredEnrolment};
-use super::{
-    ExecutionFilter, ExecutionRow, Following, Page, StoreError, Suppression, WebhookLog, keys,
-};
+use super::{ExecutionFilter, ExecutionRow, Following, Page, StoreError, WebhookLog, keys};
 use crate::base::Id;
-use crate::model::queue::{Counted, Execution, ExecutionState, LogLine, Record, Refusal};
+use crate::model::queue::{
+    Counted, Execution, ExecutionState, Fingerprint, LogLine, Record, Refusal, Suppression,
+};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -222,8 +222,22 @@ fn list<T: serde::de::DeserializeOwned>(
 }
 
 /// Everything that an address is suppressed for.
-pub(super) fn suppressions(kv: &dyn Kv, address: &str) -> Result<Vec<Suppression>> {
-    Ok(list(kv, &keys::suppressions(address), 0, COUNTED)?.rows)
+pub(super) fn suppressions(kv: &dyn Kv, who: Fingerprint) -> Result<Vec<Suppression>> {
+    Ok(list(kv, &keys::suppressions(who), 0, COUNTED)?.rows)
+}
+
+/// The suppression list from behind an entry on.
+pub(super) fn suppression_list(
+    kv: &dyn Kv,
+    after: Option<&Suppression>,
+    take: usize,
+) -> Result<Vec<Suppression>> {
+    let from = match after {
+        Some(entry) => [&keys::suppression(entry)[..], &[0]].concat(),
+        None => vec![keys::SUPPRESSION],
+    };
+    let rows = kv.scan(&from, &keys::end(&[keys::SUPPRESSION]), Way::Up).take(take);
+    rows.map(|row| row.and_then(|(key, raw)| rows::decode(kv, &key, &raw))).collect()
 }
 
 /// What was counted, of one sequence or all.

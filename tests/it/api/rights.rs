@@ -42,6 +42,8 @@ async fn every_call_but_the_open_ones_wants_the_token() {
         "/api/v1/executions/follow",
         "/api/v1/contacts/x/timeline",
         "/api/v1/schedule",
+        "/api/v1/suppressions",
+        "/api/v1/suppressions/x",
         "/api/v1/sequences/x/active",
         "/api/v1/openapi.json",
     ];

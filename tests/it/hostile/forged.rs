@@ -246,41 +246,63 @@ async fn an_idempotency_key_is_one_short_visible_text() {
 async fn a_thousand_forged_unsubscribe_links_open_nothing() {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-    use rulerun::serve::ingress::unsubscribe;
+    use rulerun::serve::ingress::unsubscribe::{self, Token};
     let server = start().await;
     let keys = futures_join([unsubscribe::key(server.app()), unsubscribe::key(server.app())]).await;
     let keys: Vec<String> = keys.into_iter().map(|key| key.unwrap().expose().to_owned()).collect();
     assert_eq!(keys[0], keys[1], "one key, however many ask for it first");
-    let key = rulerun::base::Secret::new(keys[0].clone());
-    let real = unsubscribe::link("", &key, "sarah@example.com");
-    let (address, token) = real.strip_prefix("/unsubscribe/").unwrap().split_once('.').unwrap();
-    let token = BASE64.decode(token).unwrap();
+    let key = Secret::new(keys[0].clone());
+    let token = |person: &str, key: &Secret| {
+        let job = rulerun::base::Id([7; 16]);
+        let token = Token { job, sequence: "news".into(), person: person.into() };
+        token.seal(key)
+    };
+    let real = format!("/unsubscribe/{}", token("sarah@example.com", &key));
+    let ours = BASE64.decode(token("sarah@example.com", &key)).unwrap();
+    let theirs = BASE64.decode(token("peter@example.com", &key)).unwrap();
     let mut forged = vec![
-        format!("{address}."),
-        format!("{address}.{}", BASE64.encode(&token[..19])),
-        format!("{}.{}", BASE64.encode("bob@example.com"), BASE64.encode(&token)),
-        format!("{}.{}", BASE64.encode("sarah@example.com\0"), BASE64.encode(&token)),
-        address.to_owned(),
         String::new(),
+        BASE64.encode("sarah@example.com"),
+        // As links looked at first: the address and a signature.
+        format!("{}.{}", BASE64.encode("sarah@example.com"), BASE64.encode([7; 20])),
+        BASE64.encode([&[1], &ours[1..]].concat()),
+        token("sarah@example.com", &Secret::new("another key")),
+        format!("{}=", BASE64.encode(&ours)),
+        format!("{}/", BASE64.encode(&ours)),
+        "A".repeat(3000),
     ];
-    for number in 0..994_usize {
-        let mut other = token.clone();
-        other[number % 20] ^= u8::try_from(number / 20 % 255 + 1).unwrap();
-        forged.push(format!("{address}.{}", BASE64.encode(other)));
+    forged.extend((1..ours.len()).map(|end| BASE64.encode(&ours[..end])));
+    let halves = (1..ours.len()).map(|at| [&ours[..at], &theirs[at..]].concat());
+    forged.extend(
+        halves.filter(|mixed| *mixed != ours && *mixed != theirs).map(|m| BASE64.encode(m)),
+    );
+    for bit in 0.. {
+        if forged.len() == 1000 {
+            break;
+        }
+        let mut other = ours.clone();
+        other[bit % ours.len()] ^= u8::try_from(bit / ours.len() + 1).unwrap();
+        forged.push(BASE64.encode(other));
     }
-    assert_eq!(forged.len(), 1000);
-    for forged in forged.chunks(50) {
+    let mut answers = std::collections::BTreeSet::new();
+    for (round, forged) in forged.chunks(50).enumerate() {
+        let method = if round % 2 == 0 { "POST" } else { "GET" };
         let mut requests = String::new();
         for token in forged {
-            requests.push_str("POST /unsubscribe/");
-            requests.push_str(token);
-            requests.push_str(" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+            let length = "Host: x\r\nContent-Length: 0";
+            write!(requests, "{method} /unsubscribe/{token} HTTP/1.1\r\n{length}\r\n\r\n").unwrap();
         }
         let (answer, _) = raw(&server, &requests).await;
-        let seen = statuses(&answer);
+        let seen: Vec<&str> = answer.split("HTTP/1.1 ").skip(1).collect();
         assert_eq!(seen.len(), forged.len());
-        assert!(seen.iter().all(|status| *status == "404"), "{seen:?}");
+        let undated = |answer: &&str| {
+            let lines = answer.lines().filter(|line| !line.to_lowercase().starts_with("date:"));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        answers.extend(seen.iter().map(undated));
     }
+    assert_eq!(answers.len(), 1, "one answer to all of them: {answers:?}");
+    assert!(answers.iter().all(|answer| answer.starts_with("404 ")), "{answers:?}");
     let listed =
         || async { server.app().store.suppressions("sarah@example.com").await.unwrap().len() };
     assert_eq!(listed().await, 0);

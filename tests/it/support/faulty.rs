@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rulerun::base::Id;
 use rulerun::model::commit::{Commit, Finished};
-use rulerun::model::queue::{Attempt, Enrolment, Job, Lease, LogLine, Record, Refusal};
+use rulerun::model::queue::{
+    Attempt, Enrolment, Fingerprint, Job, Lease, LogLine, Places, Record, Refusal, Suppression,
+};
 use rulerun::store::{
-    Answer, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finish, JobFilter,
-    MemoryStore, Page, Stat, Store, StoreError, Suppression, WebhookLog,
+    Answer, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finish, Forgotten, JobFilter,
+    MemoryStore, Page, Stat, Store, StoreError, WebhookLog,
 };
 use tokio::sync::Notify;
 
@@ -71,6 +73,10 @@ impl Store for Faulty {
 
     hand_on! {
         enrolments_of(person: &str) -> Answer<'_, Vec<rulerun::model::Enrolment>>;
+        suppressions_of(who: Fingerprint) -> Answer<'_, Vec<Suppression>>;
+        suppression_list(after: Option<Suppression>, take: usize) -> Answer<'_, Vec<Suppression>>;
+        places(address: &str) -> Answer<'_, Places>;
+        forget(person: &str, now: i64) -> Answer<'_, Forgotten>;
         commit(commit: Commit) -> Answer<'_, Committed>;
         record(name: &str, id: &str) -> Answer<'_, Option<Record>>;
         enrolment(sequence: &str, key: &str) -> Answer<'_, Option<Enrolment>>;
@@ -86,6 +92,7 @@ impl Store for Faulty {
         logs(execution: Id) -> Answer<'_, Vec<LogLine>>;
         job(id: Id) -> Answer<'_, Option<(Job, Vec<Attempt>)>>;
         jobs(filter: JobFilter, skip: usize, take: usize) -> Answer<'_, Page<Job>>;
+        tallies(sequence: Option<String>) -> Answer<'_, Vec<(rulerun::model::queue::Counted, u64)>>;
         stats() -> Answer<'_, Vec<((String, String), Stat)>>;
         tallies(sequence: Option<String>) -> Answer<'_, Vec<(rulerun::model::queue::Counted, u64)>>;
         webhook_logs(since: i64, take: usize) -> Answer<'_, Vec<WebhookLog>>;

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::super::calls::{Call, Carries, Each, Holds};
+use super::words::text;
 use super::{Document, TOKEN, WITHOUT_TOKEN, idempotency_key, json_content, parameters, replayed};
 use crate::model::rules::RuleSet;
 use crate::serve::api::table;
@@ -83,6 +84,7 @@ fn one(rules: &RuleSet, document: &mut Document, call: &Call, named: Option<Name
 fn body(document: &Document, call: &Call, named: Option<Named<'_>>) -> Option<Value> {
     let mut content = match (&call.carries, &named) {
         (Carries::Nothing, _) => return None,
+        (Carries::Media(kind), _) => json!({ *kind: { "schema": text() } }),
         (Carries::Json(schema), _) => json_content(schema),
         (Carries::Whole, Some(named)) => json_content(&named.whole),
         (Carries::Part, Some(named)) => json_content(&part(document, named)),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::words::{
     any, count, fields, flag, id, list, named, number, object, or_null, text, time, word,
 };
+use crate::model::queue::suppression::REASONS;
 use crate::model::queue::{ExecutionState, Level};
 use crate::model::{AttemptError, JobState};
 use crate::serve::api::parameters::DIRECTIONS;
@@ -186,11 +187,17 @@ fn people() -> Nouns {
         ("reached", list(step())),
         ("plan", list(step())),
     ]);
-    let suppression = object([("reason", text()), ("note", text()), ("since", time())]);
+    let suppression = object([
+        ("sha256", text()),
+        ("reason", word(REASONS)),
+        ("sequence", or_null(text())),
+        ("note", text()),
+        ("since", time()),
+    ]);
     let contact = object([
         ("email", text()),
         ("contact", or_null(fields())),
-        ("suppressions", list(suppression)),
+        ("suppressions", list(named("Suppression"))),
         ("enrolments", list(named("Enrolment"))),
         ("executions", count()),
     ]);
@@ -236,6 +243,7 @@ fn people() -> Nouns {
         ("RecordName", record_name),
         ("Enrolment", enrolment),
         ("Contact", contact),
+        ("Suppression", suppression),
         ("Moment", moment()),
         ("Email", email),
         ("Due", due),

@@ -70,6 +70,7 @@ pub(super) fn of_path(path: &str) -> Vec<Value> {
             let about = match name {
                 "id" => "Its id.",
                 "email" => "The person's address.",
+                "who" => "The address, or its SHA-256.",
                 "namespace" => "The group of endpoints; `.` and `/` mean the same in it.",
                 "flow" => "The endpoint's name.",
                 _ => "The last part of the address.",

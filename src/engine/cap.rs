@@ -1,0 +1,49 @@
+//! Caps: how many marketing e-mails one person gets in a time, over all sequences. The store
+//! looks once more when the step becomes an e-mail, because only there has everything one
+//! order; this decides when to come back.
+
+use super::step::{Due, StepDecision};
+use super::world::World;
+use crate::base::time;
+use crate::model::queue::Limit;
+use crate::model::rules::{MailKind, Sequence, SequenceAction, SequenceStep};
+
+/// The caps under which the e-mails of a sequence stand; none for what people are owed.
+#[must_use]
+pub fn limits(world: &World<'_>, sequence: &Sequence) -> Vec<Limit> {
+    if sequence.kind == MailKind::Transactional {
+        return Vec::new();
+    }
+    let everybody = world.rules.sender.as_ref().map_or(&[][..], |sender| &sender.caps);
+    everybody.iter().chain(&sequence.caps).map(|cap| cap.limit(world.speed)).collect()
+}
+
+/// Why an e-mail has to wait for its turn, or comes too late by that.
+pub(super) fn capped(
+    world: &World<'_>,
+    sequence: &Sequence,
+    step: &SequenceStep,
+    due: &Due<'_>,
+    latest: i64,
+) -> Option<StepDecision> {
+    let SequenceAction::Email { .. } = step.action else { return None };
+    // What a person asked for by hand goes out; what has its place keeps it.
+    if due.forced || due.places.has(due.job) {
+        return None;
+    }
+    let free = due.places.free_from(&limits(world, sequence), time::millis(due.now))?;
+    Some(put_off(free, latest))
+}
+
+/// What becomes of an e-mail whose turn comes at this moment and that is too late after that
+/// one, both in milliseconds.
+pub fn put_off(free: i64, latest: i64) -> StepDecision {
+    let at = time::format_millis(free);
+    if free > latest {
+        let latest = time::format_millis(latest);
+        return StepDecision::Skip(format!(
+            "capped: the person may get the next e-mail at {at}, and after {latest} it is too late"
+        ));
+    }
+    StepDecision::Later(free, String::from("capped: the person has just got other e-mails"))
+}

@@ -1,0 +1,168 @@
+//! The page behind an unsubscribe link: what the person gets now, and buttons to change it.
+//! It has no scripts and no foreign parts, and fits a phone.
+
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, REFERRER_POLICY};
+use hyper::{Response, StatusCode};
+
+use crate::model::queue::{Suppression, suppression};
+use crate::serve::ingress::answer::Answer;
+
+/// The answer to every link that is not one of ours. It is always the same.
+const NOT_OURS: &str = "This link does not work. Please copy the whole link from the e-mail, or \
+                        open it in the newest e-mail that you got.";
+
+/// What a person gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Everything.
+    Everything,
+    /// Everything but this sequence.
+    NotThis,
+    /// Nothing, because they wanted it so.
+    Nothing,
+    /// Nothing, and they cannot change it here.
+    Barred,
+}
+
+impl State {
+    fn of(entries: &[Suppression], sequence: &str) -> Self {
+        let all: Vec<_> = entries.iter().filter(|entry| entry.sequence.is_none()).collect();
+        if all.iter().any(|entry| !entry.was_asked_for()) {
+            Self::Barred
+        } else if !all.is_empty() {
+            Self::Nothing
+        } else if entries.iter().any(|entry| entry.covers(sequence)) {
+            Self::NotThis
+        } else {
+            Self::Everything
+        }
+    }
+}
+
+/// The page of a person. `about` names the sequence for them.
+pub(super) fn preferences(
+    person: &str,
+    sequence: &str,
+    about: &str,
+    entries: &[Suppression],
+) -> Answer {
+    let (person, about) = (escape(person), escape(about));
+    let these = button("leave", "this", "Stop these e-mails only");
+    let all = button("leave", "all", "Stop all e-mails");
+    let (now, buttons) = match State::of(entries, sequence) {
+        State::Everything => {
+            (format!("gets our e-mails, among them <b>{about}</b>."), format!("{these}{all}"))
+        }
+        State::NotThis => (
+            format!("gets no more e-mails of <b>{about}</b>. Others may still come."),
+            format!("{}{all}", button("join", "this", "Get these e-mails again")),
+        ),
+        State::Nothing => (
+            String::from("gets no more of these e-mails."),
+            button("join", "all", "Get our e-mails again"),
+        ),
+        State::Barred => {
+            let barring =
+                entries.iter().find(|entry| entry.sequence.is_none() && !entry.was_asked_for());
+            let reason = barring.map_or(suppression::MANUAL, |entry| &entry.reason);
+            let why = if reason == suppression::BOUNCED {
+                "because e-mails to it came back. Write to us if it works again."
+            } else {
+                "because it was taken off our list. Write to us to change that."
+            };
+            (format!("gets no more of these e-mails, {why}"), String::new())
+        }
+    };
+    html(200, &format!("<p><b>{person}</b> {now}</p>{buttons}"))
+}
+
+/// For a link that is not one of ours.
+pub(super) fn not_ours() -> Answer {
+    html(404, &format!("<p>{NOT_OURS}</p>"))
+}
+
+/// For a form that says nothing that we know.
+pub(super) fn not_understood() -> Answer {
+    html(
+        400,
+        "<p>This was not understood, and nothing was changed. Please open the link again.</p>",
+    )
+}
+
+fn button(name: &str, value: &str, text: &str) -> String {
+    format!(
+        "<form method=\"post\"><button name=\"{name}\" value=\"{value}\">{text}</button></form>"
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A name as people read it: `noshow-recovery` is "Noshow recovery".
+pub(super) fn readable(name: &str) -> String {
+    let mut letters = name.trim().chars().map(|c| if matches!(c, '-' | '_') { ' ' } else { c });
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    first.chars().chain(letters).collect()
+}
+
+fn html(status: u16, inner: &str) -> Answer {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" \
+         content=\"noindex\"><title>Your e-mails</title><style>body{{font:1.1em/1.5 \
+         sans-serif;max-width:32em;margin:3em auto;padding:0 1em;overflow-wrap:anywhere}}\
+         button{{font:inherit;display:block;width:100%;margin:.7em 0;padding:.7em}}</style></head>\
+         <body><h1>Your e-mails</h1>{inner}</body></html>"
+    );
+    let mut answer = Response::new(Either::Left(Full::new(Bytes::from(html))));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        "content-security-policy",
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
+             frame-ancestors 'none'; base-uri 'none'",
+        ),
+    );
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::queue::Fingerprint;
+
+    fn entry(reason: &str, sequence: Option<&str>) -> Suppression {
+        Suppression {
+            who: Fingerprint::of("sarah@example.com"),
+            reason: reason.into(),
+            sequence: sequence.map(str::to_owned),
+            note: String::new(),
+            at: 0,
+        }
+    }
+
+    #[test]
+    fn the_page_shows_what_is_so() {
+        let state = |entries: &[Suppression]| State::of(entries, "welcome");
+        assert_eq!(state(&[]), State::Everything);
+        assert_eq!(state(&[entry("unsubscribed", Some("other"))]), State::Everything);
+        assert_eq!(state(&[entry("unsubscribed", Some("welcome"))]), State::NotThis);
+        assert_eq!(state(&[entry("complained", None)]), State::Nothing);
+        let both = [entry("unsubscribed", None), entry("bounced", None)];
+        assert_eq!(state(&both), State::Barred);
+    }
+
+    #[test]
+    fn names_are_made_readable_and_nothing_of_them_becomes_html() {
+        assert_eq!(readable("noshow-recovery"), "Noshow recovery");
+        assert_eq!(readable(""), "");
+        assert_eq!(escape("<b>\"&"), "&lt;b&gt;&quot;&amp;");
+    }
+}
