@@ -364,6 +364,6 @@ proptest! {
         prop_assert_eq!(window.admit(admitted, &zone, Some(place)), Some(admitted));
         let longest = window.openings.iter().map(|one| one.spread.to_duration().as_secs()).max();
         let waited = admitted.as_second() - next.as_second();
-        prop_assert!(waited as u64 <= longest.unwrap_or_default());
+        prop_assert!(u64::try_from(waited).unwrap() <= longest.unwrap_or_default());
     }
 }
