@@ -91,10 +91,15 @@ fn about(book: &Book<'_>, sequence: &Sequence) -> String {
         told.push(format!("A day later is the same time of day in {}.", text(zone)));
     }
     if let Some(window) = &sequence.window {
+        let sender = book.rules.sender.as_ref().and_then(|sender| sender.zone.iana_name());
+        let place = if sequence.zone.is_some() || sequence.contact_zone {
+            String::from("where the person lives")
+        } else {
+            format!("in the time zone {}", text(sender.unwrap_or("UTC")))
+        };
         let window = text(&window.to_string());
         told.push(format!(
-            "Sent only {window}, where the person lives; what falls outside waits for the next \
-             opening."
+            "Sent only {window}, {place}; what falls outside waits for the next opening."
         ));
     }
     told.join(" ")

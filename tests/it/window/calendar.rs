@@ -8,7 +8,7 @@ pub(super) struct Place {
     /// Seconds east of Greenwich before the first change below.
     first: i64,
     /// When clocks change (seconds since 1970), and the offset from then on.
-    changes: &'static [(i64, i64)],
+    pub(super) changes: &'static [(i64, i64)],
 }
 
 const HOUR: i64 = 3600;

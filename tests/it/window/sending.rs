@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::server::{Answer, Make, TestClock, TestServer, eventually, results};
-use crate::support::smtp_server::{self, Script, Server};
+use crate::support::smtp_server::{Answer::Say, Script, Server};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -117,8 +117,10 @@ async fn what_would_be_too_late_at_the_next_opening_is_skipped_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_that_falls_outside_the_window_waits_and_the_email_is_sent_once() {
-    let busy =
-        Script { rcpt: &[smtp_server::Answer::Say("451 4.7.1 greylisted")], ..Script::default() };
+    let busy = Script {
+        rcpt: &[Say("451 4.7.1 greylisted"), Say("250 2.1.5 recipient ok")],
+        ..Script::default()
+    };
     let mail = Server::start(vec![busy, Script::default()]).await;
     let url = format!("smtp://127.0.0.1:{}?tls=none", mail.port);
     let clock = TestClock::at(FRIDAY);
@@ -135,8 +137,9 @@ async fn a_retry_that_falls_outside_the_window_waits_and_the_email_is_sent_once(
         .await;
     assert!(mail.messages().is_empty());
     server.advance(&clock, 64 * HOUR).await;
-    eventually("it is sent", || async { jobs(&server).await[0]["status"] == "sent" }).await;
-    assert_eq!(mail.messages().len(), 1);
+    eventually("it is sent", || async { mail.messages().len() == 1 }).await;
+    eventually("and told so", || async { jobs(&server).await[0]["status"] == "sent" }).await;
+    assert_eq!(mail.messages().len(), 1, "{:?}", mail.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
