@@ -213,6 +213,7 @@ impl Oracle {
                     self.enqueue(job);
                 }
             }
+            Write::Convert { .. } => panic!("no history here reaches a goal: tests/leaving does"),
             Write::Log { .. } | Write::Tally(_) => {}
             Write::Suppress { address, reason, .. } => {
                 self.suppressed.entry(address.clone()).or_default().insert(reason.clone());
