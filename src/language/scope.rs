@@ -159,16 +159,13 @@ impl Study {
 
     /// The names of the call or event that ends a sequence.
     fn ending(&self, line: &Line) -> InScope {
-        let schema = match line.property("event") {
-            Some(event) => self.rules.schemas.get(event).cloned(),
-            None => {
-                let title = line.title().unwrap_or_default();
-                let mut endpoints = self.rules.endpoints.iter();
-                let known = endpoints.find(|endpoint| endpoint.full_name() == title);
-                known.and_then(|endpoint| endpoint.payload.clone())
-            }
-        };
-        InScope::of(schema)
+        if let Some(event) = line.property("event") {
+            return InScope::of(self.rules.schemas.get(event).cloned());
+        }
+        let title = line.title().unwrap_or_default();
+        let mut endpoints = self.rules.endpoints.iter();
+        let known = endpoints.find(|endpoint| endpoint.full_name() == title);
+        InScope::of(known.and_then(|endpoint| endpoint.payload.clone()))
     }
 
     /// The schema of an endpoint: the one that stands there now, or the one it had.

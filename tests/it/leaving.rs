@@ -165,7 +165,7 @@ fn an_email_that_waits_to_be_tried_again_is_asked_once_more_and_ends_its_sequenc
         r#"service "mail" answers=451
         post "t/start" example="visit"
         advance "1h 30min"
-        expect retry="one" after="1h"
+        expect email="one" after="1h"
         post "t/forget" example="visit"
         expect save="contact"
         service "mail" answers=200

@@ -130,9 +130,10 @@ sequence "s" to="{{{{email}}}}" {{
     );
     for (name, due) in STEPS.iter().zip(DUE) {
         let late = policy.max_late;
-        text.push_str(&format!(
+        let line = format!(
             "    email \"{name}\" after=\"{due}h\" max-late=\"{late}h\" subject=\"{name}\"\n"
-        ));
+        );
+        text.push_str(&line);
     }
     text.push_str("}\n");
     let mut sources = SourceMap::new();

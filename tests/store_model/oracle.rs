@@ -218,6 +218,7 @@ impl Oracle {
                     self.enqueue(job);
                 }
             }
+            Write::Convert { .. } => panic!("no history here reaches a goal: tests/leaving does"),
             Write::Log { .. }
             | Write::Tally(_)
             | Write::TallyOnce { .. }

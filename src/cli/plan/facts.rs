@@ -279,10 +279,10 @@ pub(super) fn sequence(one: &Sequence) -> Facts {
 fn ended_by(one: &Ending) -> String {
     let mut told = format!("{} for={}", one.on.source(), one.person.source());
     if let Some(key) = &one.key {
-        told.push_str(&format!(" key={}", key.source()));
+        let _ = write!(told, " key={}", key.source());
     }
     if let Some(within) = &one.goal {
-        told.push_str(&format!(" within={within}"));
+        let _ = write!(told, " within={within}");
     }
     told
 }

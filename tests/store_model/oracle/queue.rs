@@ -153,6 +153,7 @@ impl Oracle {
     fn apply(&mut self, id: Id, transition: &Transition, now: i64) -> Finish {
         let cancel = self.jobs[&id].cancel.clone();
         match transition {
+            Transition::Hold => panic!("no history here is paused: tests/leaving pauses"),
             Transition::Sent => self.end(id, JobState::Sent, None, now),
             Transition::Failed(why) => self.end(id, JobState::Failed, Some(&**why), now),
             Transition::Cancelled(why) => self.end(id, JobState::Cancelled, Some(&**why), now),
