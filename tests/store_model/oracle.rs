@@ -181,7 +181,6 @@ impl Oracle {
                     self.advance(&place, *from, step.clone(), now);
                 }
             }
-            Write::Edition { .. } => {}
             Write::Replan { sequence, key, enrolment, from, rules, left, step } => {
                 let place = (sequence.clone(), key.clone());
                 let done = self.replan(&place, *enrolment, *from, left, step.clone(), now);
@@ -218,7 +217,7 @@ impl Oracle {
                     self.enqueue(job);
                 }
             }
-            Write::Log { .. } | Write::Tally(_) => {}
+            Write::Log { .. } | Write::Tally(_) | Write::Edition { .. } => {}
             Write::Suppress { address, reason, .. } => {
                 self.suppressed.entry(address.clone()).or_default().insert(reason.clone());
             }
