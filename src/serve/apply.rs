@@ -1,11 +1,12 @@
 //! Edits that reach those who are mid-way. When rules go live (at the start and after every
 //! reload) they are kept in the store; then each active enrolment of a sequence that says
 //! `apply="everyone"` is compared with what the rules say now, and planned anew where that
-//! differs, and follows that edition from then on. It goes on beside the calls, a few enrolments at a time; each is one write, and
-//! whatever a crash cuts off is simply compared again at the next start.
+//! differs, and follows that edition of the sequence from then on. It goes on beside the calls,
+//! a few enrolments at a time; each is one write, and whatever a crash cuts off is simply
+//! compared again at the next start.
 
 #[cfg(test)]
-mod many;
+mod many_tests;
 #[cfg(test)]
 mod tests;
 

@@ -181,7 +181,6 @@ impl Oracle {
                     self.advance(&place, *from, step.clone(), now);
                 }
             }
-            Write::Edition { .. } => {}
             Write::Replan { sequence, key, enrolment, from, rules, left, step } => {
                 let place = (sequence.clone(), key.clone());
                 let done = self.replan(&place, *enrolment, *from, left, step.clone(), now);
@@ -221,6 +220,7 @@ impl Oracle {
             Write::Convert { .. } => panic!("no history here reaches a goal: tests/leaving does"),
             Write::Log { .. }
             | Write::Tally(_)
+            | Write::Edition { .. }
             | Write::TallyOnce { .. }
             | Write::TakePlace { .. }
             | Write::Suppression(_)

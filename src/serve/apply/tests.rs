@@ -434,6 +434,7 @@ impl World {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "whoever runs the tests says how many")]
 pub(super) fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }
