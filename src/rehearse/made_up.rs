@@ -28,6 +28,12 @@ impl MadeUp {
         let mut made = Self::default();
         made.services(rules);
         made.endpoints(rules);
+        for feedback in &rules.feedback {
+            feedback.secrets.iter().for_each(|secret| made.secret(secret));
+            if let Some(topic) = &feedback.topic {
+                made.add(topic, "arn:aws:sns:us-east-1:123456789012:rehearsal");
+            }
+        }
         let server = &rules.server;
         made.add(&server.listen, "127.0.0.1:8080");
         made.add(&server.public_url, "https://rules.example.com");

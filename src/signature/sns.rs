@@ -50,29 +50,28 @@ impl Message {
     /// order of the alphabet.
     #[must_use]
     pub fn signed_text(&self) -> String {
-        let always = |text| Some(text);
         let fields = if self.kind == "Notification" {
             vec![
-                ("Message", always(&self.message)),
-                ("MessageId", always(&self.message_id)),
-                ("Subject", self.subject.as_ref()),
-                ("Timestamp", always(&self.timestamp)),
-                ("TopicArn", always(&self.topic_arn)),
-                ("Type", always(&self.kind)),
+                ("Message", Some(&*self.message)),
+                ("MessageId", Some(&*self.message_id)),
+                ("Subject", self.subject.as_deref()),
+                ("Timestamp", Some(&*self.timestamp)),
+                ("TopicArn", Some(&*self.topic_arn)),
+                ("Type", Some(&*self.kind)),
             ]
         } else {
             vec![
-                ("Message", always(&self.message)),
-                ("MessageId", always(&self.message_id)),
-                ("SubscribeURL", self.subscribe_url.as_ref()),
-                ("Timestamp", always(&self.timestamp)),
-                ("Token", self.token.as_ref()),
-                ("TopicArn", always(&self.topic_arn)),
-                ("Type", always(&self.kind)),
+                ("Message", Some(&*self.message)),
+                ("MessageId", Some(&*self.message_id)),
+                ("SubscribeURL", self.subscribe_url.as_deref()),
+                ("Timestamp", Some(&*self.timestamp)),
+                ("Token", self.token.as_deref()),
+                ("TopicArn", Some(&*self.topic_arn)),
+                ("Type", Some(&*self.kind)),
             ]
         };
-        let lines = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        lines.map(|(name, value)| format!("{name}\n{value}\n")).collect()
+        let given = fields.into_iter().filter_map(|(name, value)| Some([name, value?]));
+        given.flatten().flat_map(|line| [line, "\n"]).collect()
     }
 
     /// Whether this certificate's key (PEM) has signed it.

@@ -148,6 +148,7 @@ impl Oracle {
                 let found = self.enrolments.get(&(sequence.clone(), key.clone()));
                 found.map(|(one, _)| (one.id, one.state == EnrolmentState::Active)) == *seen
             }
+            Assumption::Flag { name, seen } => self.flags.get(name) == seen.as_ref(),
         }
     }
 

@@ -125,10 +125,7 @@ impl Reported<'_> {
         let proven = match self.feedback.rule.kind {
             FeedbackType::Postmark => Proven { id: None, body: parsed(&whole)? },
             FeedbackType::Resend | FeedbackType::Generic => self.signed(headers, &whole)?,
-            FeedbackType::Ses => match self.from_amazon(&whole).await? {
-                Ok(proven) => proven,
-                Err(ended) => return Ok(*ended),
-            },
+            FeedbackType::Ses => self.notified(&whole).await?,
         };
         let report = feedback::report(self.feedback.rule.kind, &proven.body);
         if report.notices.is_empty() {
@@ -187,8 +184,8 @@ impl Reported<'_> {
     }
 
     /// Checks that a message comes from the one topic, through Amazon. A message about the
-    /// subscription itself is answered here.
-    async fn from_amazon(&self, whole: &Bytes) -> Result<Result<Proven, Box<Ended>>, Box<Ended>> {
+    /// subscription itself has its answer here, and is no report.
+    async fn notified(&self, whole: &Bytes) -> Result<Proven, Box<Ended>> {
         const RAW: &str = "This is no message of Amazon SNS. Switch `raw message delivery` off for this subscription: without it nothing is signed.";
         let app = &self.ingress.app;
         let body = parsed(whole)?;
@@ -212,22 +209,23 @@ impl Reported<'_> {
         }
         match message.kind.as_str() {
             "Notification" => {}
-            "SubscriptionConfirmation" => return self.subscribe(&message).await.map(Err),
-            kind => return Ok(Err(Box::new(ignored(&format!("nothing follows from {kind:?}"))))),
+            "SubscriptionConfirmation" => return Err(self.subscribe(&message).await),
+            kind => return Err(Box::new(ignored(&format!("nothing follows from {kind:?}")))),
         }
-        Ok(Ok(Proven { id: Some(format!("sns:{}", message.message_id)), body }))
+        Ok(Proven { id: Some(format!("sns:{}", message.message_id)), body })
     }
 
     /// Confirms that this server wants the messages of the topic.
-    async fn subscribe(&self, message: &sns::Message) -> Result<Box<Ended>, Box<Ended>> {
+    async fn subscribe(&self, message: &sns::Message) -> Box<Ended> {
         let app = &self.ingress.app;
         let url = message.subscribe_url.as_deref().unwrap_or_default();
-        let opened = self.ingress.pages.confirm(url, app.now()).await;
-        opened.map_err(|missing| self.no_page(&missing, "subscription"))?;
+        if let Err(missing) = self.ingress.pages.confirm(url, app.now()).await {
+            return self.no_page(&missing, "subscription");
+        }
         let text = format!("the subscription to {} is confirmed", message.topic_arn);
         app.journal.say(Kind::Rules, &format!("{}: {text}", self.feedback.rule.full_name()));
         let answer = answer::json_answer(200, &json!({ "message": text }));
-        Ok(Box::new(Ended::of(answer, text)))
+        Box::new(Ended::of(answer, text))
     }
 
     fn no_page(&self, missing: &Missing, what: &str) -> Box<Ended> {

@@ -62,7 +62,7 @@ fn jobs(base: &str) -> Vec<String> {
     for mail in found["results"].as_array().into_iter().flatten() {
         let to = mail["to"].as_str().unwrap();
         let number: usize = to[1..].split('@').next().unwrap().parse().unwrap();
-        jobs[number] = mail["id"].as_str().unwrap().to_owned();
+        jobs[number] = mail["id"].as_str().map(str::to_owned).unwrap();
     }
     jobs
 }
