@@ -195,14 +195,14 @@ fn import(client: &Client, format: Format, file: &str) -> Outcome {
     let name = if file == "-" { "the pipe" } else { file };
     let bad = |why: String| Failure::new(format!("{name} holds no list: {why}"));
     let (_, heading) =
-        records.next().map_err(fault)?.ok_or_else(|| bad(String::from("it is empty")))?;
+        records.read().map_err(fault)?.ok_or_else(|| bad(String::from("it is empty")))?;
     let heading = heading.map_err(bad)?;
     Columns::read(&heading)
         .map_err(|why| bad(why).help("a list begins with a line such as: email,reason"))?;
     let mut all = Imported::default();
     let (mut piece, mut first) = (String::new(), 2);
     loop {
-        let next = records.next().map_err(fault)?;
+        let next = records.read().map_err(fault)?;
         if !piece.is_empty() && (next.is_none() || piece.len() > PIECE) {
             if let Some(exit) = hand_over(client, format, &heading, &piece, first, &mut all)? {
                 return Ok(exit);

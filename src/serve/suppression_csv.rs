@@ -57,7 +57,7 @@ impl<R: BufRead> Records<R> {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<Numbered>> {
+    pub fn read(&mut self) -> io::Result<Option<Numbered>> {
         loop {
             let first = self.line;
             let mut record = Vec::new();
@@ -75,7 +75,7 @@ impl<R: BufRead> Records<R> {
                     let why = format!("it is longer than {kib} KiB; is a quotation mark missing?");
                     return Ok(Some((first, Err(why))));
                 }
-                let open = record.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+                let open = record.iter().fold(false, |open, byte| open != (*byte == b'"'));
                 if record.len() == before || !open {
                     break;
                 }
@@ -235,10 +235,10 @@ mod tests {
 
     fn read(text: &str) -> Vec<(usize, Result<Suppression, String>)> {
         let mut records = Records::new(text.as_bytes(), 1);
-        let heading = records.next().unwrap().expect("a heading").1.unwrap();
+        let heading = records.read().unwrap().expect("a heading").1.unwrap();
         let columns = Columns::read(&heading).unwrap();
         let mut found = Vec::new();
-        while let Some((line, record)) = records.next().unwrap() {
+        while let Some((line, record)) = records.read().unwrap() {
             found.push((line, record.and_then(|record| columns.entry(&record, 7))));
         }
         found

@@ -100,12 +100,11 @@ pub(super) fn calls() -> Vec<Call> {
 async fn page(State(app): State<Arc<App>>, asked: Asked) -> Answer {
     let query = asked.only(parameters::SUPPRESSIONS)?;
     let size = query.number("size", 1, MANY)?.unwrap_or(DEFAULT_ENTRIES);
-    let rows = match query.get("email") {
-        Some(email) => app.store.suppressions_of(whom(email)?).await?,
-        None => {
-            let after = query.get("after").map(cursor).transpose()?;
-            app.store.suppression_list(after, size).await?
-        }
+    let rows = if let Some(email) = query.get("email") {
+        app.store.suppressions_of(whom(email)?).await?
+    } else {
+        let after = query.get("after").map(cursor).transpose()?;
+        app.store.suppression_list(after, size).await?
     };
     let more = query.get("email").is_none() && rows.len() == size;
     let next = rows.last().filter(|_| more).map(|last| {
@@ -163,7 +162,7 @@ async fn add(State(app): State<Arc<App>>, asked: Asked, sent: Sent) -> Answer {
     ok(&json!({ "added": added, "entry": shapes::suppression(&entry) }))
 }
 
-fn sentence(why: String) -> Fault {
+fn sentence(why: impl std::fmt::Display) -> Fault {
     Fault::bad(format!("{why}."))
 }
 
@@ -208,12 +207,12 @@ async fn import(State(app): State<Arc<App>>, asked: Asked, sent: Text) -> Answer
     // The heading stands before each part.
     let mut records = Records::new(&sent.0[..], first - 1);
     let unread = |_| Fault::bad("The file cannot be read.");
-    let heading = records.next().map_err(unread)?;
+    let heading = records.read().map_err(unread)?;
     let heading = heading.ok_or_else(|| Fault::bad("The file is empty."))?.1.map_err(sentence)?;
     let columns = Columns::read(&heading).map_err(sentence)?;
     let (mut added, mut known, mut refused) = (0_usize, 0_usize, 0_usize);
     let (mut problems, mut writes, mut waiting) = (Vec::new(), Vec::new(), HashSet::new());
-    while let Some((line, record)) = records.next().map_err(unread)? {
+    while let Some((line, record)) = records.read().map_err(unread)? {
         match record.and_then(|record| columns.entry(&record, app.millis())) {
             Err(message) => {
                 refused += 1;
@@ -286,10 +285,10 @@ fn whom(text: &str) -> Result<Fingerprint, Fault> {
 
 /// The entry of the list that is like this one.
 async fn find(app: &App, entry: &Suppression) -> Result<Option<Suppression>, StoreError> {
-    let found = app.store.suppressions_of(entry.who).await?.into_iter();
+    let mut found = app.store.suppressions_of(entry.who).await?.into_iter();
     let same =
         |known: &Suppression| known.reason == entry.reason && known.sequence == entry.sequence;
-    Ok(found.filter(same).next())
+    Ok(found.find(same))
 }
 
 async fn write(app: &App, writes: Vec<Write>) -> Result<(), StoreError> {

@@ -128,7 +128,7 @@ impl Examination<'_> {
             }
             Ok(())
         })?;
-        self.each(keys::PLACES, Self::places)?;
+        self.each(keys::PLACES, |found, key, row: Places| found.places(&key, row))?;
         self.each(keys::RECORD, |found, key, record: Record| {
             if keys::record(&record.name, &record.id) != key {
                 found.unreadable(&key);
@@ -151,7 +151,7 @@ impl Examination<'_> {
     }
 
     /// An e-mail that waits for its time under a cap is one that is still to be sent.
-    fn places(&mut self, key: Vec<u8>, mut places: Places) -> Result<()> {
+    fn places(&mut self, key: &[u8], mut places: Places) -> Result<()> {
         let mut over = Vec::new();
         for place in places.taken.iter().filter(|place| place.open) {
             let job = readable(rows::job(self.kv, place.job))?;
@@ -163,7 +163,7 @@ impl Examination<'_> {
         for id in over {
             places.give_back(id);
             let payload = rows::encode(&places)?;
-            self.add_row(Flaw::PlaceForNothing, key.clone(), &payload, format!("job {id}"));
+            self.add_row(Flaw::PlaceForNothing, key.to_vec(), &payload, format!("job {id}"));
         }
         Ok(())
     }

@@ -89,7 +89,7 @@ impl Ledger {
             }
             let holds = forget.words.may_be_in(&key)
                 || payload(batch, &key, &raw)?.is_some_and(|row| forget.words.may_be_in(&row));
-            if holds || kind == keys::JOB {
+            if holds || matches!(kind, keys::JOB | keys::IDEMPOTENCY) {
                 self.forget_row(batch, &mut forget, kind, key, holds)?;
             }
         }
@@ -117,7 +117,7 @@ impl Ledger {
             keys::ENROLMENT => self.forget_enrolment(batch, forget, &key),
             keys::EXECUTION => self.forget_call(batch, forget, &key),
             keys::JOB => self.forget_job(batch, forget, &key, holds),
-            _ => rest::forget(batch, forget, kind, key),
+            _ => rest::forget(batch, forget, kind, key, holds),
         }
     }
 }

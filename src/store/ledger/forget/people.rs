@@ -105,7 +105,7 @@ impl Ledger {
         let id = keys::id_of(key);
         let Some(stored) = rows::job(batch, id)? else { return Ok(()) };
         let theirs = forget.calls.contains(&stored.job.execution);
-        if !theirs && !(holds && is_about(forget, &stored)) {
+        if !(theirs || holds && is_about(forget, &stored)) {
             return Ok(());
         }
         if stored.job.state == JobState::Pending {

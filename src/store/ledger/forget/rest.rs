@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::Forget;
 use crate::model::queue::{Attempt, LogLine, Record, Suppression};
 use crate::store::kv::Batch;
-use crate::store::rows::{self, Counter};
+use crate::store::rows::{self, Counter, UsedKey};
 use crate::store::{StoreError, keys};
 
 /// Removes a row that is about the person, or takes the address out of it.
@@ -15,10 +15,11 @@ pub(super) fn forget(
     forget: &mut Forget,
     kind: u8,
     key: Vec<u8>,
+    holds: bool,
 ) -> Result<(), StoreError> {
     let words = forget.words.clone();
     match kind {
-        keys::RECORD => return record(batch, forget, key),
+        keys::RECORD => record(batch, forget, key),
         keys::ATTEMPT => scrub(batch, forget, key, |one: &mut Attempt| {
             let message = words.scrub_some(&mut one.message);
             words.scrub(&mut one.target) | words.scrub(&mut one.reply) | message
@@ -35,6 +36,12 @@ pub(super) fn forget(
             let Some(text) = words.without(&String::from_utf8_lossy(&body)) else { return Ok(()) };
             forget.done.mentions += 1;
             batch.put(key, text.as_bytes())
+        }
+        // A key leads to its call: without that one it would be a riddle.
+        keys::IDEMPOTENCY if !holds => {
+            let used: Option<UsedKey> = rows::read(batch, &key)?;
+            let gone = used.is_some_and(|used| forget.calls.contains(&used.execution));
+            if gone { batch.delete(key) } else { Ok(()) }
         }
         // The rules themselves lie in a flag; what they say is nobody's data.
         keys::FLAG if !words.are_in(&String::from_utf8_lossy(&key[1..])) => Ok(()),
