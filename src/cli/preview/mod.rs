@@ -199,7 +199,8 @@ fn send(
     format: Format,
 ) -> Outcome {
     let Some(version) = versions.first() else { return Ok(Exit::Fine) };
-    let email: &Email = &version.letter.email;
+    let letter = &version.letter;
+    let email: &Email = letter.wire.as_ref().unwrap_or(&letter.email);
     let help = "a mail service is declared like this: service \"mail\" type=\"smtp\" { url \
                 (env)\"SMTP_URL\" }";
     let service = version.via.as_ref().and_then(|via| rules.services.get(via));

@@ -4,7 +4,7 @@ use crate::base::Diagnostic;
 use crate::language::codes;
 use crate::mail;
 use crate::model::rules::{
-    MailKind, RuleSet, Sender, SequenceAction, SequenceStep, Service, ServiceType,
+    MailKind, RuleSet, Sender, SequenceAction, SequenceStep, Service,
 };
 use crate::review::hosts;
 
@@ -81,7 +81,7 @@ fn mixed(rules: &RuleSet) -> Vec<Diagnostic> {
         .services
         .values()
         .map(AsRef::as_ref)
-        .filter(|service| service.kind == ServiceType::Smtp)
+        .filter(|service| service.kind.is_mail())
         .collect();
     if mail.len() < 2 {
         return Vec::new();

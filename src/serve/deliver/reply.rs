@@ -57,6 +57,7 @@ impl Reply {
             message,
             retry_after,
             reply: self.excerpt(),
+            unanswered: false,
         }
     }
 

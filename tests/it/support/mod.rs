@@ -4,9 +4,12 @@
 pub(crate) mod binary;
 pub(crate) mod faulty;
 pub(crate) mod notion;
+pub(crate) mod postmark;
 pub(crate) mod receiver;
+pub(crate) mod resend;
 pub(crate) mod server;
 pub(crate) mod smtp_server;
+pub(crate) mod stand_in;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
