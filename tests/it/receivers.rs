@@ -197,12 +197,14 @@ async fn a_mail_server_at_a_private_address_is_refused_like_any_other_service() 
     let mail = rulerun::model::queue::Email {
         sequence: "a".to_owned(),
         name: "a-1".to_owned(),
+        variant: None,
         from: "a@example.com".to_owned(),
         to: "b@example.com".to_owned(),
         subject: "Hi".to_owned(),
         text: "Hi\n".to_owned(),
         marketing: false,
         message: b"Subject: Hi\r\n\r\nHi\r\n".to_vec(),
+        handed: None,
     };
     for host in [
         "10.0.0.1",

@@ -47,7 +47,7 @@ impl Account<'_> {
         let stream = body["MessageStream"].as_str().unwrap_or("outbound");
         let stream = escaped(stream);
         let path = format!(
-            "/messages/outbound?count=1&offset=0&messagestream={stream}&metadata_{JOB_LABEL}={job}"
+            "/messages/outbound?count=1&offset=0&messageStream={stream}&metadata_{JOB_LABEL}={job}"
         );
         let headers = [("x-postmark-server-token", self.token.expose())];
         let unsure = |tried: Tried, why: &str| Tried {

@@ -32,6 +32,19 @@ pub(crate) fn python() -> Option<PathBuf> {
     None
 }
 
+/// The folder that `RULERUN_NODE_MODULES` names; it has the packages of
+/// `tests/node/package.json`. Without it a test against them is skipped as without Python.
+#[allow(clippy::disallowed_methods, reason = "tests are told by the environment")]
+#[allow(clippy::print_stderr, reason = "a skipped test must not look like a passed one")]
+pub(crate) fn node_modules() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("RULERUN_NODE_MODULES").filter(|path| !path.is_empty()) {
+        return Some(path.into());
+    }
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "RULERUN_NODE_MODULES is not set");
+    eprintln!("skipped: RULERUN_NODE_MODULES names no packages of tests/node/package.json");
+    None
+}
+
 /// A script below `tests/python`.
 pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name)
