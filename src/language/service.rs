@@ -208,7 +208,9 @@ fn usual_in_flight(kind: ServiceType) -> usize {
 fn usual_retry(kind: ServiceType) -> Setting<Vec<Delay>> {
     let seconds: &[u64] = match kind {
         ServiceType::N8n | ServiceType::Http => &[5, 30, 300],
-        ServiceType::Smtp | ServiceType::Resend | ServiceType::Postmark => &[60, 300, 900, 3_600, 14_400],
+        ServiceType::Smtp | ServiceType::Resend | ServiceType::Postmark => {
+            &[60, 300, 900, 3_600, 14_400]
+        }
         ServiceType::Notion => &[5, 30, 300, 3_600],
     };
     Setting::given(

@@ -137,11 +137,8 @@ fn postmark(
 ) -> Map<String, Value> {
     let metadata: Map<String, Value> =
         labels.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    let headers: Vec<Value> = envelope
-        .list
-        .iter()
-        .map(|(name, value)| json!({"Name": name, "Value": value}))
-        .collect();
+    let headers: Vec<Value> =
+        envelope.list.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect();
     let mut body = Map::new();
     body.insert("To".into(), json!(email.to));
     body.insert("Subject".into(), json!(email.subject));
@@ -175,4 +172,76 @@ pub fn is_resend_tag(text: &str) -> bool {
 fn resend_tag(text: &str) -> String {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
     text.chars().map(|letter| if fits(letter) { letter } else { '-' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::source::{SourceMap, Span};
+    use crate::base::time::Zone;
+    use crate::mail::{draw, pack};
+    use crate::model::rules::{MailKind, Sender};
+
+    fn packed(packing: Packing<'_>, sequence: &str) -> Email {
+        let sender = Sender {
+            name: Some("Müller \"Söhne\", Inc.".to_owned()),
+            address: "hello@acme.example".to_owned(),
+            reply_to: None,
+            postal_address: None,
+            zone: Zone::UTC,
+            span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
+        };
+        let request = MailRequest {
+            sequence,
+            name: "hello",
+            kind: MailKind::Transactional,
+            sender: &sender,
+            to: "sarah@salon.example",
+            subject: "Hi\r\nBcc: all@salon.example".to_owned(),
+            markdown: "Hi **Sarah**\n".to_owned(),
+            unsubscribe_url: None,
+            message_id: "0AbC9".to_owned(),
+            at: "2025-12-01T10:30:00Z".parse().unwrap(),
+        };
+        let drawn = draw(&request).unwrap();
+        if packing == Packing::Message {
+            return pack(&request, drawn).unwrap();
+        }
+        pack_as(&request, drawn, packing).unwrap()
+    }
+
+    #[test]
+    fn the_bytes_say_for_whom_they_are_and_are_the_same_each_time() {
+        for (packing, kind) in [
+            (Packing::Message, ServiceType::Smtp),
+            (Packing::Resend, ServiceType::Resend),
+            (Packing::Postmark { stream: "outbound" }, ServiceType::Postmark),
+        ] {
+            let email = packed(packing, "news");
+            assert_eq!(packed_for(&email.message), kind);
+            assert_eq!(email, packed(packing, "news"));
+        }
+    }
+
+    #[test]
+    fn names_become_labels_that_the_provider_takes() {
+        let odd = "grüße an alle ".repeat(10);
+        let body: Value = serde_json::from_slice(&packed(Packing::Resend, &odd).message).unwrap();
+        let tag = body["tags"][1]["value"].as_str().unwrap();
+        assert!(tag.starts_with("gr--e-an-alle-") && tag.len() == LABEL, "{tag}");
+        assert!(is_resend_tag(tag) && !is_resend_tag(&odd) && !is_resend_tag(""));
+        let packing = Packing::Postmark { stream: "outbound" };
+        let body: Value = serde_json::from_slice(&packed(packing, &odd).message).unwrap();
+        let kept = body["Metadata"]["sequence"].as_str().unwrap();
+        assert!(odd.starts_with(kept) && kept.chars().count() == LABEL, "{kept}");
+    }
+
+    #[test]
+    fn nothing_gets_out_of_its_field() {
+        let body: Value = serde_json::from_slice(&packed(Packing::Resend, "a").message).unwrap();
+        assert_eq!(body["subject"], "Hi Bcc: all@salon.example");
+        assert_eq!(body["from"], "\"Müller \\\"Söhne\\\", Inc.\" <hello@acme.example>");
+        assert_eq!(body.get("headers"), None);
+        assert_eq!(body.get("reply_to"), None);
+    }
 }

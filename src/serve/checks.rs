@@ -77,8 +77,7 @@ fn leaving_through<'a>(
     mut services: impl Iterator<Item = (&'a Service, &'a str)>,
     public_url: &str,
 ) -> Vec<Diagnostic> {
-    let leaves =
-        |(service, url): &(&Service, &str)| service.kind.is_mail() && !is_loopback(url);
+    let leaves = |(service, url): &(&Service, &str)| service.kind.is_mail() && !is_loopback(url);
     services.find(leaves).map_or_else(Vec::new, |(service, server)| {
         review::leaving(&Outside { rules, service: service.span, server, public_url })
     })

@@ -75,8 +75,7 @@ impl Through {
             Self::Server(smtp) => smtp.send(email, timeout).await,
             Self::Provider { client, kind, url, token, private } => {
                 let now = SystemClock.now();
-                let account =
-                    Account { client, url, token, allow_private: *private, timeout, now };
+                let account = Account { client, url, token, allow_private: *private, timeout, now };
                 account.send(*kind, &new_id(now).to_string(), email, false).await
             }
         }

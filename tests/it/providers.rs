@@ -10,6 +10,7 @@ use rulerun::base::time::millis;
 use rulerun::serve::deliver::gate::LaneState;
 use serde_json::{Value, json};
 
+use crate::support::binary::rulerun;
 use crate::support::postmark::{self, Postmark};
 use crate::support::resend::{self, Resend};
 use crate::support::server::{Make, TestClock, TestServer, eventually, results};
@@ -47,7 +48,7 @@ sequence "news" to="{{email}}" {
     email "news-1" after="0s" subject="Grüße"
 }
 sequence "owed" to="{{email}}" kind="transactional" {
-    email "owed-1" after="0s" subject="Owed"
+    email "owed-1" after="0s" subject="Owed" max-late="7d"
 }
 "#;
 
@@ -109,7 +110,8 @@ async fn resend_gets_every_field_and_a_key() {
     let html = body["html"].take();
     assert!(html.as_str().unwrap().contains("<strong>news</strong>"), "{html}");
     let text = body["text"].take();
-    let link = text.as_str().unwrap().split_whitespace().find(|word| word.contains("/unsubscribe/"));
+    let link =
+        text.as_str().unwrap().split_whitespace().find(|word| word.contains("/unsubscribe/"));
     let link = link.unwrap().trim_matches(['<', '>', '(', ')']);
     assert_eq!(
         body,
@@ -188,7 +190,9 @@ async fn judged<V: Vendor>(kind: &str, vendor: fn() -> V, table: Vec<Row>) {
                 server.advance(&clock, Duration::from_mins(1)).await;
             }
             let id = job["id"].as_str().unwrap();
-            let sent = || async { server.get(&format!("/api/v1/queue/{id}")).await.json()["status"] == "sent" };
+            let sent = || async {
+                server.get(&format!("/api/v1/queue/{id}")).await.json()["status"] == "sent"
+            };
             eventually("it is sent after all", sent).await;
         }
     });
@@ -205,7 +209,13 @@ async fn every_error_of_resend_has_its_outcome() {
         "resend",
         Resend::default,
         vec![
-            (told(400, "validation_error"), "failed", false, "refused: Resend answered 400", "closed"),
+            (
+                told(400, "validation_error"),
+                "failed",
+                false,
+                "refused: Resend answered 400",
+                "closed",
+            ),
             (told(422, "missing_required_field"), "failed", false, "refused: ", "closed"),
             (told(422, "invalid_parameter"), "failed", false, "refused: ", "closed"),
             (told(422, "invalid_attachment"), "failed", false, "refused: ", "closed"),
@@ -306,11 +316,13 @@ async fn what_resend_has_forgotten_is_held_until_somebody_decides() {
     clock.pass(Duration::from_mins(1));
     server.advance(&clock, Duration::from_hours(25)).await;
     server.post("/api/v1/queue/resume", &json!({})).await;
-    let ended = || async { server.get(&format!("/api/v1/queue/{id}")).await.json()["status"] != "pending" };
-    eventually("it is given up", ended).await;
-    let held = server.get(&format!("/api/v1/queue/{id}")).await.json();
-    println!("{held}");
+    let held = job(&server, "failed", 1).await;
+    assert!(held["reason"].as_str().unwrap().starts_with("unknown: "), "{held}");
     assert_eq!(stand_in.vendor.lock().unwrap().sent.len(), 1, "not sent again by itself");
+    let again = server.post(&format!("/api/v1/queue/{id}/retry"), &json!({})).await;
+    assert_eq!(again.status, 200, "{}", again.text);
+    job(&server, "sent", 2).await;
+    assert_eq!(stand_in.vendor.lock().unwrap().sent.len(), 2, "somebody has decided");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -359,4 +371,69 @@ async fn without_a_token_nothing_leaves() {
     let kept = job(&server, "cancelled", 0).await;
     assert!(kept.to_string().contains("captured"), "{kept}");
     assert!(stand_in.calls().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_by_hand_goes_through_the_provider_and_is_remembered_nowhere() {
+    let stand_in = StandIn::start(Postmark::default()).await;
+    let make = rules("postmark", &stand_in.url, "");
+    let mut command = rulerun();
+    command.current_dir(make.folder.path()).args(["preview", "news-1"]);
+    command.args(["--send-to", "me@shop.example"]);
+    command.env("MAIL_URL", &stand_in.url).env("MAIL_TOKEN", postmark::TOKEN);
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("to me@shop.example through mail"), "{said}");
+    let sent = stand_in.vendor.lock().unwrap().sent.clone();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].1["Subject"], "[Test] Grüße");
+    assert_eq!(sent[0].1["To"], "me@shop.example");
+}
+
+#[test]
+fn a_rehearsal_sends_through_the_provider_as_through_any_mail_service() {
+    let make = rules("resend", "https://resend.example.com", "").file(
+        "rules/t.test.kdl",
+        r#"
+test "what is owed arrives" {
+    post "t/owed" {
+        email "sarah@shop.example"
+    }
+    expect reply=200
+    expect email="owed-1"
+}
+test "it is tried again while the provider is away" {
+    service "mail" answers=503
+    post "t/owed" {
+        email "sarah@shop.example"
+    }
+    expect reply=200
+    expect retry="owed-1"
+    service "mail" answers=200
+    expect email="owed-1"
+}
+"#,
+    );
+    let output = rulerun().current_dir(make.folder.path()).arg("test").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_email_that_was_made_for_another_kind_of_service_waits() {
+    let stand_in = StandIn::start(Resend::default()).await;
+    let (server, clock) = turned(rules("resend", &stand_in.url, "")).await;
+    stand_in.instead("POST /emails", resend::error(429, "rate_limit_exceeded", "Slow."));
+    start(&server, "owed", "sarah@shop.example").await;
+    job(&server, "pending", 1).await;
+    let path = server.folder.path().join("rules/one.kdl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("type=\"resend\"", "type=\"postmark\"")).unwrap();
+    assert_eq!(server.post("/api/v1/reload", &json!({})).await.status, 200);
+    server.advance(&clock, Duration::from_mins(1)).await;
+    let waiting = job(&server, "pending", 2).await;
+    let why = waiting["last_error"].as_str().unwrap();
+    assert!(why.contains("made for a service of type resend"), "{why}");
+    assert!(stand_in.vendor.lock().unwrap().sent.is_empty());
 }

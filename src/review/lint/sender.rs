@@ -3,9 +3,7 @@
 use crate::base::Diagnostic;
 use crate::language::codes;
 use crate::mail;
-use crate::model::rules::{
-    MailKind, RuleSet, Sender, SequenceAction, SequenceStep, Service,
-};
+use crate::model::rules::{MailKind, RuleSet, Sender, SequenceAction, SequenceStep, Service};
 use crate::review::hosts;
 
 /// How addresses begin that nobody reads.

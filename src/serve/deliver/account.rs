@@ -10,7 +10,7 @@ use hyper::header::HeaderValue;
 use serde_json::Value;
 
 use super::http::{HttpClient, Outgoing};
-use super::reply::Reply;
+use super::reply::{Reply, kept};
 use crate::base::{Secret, Timestamp};
 use crate::model::queue::Email;
 use crate::model::rules::ServiceType;
@@ -18,7 +18,7 @@ use crate::model::{AttemptError, Tried};
 
 /// Of a reply this much is read.
 const READ_LIMIT: usize = 64 * 1024;
-/// Longest sentence of a provider that is repeated, in characters.
+/// Longest sentence of a provider that is repeated, in bytes.
 const SAID: usize = 300;
 
 /// An account at a mail provider.
@@ -98,7 +98,7 @@ pub(super) fn failed(reply: &Reply, now: Timestamp, error: AttemptError, message
 /// What a provider says in one of its fields: on one line, not too long.
 pub(super) fn said(json: &Value, field: &str) -> String {
     let text = json[field].as_str().unwrap_or("no reason given");
-    text.escape_debug().take(SAID).collect()
+    kept(text.as_bytes(), SAID)
 }
 
 /// A header that holds a whole number.

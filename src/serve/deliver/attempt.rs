@@ -83,9 +83,8 @@ impl Deliver {
         let retries = Retries {
             waits: service.map_or(&[][..], |service| &service.retry),
             jitter: self.app.options.jitter,
-            resend_unknown: service.is_some_and(|service| {
-                service.rule.resend_unknown || may_repeat(service, &tried)
-            }),
+            resend_unknown: service
+                .is_some_and(|service| service.rule.resend_unknown || may_repeat(service, &tried)),
         };
         let (transition, writes) = engine::outcome(&job, &tried, retries, self.app.millis());
         let attempt = Attempt {

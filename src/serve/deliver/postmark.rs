@@ -25,11 +25,11 @@ impl Account<'_> {
             return tried;
         }
         let headers = [("x-postmark-server-token", self.token.expose())];
-        let (reply, json) =
-            match self.call(Method::POST, "/email", &headers, &email.message).await {
-                Ok(answered) => answered,
-                Err(tried) => return unanswered(tried),
-            };
+        let (reply, json) = match self.call(Method::POST, "/email", &headers, &email.message).await
+        {
+            Ok(answered) => answered,
+            Err(tried) => return unanswered(tried),
+        };
         if reply.status.is_success() && json["ErrorCode"].as_u64().unwrap_or(0) == 0 {
             let id = json["MessageID"].as_str().unwrap_or("(no id)");
             return Tried {
@@ -124,10 +124,9 @@ fn refused(reply: &Reply, json: &Value, now: Timestamp) -> Tried {
             (E::Login, format!("the account at Postmark may not send now ({what})"))
         }
         // 12xx: the stream does not exist, is archived, or is for incoming mail.
-        (_, 1_200..1_300) => (
-            E::Login,
-            format!("Postmark cannot use the message stream ({what}); mend `stream`"),
-        ),
+        (_, 1_200..1_300) => {
+            (E::Login, format!("Postmark cannot use the message stream ({what}); mend `stream`"))
+        }
         (404 | 405, _) => (
             E::Login,
             format!("there is no Postmark at this address ({what}); take the service's `url` away"),

@@ -21,11 +21,11 @@ impl Account<'_> {
     pub(super) async fn resend(&self, job: &str, email: &Email) -> Tried {
         let bearer = format!("Bearer {}", self.token.expose());
         let headers = [("authorization", bearer.as_str()), ("idempotency-key", job)];
-        let (reply, json) =
-            match self.call(Method::POST, "/emails", &headers, &email.message).await {
-                Ok(answered) => answered,
-                Err(tried) => return unanswered(tried),
-            };
+        let (reply, json) = match self.call(Method::POST, "/emails", &headers, &email.message).await
+        {
+            Ok(answered) => answered,
+            Err(tried) => return unanswered(tried),
+        };
         if reply.status.is_success() {
             let id = json["id"].as_str().unwrap_or("(no id)");
             return Tried {
