@@ -144,7 +144,7 @@ fn complete(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) {
             _ => "RESEND_API_KEY",
         };
         lacks(
-            "this mail service has no token",
+            "this mail service has no key to its account",
             "`token` is missing",
             format!("write token (env)\"{name}\" in its block"),
         );

@@ -42,7 +42,7 @@ pub fn leaving(outside: &Outside<'_>) -> Vec<Diagnostic> {
     if outside.server.starts_with("http://") {
         found.push(told(
             Severity::Error,
-            "e-mail and the provider's token would leave this machine unencrypted",
+            "e-mail and the key to the provider's account would leave this machine unencrypted",
             "begin the service's `url` with https://, or take `url` away",
         ));
     }

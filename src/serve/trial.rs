@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::base::{Clock as _, Delay, Secret};
+use crate::base::{Clock as _, Delay};
 use crate::model::queue::Email;
-use crate::model::rules::{Service, ServiceType};
+use crate::model::rules::Service;
 use crate::model::{FromText, Lookup, Setting, Tried};
 use crate::serve::clock::{SystemClock, new_id};
 use crate::serve::deliver::account::Account;
@@ -35,51 +35,30 @@ pub fn send(
     let url = set(service, "url", &service.url, lookup)?;
     let timeout = service.timeout.resolve(lookup).map_err(|fault| fault.message)?;
     let timeout = timeout.map_or(TIMEOUT, Delay::to_duration);
-    let through = Through::new(service, lookup, roots, url)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|fault| format!("cannot start: {fault}"))?;
-    Ok(runtime.block_on(through.send(email, timeout)))
-}
-
-/// The way to a mail service.
-enum Through {
-    Server(Smtp),
-    Provider { client: HttpClient, kind: ServiceType, url: String, token: Secret, private: bool },
-}
-
-impl Through {
-    fn new(
-        service: &Service,
-        lookup: &dyn Lookup,
-        roots: Option<&Path>,
-        url: String,
-    ) -> Result<Self, String> {
-        let private = service.allow_private;
-        if !service.kind.is_mail_provider() {
-            let smtp = Smtp::from_url(&url, roots).map_err(|fault| fault.to_string())?;
-            return Ok(Self::Server(smtp.allow_private(private)));
-        }
+    if service.kind.is_mail_provider() {
         let token = set(service, "token", &service.token, lookup)?;
         let read = |path: &Path| {
             std::fs::read(path).map_err(|why| format!("cannot read {}: {why}", path.display()))
         };
-        let client = HttpClient::new(roots.map(read).transpose()?)?;
-        let url = url.trim_end_matches('/').to_owned();
-        Ok(Self::Provider { client, kind: service.kind, url, token, private })
+        let now = SystemClock.now();
+        let account = Account {
+            client: &HttpClient::new(roots.map(read).transpose()?)?,
+            url: url.trim_end_matches('/'),
+            token: &token,
+            allow_private: service.allow_private,
+            timeout,
+            now,
+        };
+        let id = new_id(now).to_string();
+        return Ok(runtime.block_on(account.send(service.kind, &id, email, false)));
     }
-
-    async fn send(&self, email: &Email, timeout: Duration) -> Tried {
-        match self {
-            Self::Server(smtp) => smtp.send(email, timeout).await,
-            Self::Provider { client, kind, url, token, private } => {
-                let now = SystemClock.now();
-                let account = Account { client, url, token, allow_private: *private, timeout, now };
-                account.send(*kind, &new_id(now).to_string(), email, false).await
-            }
-        }
-    }
+    let smtp = Smtp::from_url(&url, roots).map_err(|fault| fault.to_string())?;
+    let smtp = smtp.allow_private(service.allow_private);
+    Ok(runtime.block_on(smtp.send(email, timeout)))
 }
 
 /// A setting that a mail service cannot do without.

@@ -51,8 +51,8 @@ fn broadcast(rules: &RuleSet, service: &Service) -> Option<Diagnostic> {
         .label("it sends through the stream `broadcast`")
         .also(step.span, "this is marketing")
         .help(
-            "who clicks Postmark's link is not stopped here, and the sequence goes on into the \
-             void; ask Postmark's support to let you manage unsubscribes yourself",
+            "who clicks Postmark's link stays in the sequence here, and Postmark drops what \
+             follows; ask Postmark's support to let you manage unsubscribes yourself",
         ),
     )
 }

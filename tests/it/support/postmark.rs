@@ -2,6 +2,7 @@
 //! API and of its own client library, with its required fields, its streams and its list of
 //! inactive recipients. As with Postmark, the same message twice is sent twice, and a message
 //! is found a moment after it was taken.
+#![allow(clippy::disallowed_methods, reason = "it lives in real time")]
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,7 @@
 //! A stand-in for Resend: `POST /emails` and `GET /emails/:id` in the shapes of its API and of
 //! its own client library, with its required fields, its idempotency keys of 24 hours and its
 //! limit of requests.
+#![allow(clippy::disallowed_methods, reason = "it lives in real time")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -61,7 +62,7 @@ impl Vendor for Resend {
         let Some(remaining) = self.take() else {
             let why = "Too many requests. You can only make so many requests per second.";
             return self
-                .with_limit(error(429, "rate_limit_exceeded", why).header("retry-after", 1), 0);
+                .with_limit(error(429, "rate_limit_exceeded", why).header("retry-after", "1"), 0);
         };
         let said = match asked.call.as_str() {
             "POST /emails" => self.send(asked),
@@ -88,9 +89,9 @@ impl Resend {
     }
 
     fn with_limit(&self, said: Said, remaining: usize) -> Said {
-        said.header("ratelimit-limit", self.limit)
-            .header("ratelimit-remaining", remaining)
-            .header("ratelimit-reset", 1)
+        said.header("ratelimit-limit", self.limit.to_string())
+            .header("ratelimit-remaining", remaining.to_string())
+            .header("ratelimit-reset", "1")
     }
 
     fn get(&self, id: &str) -> Said {
