@@ -430,6 +430,8 @@ async fn an_email_that_was_made_for_another_kind_of_service_waits() {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("type=\"resend\"", "type=\"postmark\"")).unwrap();
     server.server.reload();
+    let live = || async { server.app().live.load().revision == 2 };
+    eventually("the new rules count", live).await;
     server.advance(&clock, Duration::from_mins(1)).await;
     let waiting = job(&server, "pending", 2).await;
     let why = waiting["last_error"].as_str().unwrap();
