@@ -17,7 +17,8 @@ pub struct Retries<'a> {
     pub waits: &'a [Delay],
     /// Whether waits vary by ±10 %, so that jobs that failed together come back apart.
     pub jitter: bool,
-    /// Whether an e-mail of unknown fate is sent again instead of held.
+    /// Whether an e-mail of unknown fate is tried again instead of held: because the rules say
+    /// so, or because the service can be asked about it.
     pub resend_unknown: bool,
 }
 
@@ -43,6 +44,10 @@ pub fn outcome(
             | AttemptError::Timeout,
             Task::Email(_),
         ) => wait(job, tried, retries, now, None),
+        // A mail provider that is overrun says nothing about this e-mail.
+        (AttemptError::Status, Task::Email(_)) if tried.status == Some(429) => {
+            wait(job, tried, retries, now, None)
+        }
         (AttemptError::Unknown, _) if retries.resend_unknown => {
             again(job, tried, retries, now, &message)
         }
@@ -98,6 +103,9 @@ fn is_passing(status: Option<u16>, task: &Task) -> bool {
 fn again(job: &Job, tried: &Tried, retries: Retries<'_>, now: i64, message: &str) -> Transition {
     match retries.waits.get(job.retries as usize) {
         Some(delay) => wait(job, tried, retries, now, Some(*delay)),
+        None if tried.error == Some(AttemptError::Unknown) => {
+            Transition::Failed(format!("unknown: {message}"))
+        }
         None => Transition::Failed(format!("retries used up: {message}")),
     }
 }

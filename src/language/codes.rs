@@ -220,6 +220,8 @@ codes! {
     CROWDED_SEQUENCE = "crowded-sequence";
     /// Marketing and transactional e-mail through the same one of several mail services.
     MIXED_MAIL = "mixed-mail";
+    /// Something that a mail provider does in its own way.
+    MAIL_PROVIDER = "mail-provider";
     /// What must be right before real e-mail leaves this machine.
     REAL_MAIL = "real-mail";
 }

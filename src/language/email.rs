@@ -12,7 +12,7 @@ use super::tree::{Node, Value};
 use super::{codes, mends};
 use crate::base::diagnostic::did_you_mean;
 use crate::base::{Diagnostic, Span};
-use crate::model::rules::{EmailText, SequenceAction, ServiceType};
+use crate::model::rules::{EmailText, SequenceAction};
 use crate::template::{Format, Template};
 
 /// Decodes an `email` of a sequence.
@@ -37,7 +37,7 @@ fn via(reading: &mut Reading<'_>, node: &Node) -> Option<String> {
     if let Some(value) = node.prop("via") {
         let name = reading.resolve(Thing::Service, value)?;
         let service = reading.services.get(name)?;
-        if service.kind != ServiceType::Smtp {
+        if !service.kind.is_mail() {
             let span = service.span;
             reading.push(
                 Diagnostic::error(
@@ -46,7 +46,7 @@ fn via(reading: &mut Reading<'_>, node: &Node) -> Option<String> {
                     value.span,
                 )
                 .also(span, "declared here")
-                .help("name a service of type \"smtp\""),
+                .help("name a service of type \"smtp\", \"resend\" or \"postmark\""),
             );
             return None;
         }
@@ -55,7 +55,7 @@ fn via(reading: &mut Reading<'_>, node: &Node) -> Option<String> {
     let mail: Vec<String> = reading
         .services
         .values()
-        .filter(|service| service.kind == ServiceType::Smtp)
+        .filter(|service| service.kind.is_mail())
         .map(|service| service.name.clone())
         .collect();
     if mail.len() > 1 {

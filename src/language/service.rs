@@ -18,6 +18,7 @@ pub(super) fn service(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Serv
     let name = node.title()?;
     let kind = kind(reading, node, name)?;
     fits(reading, node, kind);
+    complete(reading, node, kind);
     no_deadline(reading, node);
     let headers = node
         .all("header")
@@ -38,6 +39,7 @@ pub(super) fn service(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Serv
         url: reading.child_setting(node, "url", false).unwrap_or_else(|| usual_url(kind)),
         token: reading.child_setting::<Secret>(node, "token", true).unwrap_or_else(Setting::none),
         database: reading.child_setting(node, "database", false).unwrap_or_else(Setting::none),
+        stream: node.child_text("stream").map(str::to_owned),
         headers,
         sign: sign(reading, node, kind),
         retry: reading.child_setting(node, "retry", false).unwrap_or_else(|| usual_retry(kind)),
@@ -45,11 +47,7 @@ pub(super) fn service(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Serv
             .child_setting(node, "timeout", false)
             .unwrap_or_else(|| Setting::given(TIMEOUT)),
         rate: node.child_text("rate").and_then(|text| Rate::from_text(text).ok()),
-        in_flight: whole("in-flight").unwrap_or(if kind == ServiceType::Notion {
-            1
-        } else {
-            IN_FLIGHT
-        }),
+        in_flight: whole("in-flight").unwrap_or(usual_in_flight(kind)),
         messages_per_connection: whole("messages-per-connection")
             .and_then(|number| u32::try_from(number).ok())
             .unwrap_or(MESSAGES_PER_CONNECTION),
@@ -92,18 +90,6 @@ fn kind(reading: &mut Reading<'_>, node: &Node, name: &str) -> Option<ServiceTyp
     match word {
         // Either the type is wrong, which is told, or it stands in brackets before the word.
         _ if given.is_some() || node.annotation.is_some() => None,
-        "resend" | "postmark" => {
-            reading.push(
-                Diagnostic::error(
-                    codes::COMES_LATER,
-                    format!("`{word}` comes later: this version does not have it yet"),
-                    node.title_span(),
-                )
-                .label("not built yet")
-                .help("use its SMTP access with type=\"smtp\" until then"),
-            );
-            None
-        }
         _ => {
             reading.push(
                 Diagnostic::error(
@@ -112,7 +98,9 @@ fn kind(reading: &mut Reading<'_>, node: &Node, name: &str) -> Option<ServiceTyp
                     node.title_span(),
                 )
                 .label("`type=` is missing")
-                .help("add type=\"n8n\", \"http\", \"notion\" or \"smtp\""),
+                .help(
+                    "add type=\"n8n\", \"http\", \"notion\", \"smtp\", \"resend\" or \"postmark\"",
+                ),
             );
             None
         }
@@ -123,10 +111,16 @@ fn kind(reading: &mut Reading<'_>, node: &Node, name: &str) -> Option<ServiceTyp
 fn fits(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) {
     let foreign: &[&str] = match kind {
         ServiceType::N8n | ServiceType::Http => {
-            &["database", "on-unknown", "messages-per-connection", "dkim"]
+            &["database", "on-unknown", "stream", "messages-per-connection", "dkim"]
         }
-        ServiceType::Notion => &["sign", "header", "on-unknown", "messages-per-connection", "dkim"],
-        ServiceType::Smtp => &["sign", "header", "database", "token"],
+        ServiceType::Notion => {
+            &["sign", "header", "on-unknown", "stream", "messages-per-connection", "dkim"]
+        }
+        ServiceType::Smtp => &["sign", "header", "database", "token", "stream"],
+        ServiceType::Resend => {
+            &["sign", "header", "database", "stream", "messages-per-connection", "dkim"]
+        }
+        ServiceType::Postmark => &["sign", "header", "database", "messages-per-connection", "dkim"],
     };
     for child in node.nodes().iter().filter(|child| foreign.contains(&child.name.as_str())) {
         reading.push(
@@ -138,11 +132,31 @@ fn fits(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) {
             .help("take it away, or change `type=`"),
         );
     }
-    if kind == ServiceType::Http && node.child("url").is_none() {
+}
+
+/// What a service of this type cannot do without.
+fn complete(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) {
+    let mut lacks = |what: &str, label: &str, help: String| {
         reading.push(
-            Diagnostic::error(codes::MISSING, "this service has no address", node.title_span())
-                .label("`url` is missing")
-                .help("write url \"https://…\" in its block"),
+            Diagnostic::error(codes::MISSING, what, node.title_span()).label(label).help(help),
+        );
+    };
+    if kind == ServiceType::Http && node.child("url").is_none() {
+        lacks(
+            "this service has no address",
+            "`url` is missing",
+            String::from("write url \"https://…\" in its block"),
+        );
+    }
+    if kind.is_mail_provider() && node.child("token").is_none() {
+        let name = match kind {
+            ServiceType::Postmark => "POSTMARK_SERVER_TOKEN",
+            _ => "RESEND_API_KEY",
+        };
+        lacks(
+            "this mail service has no key to its account",
+            "`token` is missing",
+            format!("write token (env)\"{name}\" in its block"),
         );
     }
 }
@@ -185,14 +199,28 @@ fn usual_url(kind: ServiceType) -> Setting<String> {
     match kind {
         ServiceType::N8n => Setting::given(String::from("http://localhost:5678")),
         ServiceType::Notion => Setting::given(String::from("https://api.notion.com")),
+        ServiceType::Resend => Setting::given(String::from("https://api.resend.com")),
+        ServiceType::Postmark => Setting::given(String::from("https://api.postmarkapp.com")),
         ServiceType::Http | ServiceType::Smtp => Setting::none(),
+    }
+}
+
+/// Resend counts requests (5 a second and team, when nothing else is agreed), so few at once
+/// are as fast and are refused less often.
+fn usual_in_flight(kind: ServiceType) -> usize {
+    match kind {
+        ServiceType::Notion => 1,
+        ServiceType::Resend => 4,
+        _ => IN_FLIGHT,
     }
 }
 
 fn usual_retry(kind: ServiceType) -> Setting<Vec<Delay>> {
     let seconds: &[u64] = match kind {
         ServiceType::N8n | ServiceType::Http => &[5, 30, 300],
-        ServiceType::Smtp => &[60, 300, 900, 3_600, 14_400],
+        ServiceType::Smtp | ServiceType::Resend | ServiceType::Postmark => {
+            &[60, 300, 900, 3_600, 14_400]
+        }
         ServiceType::Notion => &[5, 30, 300, 3_600],
     };
     Setting::given(

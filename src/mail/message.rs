@@ -20,9 +20,9 @@ const LINK_BYTES: usize = 900;
 const CODED_BYTES: usize = 42;
 
 const MESSAGE_ID: HeaderName = HeaderName::new_from_ascii_str("Message-ID");
-const LIST_ID: HeaderName = HeaderName::new_from_ascii_str("List-Id");
-const LIST_UNSUBSCRIBE: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe");
-const LIST_UNSUBSCRIBE_POST: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe-Post");
+const LIST_ID: &str = "List-Id";
+const LIST_UNSUBSCRIBE: &str = "List-Unsubscribe";
+const LIST_UNSUBSCRIBE_POST: &str = "List-Unsubscribe-Post";
 
 /// A text as one line: every run of blanks, line breaks and control characters becomes
 /// one space, so that nothing can begin a header of its own.
@@ -35,6 +35,55 @@ pub(super) fn one_line(text: &str) -> String {
     .join(" ")
 }
 
+/// Who a message is from and for, and the headers of marketing e-mail.
+pub(super) struct Envelope {
+    pub(super) from: Mailbox,
+    pub(super) to: Address,
+    pub(super) reply_to: Option<Address>,
+    /// Headers with their values, each on one line.
+    pub(super) list: Vec<(&'static str, String)>,
+}
+
+/// The envelope that a request asks for.
+pub(super) fn envelope(request: &MailRequest<'_>) -> Result<Envelope, MailError> {
+    let sender = request.sender;
+    let (from, reply_to) = senders(sender)?;
+    let to = address(request.to).ok_or_else(|| MailError::Recipient(request.to.to_owned()))?;
+    let name = sender.name.as_deref().map(one_line).filter(|name| !name.is_empty());
+    let mut list = Vec::new();
+    if request.kind == MailKind::Marketing {
+        list.push((LIST_ID, format!("<{}.{}>", label(request.sequence), from.domain())));
+        if let Some(url) = &request.unsubscribe_url {
+            let url = link(url).ok_or(MailError::Unsubscribe)?;
+            list.push((LIST_UNSUBSCRIBE, format!("<{url}>")));
+            list.push((LIST_UNSUBSCRIBE_POST, "List-Unsubscribe=One-Click".to_owned()));
+        }
+    }
+    Ok(Envelope { from: Mailbox::new(name, from), to, reply_to, list })
+}
+
+/// The e-mail as it is stored, with these bytes for the wire.
+pub(super) fn email(
+    request: &MailRequest<'_>,
+    envelope: &Envelope,
+    subject: String,
+    text: String,
+    message: Vec<u8>,
+) -> Email {
+    Email {
+        sequence: request.sequence.to_owned(),
+        name: request.name.to_owned(),
+        variant: None,
+        from: envelope.from.email.to_string(),
+        to: envelope.to.to_string(),
+        subject,
+        text,
+        marketing: request.kind == MailKind::Marketing,
+        message,
+        handed: None,
+    }
+}
+
 /// The finished e-mail.
 pub(super) fn compose(
     request: &MailRequest<'_>,
@@ -42,18 +91,16 @@ pub(super) fn compose(
     text: String,
     html: String,
 ) -> Result<Email, MailError> {
-    let sender = request.sender;
-    let (from, reply_to) = senders(sender)?;
-    let to = address(request.to).ok_or_else(|| MailError::Recipient(request.to.to_owned()))?;
-    let name = sender.name.as_deref().map(one_line).filter(|name| !name.is_empty());
-    let message_id = format!("<{}@{}>", label(&request.message_id), from.domain());
+    let envelope = envelope(request)?;
+    let domain = envelope.from.email.domain();
+    let message_id = format!("<{}@{domain}>", label(&request.message_id));
 
     let mut builder = Message::builder()
-        .from(Mailbox::new(name, from.clone()))
-        .to(Mailbox::new(None, to.clone()))
+        .from(envelope.from.clone())
+        .to(Mailbox::new(None, envelope.to.clone()))
         .date(date(request.at))
         .raw_header(line(MESSAGE_ID, message_id));
-    if let Some(reply_to) = reply_to {
+    if let Some(reply_to) = envelope.reply_to.clone() {
         builder = builder.reply_to(Mailbox::new(None, reply_to));
     }
     builder = match coded(&subject) {
@@ -64,32 +111,14 @@ pub(super) fn compose(
         }
         None => builder.subject(subject.clone()),
     };
-    let marketing = request.kind == MailKind::Marketing;
-    if marketing {
-        let list = format!("<{}.{}>", label(request.sequence), from.domain());
-        builder = builder.raw_header(line(LIST_ID, list));
-        if let Some(url) = &request.unsubscribe_url {
-            let url = link(url).ok_or(MailError::Unsubscribe)?;
-            builder = builder
-                .raw_header(line(LIST_UNSUBSCRIBE, format!("<{url}>")))
-                .raw_header(line(LIST_UNSUBSCRIBE_POST, "List-Unsubscribe=One-Click".to_owned()));
-        }
+    for (name, value) in &envelope.list {
+        builder = builder.raw_header(line(HeaderName::new_from_ascii_str(name), value.clone()));
     }
     let message = builder
         .multipart(parts(&request.message_id, text.clone(), html)?)
         .map_err(|fault| MailError::Compose(fault.to_string()))?
         .formatted();
-    Ok(Email {
-        sequence: request.sequence.to_owned(),
-        name: request.name.to_owned(),
-        variant: None,
-        from: from.to_string(),
-        to: to.to_string(),
-        subject,
-        text,
-        marketing,
-        message,
-    })
+    Ok(email(request, &envelope, subject, text, message))
 }
 
 /// The address that e-mails are from, and the one for answers if there is one.

@@ -4,17 +4,19 @@
 //!
 //! `markdown` decides what of a text may reach a mailbox, `text` and `layout` draw it
 //! twice, `message` puts the envelope, the headers and the two parts together, `dkim` signs
-//! what leaves.
+//! what leaves, `provider` packs it for services that take JSON.
 
 mod contents;
 mod dkim;
 mod layout;
 mod markdown;
 mod message;
+mod provider;
 mod text;
 
 pub use contents::{Contents, Target, contents};
 pub use dkim::{Dkim, DkimError, EXAMPLE_KEY};
+pub use provider::{JOB_LABEL, Packing, is_resend_tag, pack_as, packed_for};
 
 use pulldown_cmark::Event;
 
@@ -141,16 +143,16 @@ fn parts(request: &MailRequest<'_>) -> (Vec<Event<'static>>, Vec<Event<'static>>
     (markdown::events(&request.markdown), footer)
 }
 
-/// The same message without its HTML, which takes most of the work: for rehearsals of very
+/// Draws the e-mail without its HTML, which takes most of the work: for rehearsals of very
 /// many calls, where nobody looks at it.
 ///
 /// # Errors
-/// As [`render`].
-pub fn render_plain(request: &MailRequest<'_>) -> Result<Email, MailError> {
+/// As [`draw`].
+pub fn draw_plain(request: &MailRequest<'_>) -> Result<Drawn, MailError> {
     let subject = subject(&request.subject)?;
     let (body, footer) = parts(request);
     let text = text::plain(body.into_iter().chain(footer));
-    pack(request, Drawn { subject, text, html: String::new() })
+    Ok(Drawn { subject, text, html: String::new() })
 }
 
 /// Makes the message.

@@ -39,6 +39,13 @@ pub fn leaving(outside: &Outside<'_>) -> Vec<Diagnostic> {
             "set `public-url` (PUBLIC_URL) to the https address under which people reach this server",
         ));
     }
+    if outside.server.starts_with("http://") {
+        found.push(told(
+            Severity::Error,
+            "e-mail and the key to the provider's account would leave this machine unencrypted",
+            "begin the service's `url` with https://, or take `url` away",
+        ));
+    }
     if outside.server.contains("tls=none") {
         found.push(told(
             Severity::Warning,

@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use crate::base::{Id, Timestamp, time};
 use crate::engine::{self, Due, StepDecision, World};
-use crate::mail::{self, MailRequest};
+use crate::mail::{self, MailRequest, Packing};
 use crate::model::Context;
 use crate::model::queue::Places;
 use crate::model::queue::{Email, Enrolment, EnrolmentState};
-use crate::model::rules::{MailKind, RuleSet, Sender, Sequence, SequenceStep};
+use crate::model::rules::{MailKind, RuleSet, Sender, Sequence, SequenceAction, SequenceStep};
 use crate::model::scope::example_of_fields;
 
 /// Where unsubscribe links of previews lead: a token that was made for nobody.
@@ -58,6 +58,8 @@ pub struct Letter {
     pub html: String,
     /// The message, with its subject and plain text.
     pub email: Email,
+    /// The same as its mail provider takes it; none where a mail server takes the message.
+    pub wire: Option<Email>,
 }
 
 impl Scene<'_> {
@@ -160,8 +162,17 @@ impl Scene<'_> {
         };
         let drawn = mail::draw(&request).map_err(|why| why.to_string())?;
         let html = drawn.html.clone();
+        let service = match &step.action {
+            SequenceAction::Email { via: Some(via), .. } => self.rules.services.get(via),
+            _ => None,
+        };
+        let packing = service.map_or(Packing::Message, |service| Packing::of(service));
+        let wire = (packing != Packing::Message)
+            .then(|| mail::pack_as(&request, drawn.clone(), packing))
+            .transpose()
+            .map_err(|why| why.to_string())?;
         let email = mail::pack(&request, drawn).map_err(|why| why.to_string())?;
-        Ok(Letter { headers: headers(&email, request.sender), html, email })
+        Ok(Letter { headers: headers(&email, request.sender), html, email, wire })
     }
 }
 

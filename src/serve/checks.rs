@@ -2,7 +2,7 @@
 //! is harmless on a laptop may not leave for the world.
 
 use crate::base::Diagnostic;
-use crate::model::rules::{RuleSet, Service, ServiceType};
+use crate::model::rules::{RuleSet, Service};
 use crate::model::{Lookup, Setting};
 use crate::review::{self, Outside};
 use crate::serve::settings::{Live, LiveService};
@@ -48,7 +48,7 @@ pub fn unsafe_to_serve(live: &Live, fast: bool) -> Option<String> {
 #[must_use]
 pub fn real_mail(live: &Live) -> Vec<Diagnostic> {
     let services = live.services.values().filter(|service| service.enabled);
-    let services = services.filter_map(|service| Some((&*service.rule, service.url.as_deref()?)));
+    let services = services.filter_map(|service| Some((&*service.rule, service.mail_url()?)));
     leaving_through(&live.rules, services, &live.public_url)
 }
 
@@ -61,6 +61,10 @@ pub fn real_mail_of(rules: &RuleSet, lookup: &dyn Lookup) -> Vec<Diagnostic> {
         .services
         .values()
         .filter(|service| !matches!(service.enabled.resolve(lookup), Ok(Some(false))))
+        .filter(|service| {
+            let token = || service.token.resolve(lookup).ok().flatten();
+            !service.kind.is_mail_provider() || token().is_some()
+        })
         .filter_map(|service| Some((&**service, set(&service.url)?)))
         .collect();
     let services = urls.iter().map(|(service, url)| (*service, url.as_str()));
@@ -73,8 +77,7 @@ fn leaving_through<'a>(
     mut services: impl Iterator<Item = (&'a Service, &'a str)>,
     public_url: &str,
 ) -> Vec<Diagnostic> {
-    let leaves =
-        |(service, url): &(&Service, &str)| service.kind == ServiceType::Smtp && !is_loopback(url);
+    let leaves = |(service, url): &(&Service, &str)| service.kind.is_mail() && !is_loopback(url);
     services.find(leaves).map_or_else(Vec::new, |(service, server)| {
         review::leaving(&Outside { rules, service: service.span, server, public_url })
     })

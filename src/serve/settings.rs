@@ -72,6 +72,16 @@ pub struct LiveService {
     pub timeout: Duration,
 }
 
+impl LiveService {
+    /// Where its e-mail goes; none for what sends no e-mail, or lacks what that needs.
+    #[must_use]
+    pub fn mail_url(&self) -> Option<&str> {
+        let kind = self.rule.kind;
+        let set = kind.is_mail() && (self.token.is_some() || !kind.is_mail_provider());
+        self.url.as_deref().filter(|_| set)
+    }
+}
+
 /// An endpoint with its secrets.
 #[derive(Debug)]
 pub struct LiveEndpoint {
@@ -154,6 +164,7 @@ pub fn resolve(
 fn outlet(service: &LiveService) -> Outlet {
     let ready = match service.rule.kind {
         ServiceType::Notion => service.token.is_some() && service.database.is_some(),
+        kind if kind.is_mail() => service.mail_url().is_some(),
         _ => service.url.is_some(),
     };
     Outlet { base: service.url.as_deref().map(without_login), ready }

@@ -4,10 +4,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::base::Delay;
+use crate::base::{Clock as _, Delay};
 use crate::model::queue::Email;
 use crate::model::rules::Service;
-use crate::model::{Lookup, Tried};
+use crate::model::{FromText, Lookup, Setting, Tried};
+use crate::serve::clock::{SystemClock, new_id};
+use crate::serve::deliver::account::Account;
+use crate::serve::deliver::http::HttpClient;
 use crate::serve::deliver::smtp::Smtp;
 
 /// How long the mail server may take where the rules do not say it.
@@ -29,21 +32,50 @@ pub fn send(
     if service.enabled.resolve(lookup).map_err(|fault| fault.message)? == Some(false) {
         return Err(format!("the mail service `{name}` is switched off"));
     }
-    let Some(url) = service.url.resolve(lookup).map_err(|fault| fault.message)? else {
-        let names: Vec<&str> = service.url.env_names().collect();
-        return Err(if names.is_empty() {
-            format!("the mail service `{name}` has no `url`")
-        } else {
-            format!("the mail service `{name}` has no address: {} is not set", names.join(" or "))
-        });
-    };
+    let url = set(service, "url", &service.url, lookup)?;
     let timeout = service.timeout.resolve(lookup).map_err(|fault| fault.message)?;
     let timeout = timeout.map_or(TIMEOUT, Delay::to_duration);
-    let smtp = Smtp::from_url(&url, roots).map_err(|fault| fault.to_string())?;
-    let smtp = smtp.allow_private(service.allow_private);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|fault| format!("cannot start: {fault}"))?;
+    if service.kind.is_mail_provider() {
+        let token = set(service, "token", &service.token, lookup)?;
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|why| format!("cannot read {}: {why}", path.display()))
+        };
+        let now = SystemClock.now();
+        let account = Account {
+            client: &HttpClient::new(roots.map(read).transpose()?)?,
+            url: url.trim_end_matches('/'),
+            token: &token,
+            allow_private: service.allow_private,
+            timeout,
+            now,
+        };
+        let id = new_id(now).to_string();
+        return Ok(runtime.block_on(account.send(service.kind, &id, email, false)));
+    }
+    let smtp = Smtp::from_url(&url, roots).map_err(|fault| fault.to_string())?;
+    let smtp = smtp.allow_private(service.allow_private);
     Ok(runtime.block_on(smtp.send(email, timeout)))
+}
+
+/// A setting that a mail service cannot do without.
+fn set<T: FromText + Clone>(
+    service: &Service,
+    word: &str,
+    setting: &Setting<T>,
+    lookup: &dyn Lookup,
+) -> Result<T, String> {
+    let name = &service.name;
+    let what = if word == "url" { "address" } else { word };
+    setting.resolve(lookup).map_err(|fault| fault.message)?.ok_or_else(|| {
+        let names: Vec<&str> = setting.env_names().collect();
+        if names.is_empty() {
+            format!("the mail service `{name}` has no `{word}`")
+        } else {
+            format!("the mail service `{name}` has no {what}: {} is not set", names.join(" or "))
+        }
+    })
 }

@@ -13,7 +13,7 @@ const BEGIN: &str =
 const END: &str = "<!-- The words end here. -->\n";
 
 /// The places, in the order of the page.
-const PLACES: [Place; 18] = [
+const PLACES: [Place; 19] = [
     Place::File,
     Place::Webhooks,
     Place::Access,

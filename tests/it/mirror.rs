@@ -11,7 +11,7 @@ use rulerun::serve::deliver::http::HttpClient;
 use rulerun::serve::deliver::notion::Notion;
 use serde_json::{Value, json};
 
-const COLUMNS: &[(&str, &str)] = &[
+pub(crate) const COLUMNS: &[(&str, &str)] = &[
     ("Name", "title"),
     ("Email", "email"),
     ("First Name", "rich_text"),

@@ -204,6 +204,7 @@ async fn a_mail_server_at_a_private_address_is_refused_like_any_other_service() 
         text: "Hi\n".to_owned(),
         marketing: false,
         message: b"Subject: Hi\r\n\r\nHi\r\n".to_vec(),
+        handed: None,
     };
     for host in [
         "10.0.0.1",

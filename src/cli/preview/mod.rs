@@ -199,9 +199,10 @@ fn send(
     format: Format,
 ) -> Outcome {
     let Some(version) = versions.first() else { return Ok(Exit::Fine) };
-    let email: &Email = &version.letter.email;
+    let letter = &version.letter;
+    let email: &Email = letter.wire.as_ref().unwrap_or(&letter.email);
     let help = "a mail service is declared like this: service \"mail\" type=\"smtp\" { url \
-                (env)\"SMTP_URL\" }";
+                (env)\"SMTP_URL\" }, or type=\"resend\" or \"postmark\" with a token";
     let service = version.via.as_ref().and_then(|via| rules.services.get(via));
     let service = service.ok_or_else(|| {
         Failure::new("the rules declare no mail service, so nothing can be sent").help(help)

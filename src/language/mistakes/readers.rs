@@ -133,6 +133,14 @@ email "welcome-2" after="2d" subject="One more tip""#,
         right: APART,
     },
     Mistake {
+        code: codes::MAIL_PROVIDER,
+        why: "In its stream for e-mail to many, Postmark adds a link to unsubscribe that cannot \
+              be taken away. Who uses it is not stopped here, and others wonder which is right.",
+        around: File,
+        wrong: BROADCAST,
+        right: OUTBOUND,
+    },
+    Mistake {
         code: codes::REAL_MAIL,
         why: "As soon as e-mail leaves this machine, real people and their providers see it: \
               addresses, links and the sender must be real, and the way there safe.",
@@ -155,6 +163,36 @@ sequence "welcome" to="{{email}}" {
 }"#;
 
 const OWN: &str = r#"sender "The Shop <hello@example.com>"
+webhooks "shop" {
+    path "/shop"
+    endpoint "signup" {
+        payload { email email; }
+        start "welcome"
+    }
+}
+sequence "welcome" to="{{email}}" {
+    email "welcome-1" after="1d" subject="Welcome"
+}"#;
+
+const BROADCAST: &str = r#"service "postmark" {
+    token (env)"POSTMARK_SERVER_TOKEN" optional=#true
+    stream "broadcast"
+}
+webhooks "shop" {
+    path "/shop"
+    endpoint "signup" {
+        payload { email email; }
+        start "welcome"
+    }
+}
+sequence "welcome" to="{{email}}" {
+    email "welcome-1" after="1d" subject="Welcome"
+}"#;
+
+const OUTBOUND: &str = r#"service "postmark" {
+    token (env)"POSTMARK_SERVER_TOKEN" optional=#true
+    stream "newsletter"
+}
 webhooks "shop" {
     path "/shop"
     endpoint "signup" {

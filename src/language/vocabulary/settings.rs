@@ -129,7 +129,7 @@ pub(super) const WORDS: &[Word] = &[
     .args(&[arg("name", Type::Declares(Thing::Service))])
     .props(&[prop(
         "type",
-        Type::Choice(&["n8n", "http", "notion", "smtp"], &["resend", "postmark"]),
+        Type::Choice(&["n8n", "http", "notion", "smtp", "resend", "postmark"], &[]),
         "Its kind; may be left out when the name says it.",
     )])
     .block(Children::Words(Place::Service)),
@@ -159,6 +159,14 @@ pub(super) const WORDS: &[Word] = &[
         "database (env)\"NOTION_DATABASE_ID\"",
     )
     .args(&[set("id", Type::Text)])
+    .once(),
+    Word::new(
+        "stream",
+        SERVICE,
+        "The Postmark message stream that e-mail goes through; `outbound` when it is left out.",
+        "stream \"outbound\"",
+    )
+    .args(&[arg("id of the stream", Type::Name)])
     .once(),
     Word::new(
         "header",

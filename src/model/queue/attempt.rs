@@ -110,4 +110,7 @@ pub struct Tried {
     pub retry_after: Option<std::time::Duration>,
     /// The first 4 KiB of the reply, as text.
     pub reply: String,
+    /// Whether the request may have left when it failed without an answer, so that the
+    /// receiver may have acted on it.
+    pub unanswered: bool,
 }

@@ -98,8 +98,12 @@ pub struct Email {
     pub text: String,
     /// Whether it obeys unsubscribes.
     pub marketing: bool,
-    /// The whole message as it goes over the wire (RFC 5322).
+    /// The whole message as it goes over the wire: RFC 5322 for a mail server, the JSON body
+    /// for a mail provider.
     pub message: Vec<u8>,
+    /// Since when a mail provider may have it, in milliseconds: written down before it is
+    /// handed over, because the answer may be lost. None where nobody can be asked.
+    pub handed: Option<i64>,
 }
 
 /// One thing to do at one time.

@@ -20,11 +20,16 @@ pub enum ServiceType {
     Notion,
     /// An SMTP relay.
     Smtp,
+    /// The mail provider Resend, over its HTTP API.
+    Resend,
+    /// The mail provider Postmark, over its HTTP API.
+    Postmark,
 }
 
 impl ServiceType {
     /// Every type.
-    const ALL: [Self; 4] = [Self::N8n, Self::Http, Self::Notion, Self::Smtp];
+    const ALL: [Self; 6] =
+        [Self::N8n, Self::Http, Self::Notion, Self::Smtp, Self::Resend, Self::Postmark];
 
     /// The word that rule files use.
     #[must_use]
@@ -34,7 +39,22 @@ impl ServiceType {
             Self::Http => "http",
             Self::Notion => "notion",
             Self::Smtp => "smtp",
+            Self::Resend => "resend",
+            Self::Postmark => "postmark",
         }
+    }
+
+    /// Whether it sends e-mail.
+    #[must_use]
+    pub fn is_mail(self) -> bool {
+        self == Self::Smtp || self.is_mail_provider()
+    }
+
+    /// Whether it takes e-mail as JSON over HTTP and can be asked again after a lost answer
+    /// without sending twice.
+    #[must_use]
+    pub fn is_mail_provider(self) -> bool {
+        matches!(self, Self::Resend | Self::Postmark)
     }
 
     /// The type of that word, if there is one.
@@ -61,6 +81,8 @@ pub struct Service {
     pub token: Setting<Secret>,
     /// Notion's database.
     pub database: Setting<String>,
+    /// The message stream that Postmark sends through; none is its usual one.
+    pub stream: Option<String>,
     /// Extra headers of every request.
     pub headers: Vec<(String, Setting<Secret>)>,
     /// How requests are signed.

@@ -6,6 +6,7 @@ mod images;
 mod links;
 mod pace;
 mod placeholder;
+mod provider;
 mod sender;
 mod subject;
 
@@ -35,6 +36,7 @@ const LARGE: usize = 90_000;
 pub(super) fn lint(rules: &RuleSet) -> Vec<Diagnostic> {
     let mut found = sender::check(rules);
     found.extend(pace::check(rules));
+    found.extend(provider::check(rules));
     found.extend(placeholders(rules));
     let mut left = MOST_DRAFTS;
     for sequence in rules.sequences.values() {

@@ -3,9 +3,7 @@
 use crate::base::Diagnostic;
 use crate::language::codes;
 use crate::mail;
-use crate::model::rules::{
-    MailKind, RuleSet, Sender, SequenceAction, SequenceStep, Service, ServiceType,
-};
+use crate::model::rules::{MailKind, RuleSet, Sender, SequenceAction, SequenceStep, Service};
 use crate::review::hosts;
 
 /// How addresses begin that nobody reads.
@@ -81,7 +79,7 @@ fn mixed(rules: &RuleSet) -> Vec<Diagnostic> {
         .services
         .values()
         .map(AsRef::as_ref)
-        .filter(|service| service.kind == ServiceType::Smtp)
+        .filter(|service| service.kind.is_mail())
         .collect();
     if mail.len() < 2 {
         return Vec::new();

@@ -2,6 +2,7 @@
 //! attempt (switched off, stopped, suppressed, too late, gone) is looked at here, each time.
 
 use super::Deliver;
+use super::handover::{Handover, may_repeat};
 use super::send::captured;
 use crate::base::time::format_millis;
 use crate::engine::{self, Retries};
@@ -56,15 +57,34 @@ impl Deliver {
                 return None;
             }
         }
+        let mut leased = leased;
+        let asked = match self.handover(live, &mut leased, is_step).await {
+            Ok(Handover::Go { asked }) => asked,
+            Ok(Handover::Wait(transition)) => {
+                self.end(&leased.job, leased.lease, transition, None, Vec::new()).await;
+                return None;
+            }
+            Ok(Handover::Over) => return None,
+            Err(error) => {
+                self.give_back(&leased, &error).await;
+                return None;
+            }
+        };
+        Some(self.attempt(live, leased, asked).await)
+    }
+
+    /// One attempt and its written outcome. `asked` says that an earlier one may have arrived.
+    async fn attempt(&self, live: &Live, leased: Leased, asked: bool) -> Tried {
         let Leased { mut job, lease, .. } = leased;
         job.attempts += 1;
         let id = self.app.new_id();
-        let tried = self.send(live, &job).await;
+        let tried = self.send(live, &job, asked).await;
         let service = live.services.get(&job.lane);
         let retries = Retries {
             waits: service.map_or(&[][..], |service| &service.retry),
             jitter: self.app.options.jitter,
-            resend_unknown: service.is_some_and(|service| service.rule.resend_unknown),
+            resend_unknown: service
+                .is_some_and(|service| service.rule.resend_unknown || may_repeat(service, &tried)),
         };
         let (transition, mut writes) = engine::outcome(&job, &tried, retries, self.app.millis());
         writes.extend(self.judge_mail(&job, &tried));
@@ -83,7 +103,7 @@ impl Deliver {
         let outcome = tried.error.map_or("sent", crate::model::AttemptError::word);
         self.app.metrics.attempt(&job.lane, outcome);
         self.end(&job, lease, transition, Some(attempt), writes).await;
-        Some(tried)
+        tried
     }
 
     /// Why a job must not be tried now, if so.

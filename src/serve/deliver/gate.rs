@@ -196,7 +196,9 @@ impl Lane {
             Verdict::Silent => {}
         }
         let status = outcome.status.unwrap_or(0);
-        if let Some(wait) = outcome.retry_after.filter(|_| status == 429 || status >= 500) {
+        // One that has taken this and says that its limit is reached is not asked at once.
+        let heard = outcome.error.is_none() || status == 429 || status >= 500;
+        if let Some(wait) = outcome.retry_after.filter(|_| heard) {
             let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
             self.pause(now, now.saturating_add(wait), PauseReason::Asked);
         }

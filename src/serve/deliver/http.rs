@@ -129,7 +129,7 @@ impl HttpClient {
             Err(_) => {
                 let what = if status.is_some() { "the reply did not end" } else { "no answer" };
                 let limit = Duration::new(limit.as_secs(), limit.subsec_millis() * 1_000_000);
-                Failure::new(AttemptError::Timeout, format!("{what} within {limit:?}"))
+                Failure::later(AttemptError::Timeout, format!("{what} within {limit:?}"))
             }
         };
         Err(Tried {
@@ -137,6 +137,7 @@ impl HttpClient {
             status: status.map(|status| status.as_u16()),
             error: Some(failure.kind),
             message: Some(failure.message),
+            unanswered: failure.unanswered,
             ..Tried::default()
         })
     }
@@ -267,21 +268,28 @@ fn is_ours(name: &HeaderName) -> bool {
 struct Failure {
     kind: AttemptError,
     message: String,
+    /// Whether the request may have left.
+    unanswered: bool,
 }
 
 impl Failure {
     fn new(kind: AttemptError, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), unanswered: false }
+    }
+
+    /// A failure after the request may have left.
+    fn later(kind: AttemptError, message: impl Into<String>) -> Self {
+        Self { unanswered: true, ..Self::new(kind, message) }
     }
 
     /// Finds the cause in a chain of errors and says it for people.
     fn of(error: &(dyn Error + 'static)) -> Self {
-        let broken = |message: &str| Self::new(AttemptError::Connection, message);
+        let broken = |message: &str| Self::later(AttemptError::Connection, message);
         if let Some(dial) = cause::<DialError>(error) {
             return Self::new(dial.kind, &dial.message);
         }
         if rustls_cause(error).is_some() {
-            return Self::new(AttemptError::Tls, "the secure connection broke off");
+            return Self::later(AttemptError::Tls, "the secure connection broke off");
         }
         match cause::<hyper::Error>(error) {
             Some(http) if http.is_parse_too_large() => {

@@ -3,19 +3,23 @@
 //! The store is never polled; only the wall clock gets a glance each second, because it may
 //! be set, and because timers stand still while a machine sleeps.
 
+pub mod account;
 pub mod address;
 mod attempt;
 mod bucket;
 mod dial;
 pub mod gate;
 mod gates;
+mod handover;
 pub mod http;
 mod kept;
 pub mod notion;
 mod pause;
+mod postmark;
 mod quarantine;
 pub mod reply;
 mod reputation;
+mod resend;
 mod send;
 pub mod smtp;
 mod step;

@@ -57,6 +57,7 @@ impl Reply {
             message,
             retry_after,
             reply: self.excerpt(),
+            unanswered: false,
         }
     }
 
@@ -90,7 +91,7 @@ impl Reply {
 
 /// Bytes as text of at most `limit` bytes. Control characters are escaped: text from outside
 /// must not begin a new line in a log or steer a terminal.
-fn kept(bytes: &[u8], limit: usize) -> String {
+pub(super) fn kept(bytes: &[u8], limit: usize) -> String {
     // A character has at most four bytes: what is cut off here is cut off again below.
     let bytes = &bytes[..bytes.len().min(limit + 4)];
     let mut text = String::new();

@@ -4,19 +4,21 @@ use bytes::Bytes;
 use hyper::{HeaderMap, Method, StatusCode};
 
 use super::Deliver;
+use super::account::Account;
 use super::http::Outgoing;
 use super::reply::Reply;
 use super::wire::Network;
 use crate::base::Timestamp;
 use crate::engine;
+use crate::mail;
 use crate::model::queue::{AttemptError, Email, Job, Task, Tried};
 use crate::serve::app::object;
 use crate::serve::settings::{Live, LiveService};
 use crate::signature;
 
 impl Deliver {
-    /// Tries once.
-    pub(super) async fn send(&self, live: &Live, job: &Job) -> Tried {
+    /// Tries once. `asked` says that an earlier attempt at an e-mail may have arrived.
+    pub(super) async fn send(&self, live: &Live, job: &Job, asked: bool) -> Tried {
         let Some(service) = live.services.get(&job.lane) else {
             return ours(format!("the rules have no service {}", job.lane));
         };
@@ -25,7 +27,7 @@ impl Deliver {
         }
         match &job.task {
             Task::Event { path, body, .. } => self.event(service, job, path, body).await,
-            Task::Email(email) => self.email(service, email).await,
+            Task::Email(email) => self.email(service, job, email, asked).await,
             Task::Mirror { record, id } => self.mirror(service, record, id).await,
             Task::Step { .. } => ours(String::from("a step cannot be sent")),
         }
@@ -68,10 +70,33 @@ impl Deliver {
         self.transports.http.send(outgoing).await
     }
 
-    async fn email(&self, service: &LiveService, email: &Email) -> Tried {
-        let Some(url) = &service.url else {
+    async fn email(&self, service: &LiveService, job: &Job, email: &Email, asked: bool) -> Tried {
+        let Some(url) = service.mail_url() else {
             return ours(String::from("no mail service is set"));
         };
+        let kind = service.rule.kind;
+        let made_for = mail::packed_for(&email.message);
+        if made_for != kind {
+            return ours(format!(
+                "this e-mail was made for a service of type {}, and {} is of type {} now; change \
+                 `type=` back until it has left, or cancel it with `rulerun queue cancel {}`",
+                made_for.word(),
+                service.rule.name,
+                kind.word(),
+                job.id
+            ));
+        }
+        if let (true, Some(token)) = (kind.is_mail_provider(), &service.token) {
+            let account = Account {
+                client: &self.transports.http,
+                url,
+                token,
+                allow_private: service.rule.allow_private,
+                timeout: service.timeout,
+                now: self.app.now(),
+            };
+            return account.send(kind, &job.id.to_string(), email, asked).await;
+        }
         match self.transports.smtp(service, url) {
             Ok(smtp) => smtp.send(email, service.timeout).await,
             Err(why) => ours(why),
@@ -124,7 +149,7 @@ pub(super) fn captured(live: &Live, lane: &str, dev: bool) -> Option<&'static st
     match live.services.get(lane) {
         None => (lane == engine::OUTBOX).then_some("no mail service is declared"),
         Some(service) if !service.enabled => None,
-        Some(service) => match &service.url {
+        Some(service) => match service.mail_url() {
             None => Some("no mail service is set"),
             Some(url) if dev && !crate::serve::checks::is_loopback(url) => {
                 Some("--dev sends no e-mail to the outside")

@@ -129,6 +129,7 @@ impl Smtp {
                 message: Some(failure.message),
                 retry_after: None,
                 reply: clip(failure.reply),
+                unanswered: false,
             },
         }
     }
@@ -251,6 +252,7 @@ mod tests {
             text: "Hi\n".to_owned(),
             marketing: false,
             message: b"Subject: Hi\r\n\r\nHi\r\n".to_vec(),
+            handed: None,
         };
         let send = || smtp.send(&email, Duration::from_secs(20));
         assert_eq!(send().await.error, None);

@@ -12,7 +12,7 @@ use super::attempt::Before;
 use super::send::captured;
 use crate::base::{Id, time};
 use crate::engine::{self, Due, StepDecision};
-use crate::mail::{self, MailRequest};
+use crate::mail::{self, MailRequest, Packing};
 use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{
     CAPTURED, Enrolment, EnrolmentState, Fingerprint, Job, Leased, Places, Task, Transition,
@@ -294,8 +294,7 @@ impl Deliver {
                 Some(unsubscribe::link(&live.public_url, &key, &left))
             }
         };
-        let make = if self.app.options.plain { mail::render_plain } else { mail::render };
-        make(&MailRequest {
+        let request = MailRequest {
             sequence: &scene.enrolment.sequence,
             name: &scene.step,
             kind,
@@ -306,9 +305,14 @@ impl Deliver {
             unsubscribe_url,
             message_id: job.id.to_string(),
             at: self.app.now(),
-        })
-        .map(Task::Email)
-        .map_err(|error| error.to_string())
+        };
+        let service = live.services.get(&job.lane);
+        let packing = service.map_or(Packing::Message, |service| Packing::of(&service.rule));
+        let draw = if self.app.options.plain { mail::draw_plain } else { mail::draw };
+        let email = draw(&request).and_then(|drawn| mail::pack_as(&request, drawn, packing));
+        let mut email = email.map_err(|error| error.to_string())?;
+        email.handed = (packing != Packing::Message).then(|| self.app.millis());
+        Ok(Task::Email(email))
     }
 
     /// Queues a timed event. The key makes that happen once even if the step is done twice.

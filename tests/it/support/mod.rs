@@ -4,9 +4,12 @@
 pub(crate) mod binary;
 pub(crate) mod faulty;
 pub(crate) mod notion;
+pub(crate) mod postmark;
 pub(crate) mod receiver;
+pub(crate) mod resend;
 pub(crate) mod server;
 pub(crate) mod smtp_server;
+pub(crate) mod stand_in;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -26,6 +29,19 @@ pub(crate) fn python() -> Option<PathBuf> {
     }
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "RULERUN_PYTHON is not set");
     eprintln!("skipped: RULERUN_PYTHON names no Python with tests/python/requirements.txt");
+    None
+}
+
+/// The folder that `RULERUN_NODE_MODULES` names; it has the packages of
+/// `tests/node/package.json`. Without it a test against them is skipped as without Python.
+#[allow(clippy::disallowed_methods, reason = "tests are told by the environment")]
+#[allow(clippy::print_stderr, reason = "a skipped test must not look like a passed one")]
+pub(crate) fn node_modules() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("RULERUN_NODE_MODULES").filter(|path| !path.is_empty()) {
+        return Some(path.into());
+    }
+    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "RULERUN_NODE_MODULES is not set");
+    eprintln!("skipped: RULERUN_NODE_MODULES names no packages of tests/node/package.json");
     None
 }
 

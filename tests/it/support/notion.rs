@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -12,6 +13,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
+
+use super::stand_in::{Moment, Watch};
 
 /// The database that exists.
 pub(crate) const DATABASE: &str = "d0000000000000000000000000000001";
@@ -33,6 +36,8 @@ pub(crate) struct World {
     pub(crate) instead: Vec<Instead>,
     /// Creates the page, then says nothing: a reply that is lost.
     pub(crate) lose_reply_of_create: bool,
+    /// Is told the moments of calls that create a page.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// An answer that was asked for.
@@ -88,9 +93,14 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+    // A caller that was killed in the middle of its call gets no answer.
+    let Ok(body) = body.collect().await else { std::future::pending().await };
+    let body = body.to_bytes();
     let header = |name: &str| head.headers.get(name).map_or("", |value| value.to_str().unwrap());
     let call = format!("{} {}", head.method, head.uri);
+    let watch = world.lock().unwrap().watch.clone().filter(|_| call == "POST /v1/pages");
+    let tell = |moment| watch.iter().for_each(|watch| watch(moment));
+    tell(Moment::Before);
     let (status, retry_after, value, lost) = {
         let mut world = world.lock().unwrap();
         world.calls.push(call.clone());
@@ -109,6 +119,13 @@ async fn answer(
     };
     if lost {
         std::future::pending::<()>().await;
+    }
+    tell(Moment::During);
+    if let Some(watch) = watch {
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            watch(Moment::After);
+        });
     }
     let mut response = Response::builder().status(status);
     if let Some(seconds) = retry_after {

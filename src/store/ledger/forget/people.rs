@@ -40,7 +40,8 @@ impl Ledger {
         let key = stored.key();
         let one = stored.enrolment.clone();
         if one.state == EnrolmentState::Active {
-            let in_flight = self.stop(batch, stored, EnrolmentState::Stopped(WHY.to_owned()), forget.now)?;
+            let in_flight =
+                self.stop(batch, stored, EnrolmentState::Stopped(WHY.to_owned()), forget.now)?;
             if !in_flight.is_empty() {
                 forget.done.in_flight.extend(in_flight);
                 return Ok(());
