@@ -11,8 +11,9 @@ use super::gate::Held;
 
 /// E-mails that are counted together.
 const BLOCK: u32 = 100;
-/// Blocks that are looked back at, the present one included: the last 1,000 e-mails.
-const BLOCKS: usize = 10;
+/// Blocks that are looked back at, the present one included: the last 1,000 e-mails and what
+/// came since the last full hundred.
+const BLOCKS: usize = 11;
 /// More hard bounces than this share hold the service, in thousandths.
 const BOUNCES: u32 = 50;
 /// More complaints than this share hold the service, in thousandths.
@@ -51,14 +52,16 @@ pub struct Reputation {
 impl Reputation {
     /// Counts an e-mail; answers whether that is worth writing down at once.
     pub fn note(&mut self, fate: Fate) -> bool {
-        if self.blocks.back().is_none_or(|block| block.sent >= BLOCK) {
+        // What is reported later belongs to an e-mail that was counted before.
+        let sent = matches!(fate, Fate::Taken | Fate::Refused);
+        if self.blocks.back().is_none_or(|block| sent && block.sent >= BLOCK) {
             self.blocks.push_back(Block::default());
             while self.blocks.len() > BLOCKS {
                 self.blocks.pop_front();
             }
         }
         let Some(block) = self.blocks.back_mut() else { return false };
-        block.sent += u32::from(matches!(fate, Fate::Taken | Fate::Refused));
+        block.sent += u32::from(sent);
         block.bounced += u32::from(matches!(fate, Fate::Refused | Fate::Bounced));
         block.complained += u32::from(fate == Fate::Complained);
         let full = block.sent >= BLOCK;
@@ -115,12 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_more_than_a_thousand_e_mails_back_is_forgotten() {
+    fn a_long_good_past_does_not_hide_a_bad_present() {
         use Fate::{Refused, Taken};
-        let old = [(100, Taken), (9, Refused), (1_000, Taken), (9, Refused)];
-        assert_eq!(after(&old), None);
-        let recent = [(100, Taken), (9, Refused), (50, Taken), (9, Refused)];
-        assert_eq!(after(&recent), Some(Held::Bounces));
+        assert_eq!(after(&[(10_000, Taken), (60, Refused)]), Some(Held::Bounces));
+        assert_eq!(after(&[(10_000, Taken), (40, Refused)]), None);
     }
 
     #[test]
