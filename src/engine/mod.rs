@@ -4,6 +4,7 @@
 //! same answer, ids and all, so a decision can be made again whenever the store says that
 //! the world has moved on.
 
+mod content;
 mod decide;
 mod enrol;
 mod fill;

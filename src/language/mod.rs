@@ -12,12 +12,15 @@ mod addresses;
 pub mod codes;
 pub mod cursor;
 mod email;
+mod email_text;
+mod enclosed;
 mod fields;
 pub mod format;
 mod forms;
 mod hints;
 pub mod index;
 mod json_schema;
+mod layout;
 mod letters;
 mod lex;
 mod lints;
@@ -96,8 +99,8 @@ impl Study {
     }
 }
 
-/// Reads every file of a rule set: `.kdl` files are rules and schemas, `.md` files texts of
-/// e-mails, `.json` files JSON Schemas. The rule set is there unless there is an error.
+/// Reads every file of a rule set: `.kdl` files are rules and schemas, `.md`, `.html`,
+/// `.mjml` and `.txt` files texts of e-mails, `.json` files JSON Schemas. The rule set is there unless there is an error.
 #[must_use]
 pub fn analyze(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
     let study = study(sources);
@@ -193,6 +196,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
     if let Some(sender) = &sender {
         reading.zone = sender.zone.clone();
     }
+    layout::choose(reading, one("sender"), None);
     for node in all("schema") {
         if let Some(schema) = schema::schema(reading, node) {
             reading.schemas.entry(schema.name.clone()).or_insert(schema);
@@ -330,11 +334,17 @@ fn note_unread(reading: &mut Reading<'_>) {
     }
 }
 
-/// A hash over every path and text.
+/// A hash over every path and text, and every file that comes with an e-mail.
 fn hash(sources: &SourceMap) -> String {
     let mut hash = Sha256::new();
     for (_, file) in sources.iter().filter(|(_, file)| !is_test_file(&file.path)) {
         for part in [&file.path, &file.text] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    for asset in sources.assets().filter(|asset| !asset.hash.is_empty()) {
+        for part in [&asset.path, &asset.hash] {
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());
         }

@@ -12,7 +12,7 @@ use super::{codes, mends};
 use crate::base::diagnostic::did_you_mean;
 use crate::base::{Diagnostic, Fix, Sink, SourceMap, Span, Zone};
 use crate::guard::{Guard, GuardFault};
-use crate::model::rules::{EnvironmentName, Schema, Service};
+use crate::model::rules::{EnvironmentName, Layout, Schema, Service};
 use crate::model::setting::{FromText, Setting, Source};
 use crate::model::{Context, Scope};
 use crate::template::{Format, Template, TemplateFault};
@@ -46,6 +46,10 @@ pub(super) struct Reading<'a> {
     pub(super) stopped: BTreeSet<String>,
     /// The sender's zone.
     pub(super) zone: Zone,
+    /// The layout of the e-mails that are read now.
+    pub(super) layout: Option<Arc<Layout>>,
+    /// Layouts that were read, by path; none for those that cannot be used.
+    pub(super) layouts: BTreeMap<String, Option<Arc<Layout>>>,
 }
 
 impl<'a> Reading<'a> {
@@ -65,6 +69,8 @@ impl<'a> Reading<'a> {
             starts: BTreeMap::new(),
             stopped: BTreeSet::new(),
             zone: Zone::UTC,
+            layout: None,
+            layouts: BTreeMap::new(),
         }
     }
 

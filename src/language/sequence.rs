@@ -56,7 +56,10 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         _ => MailKind::Marketing,
     };
     let everyone = node.prop_text("apply") == Some("everyone");
+    let usual = reading.layout.clone();
+    super::layout::choose(reading, Some(node), usual.clone());
     let steps = steps_of(reading, node, name, &payload, &asked);
+    reading.layout = usual;
     super::lints::sequence(reading, node, kind, &steps);
     Some(Arc::new(Sequence {
         name: name.to_owned(),

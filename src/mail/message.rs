@@ -1,15 +1,20 @@
-//! Puts a message together: the envelope, the headers, the two parts. Nothing in it is
+//! Puts a message together: the envelope, the headers, the parts. Nothing in it is
 //! drawn by lot: the boundary between the parts is a digest, the date is handed in.
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lettre::Address;
-use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{
+    ContentDisposition, ContentId, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
+};
 use lettre::message::{Body, Mailbox, Message, MultiPart, SinglePart};
 use sha2::{Digest as _, Sha256};
 
 use super::{MailError, MailRequest};
 use crate::base::time::Timestamp;
+use crate::model::Attachment;
 use crate::model::queue::Email;
 use crate::model::rules::{MailKind, Sender};
 
@@ -76,7 +81,7 @@ pub(super) fn compose(
         }
     }
     let message = builder
-        .multipart(parts(&request.message_id, text.clone(), html)?)
+        .multipart(parts(request, text.clone(), html)?)
         .map_err(|fault| MailError::Compose(fault.to_string()))?
         .formatted();
     Ok(Email {
@@ -100,15 +105,61 @@ pub(super) fn senders(sender: &Sender) -> Result<(Address, Option<Address>), Mai
     Ok((from, answers.transpose()?))
 }
 
-/// The text and the HTML as alternatives. Both are quoted-printable, in which `=_` cannot
-/// occur, so no text can contain the boundary.
-fn parts(message_id: &str, text: String, html: String) -> Result<MultiPart, MailError> {
-    let digest = hex::encode(Sha256::digest(message_id.as_bytes()));
-    let boundary = format!("=_{}", &digest[..32]);
-    Ok(MultiPart::alternative()
-        .boundary(boundary)
-        .singlepart(part(ContentType::TEXT_PLAIN, text)?)
-        .singlepart(part(ContentType::TEXT_HTML, html)?))
+/// The text and the HTML as alternatives, with the images that the HTML shows and the files
+/// that come along. Texts are quoted-printable, in which `=_` cannot occur, and files are
+/// base64, so nothing can contain a boundary.
+fn parts(
+    request: &MailRequest<'_>,
+    text: String,
+    html: String,
+) -> Result<MultiPart, MailError> {
+    let digest = hex::encode(Sha256::digest(request.message_id.as_bytes()));
+    let boundary = |level: &str| format!("=_{level}{}", &digest[..32]);
+    let content = &request.content;
+    let shown = |image: &&Arc<Attachment>| html.contains(&format!("cid:{}", image.content_id()));
+    let mut images: Vec<&Arc<Attachment>> = content.images.iter().filter(shown).collect();
+    images.sort_by_key(|image| &image.hash);
+    images.dedup_by_key(|image| &image.hash);
+    let images: Vec<SinglePart> =
+        images.into_iter().map(|image| file(image, true)).collect::<Result<_, _>>()?;
+    let letter = MultiPart::alternative()
+        .boundary(boundary(""))
+        .singlepart(part(ContentType::TEXT_PLAIN, text)?);
+    let html = part(ContentType::TEXT_HTML, html)?;
+    let letter = if images.is_empty() {
+        letter.singlepart(html)
+    } else {
+        let page = MultiPart::related().boundary(boundary("r")).singlepart(html);
+        letter.multipart(images.into_iter().fold(page, MultiPart::singlepart))
+    };
+    if content.attachments.is_empty() {
+        return Ok(letter);
+    }
+    let mut whole = MultiPart::mixed().boundary(boundary("m")).multipart(letter);
+    for attachment in &content.attachments {
+        whole = whole.singlepart(file(attachment, false)?);
+    }
+    Ok(whole)
+}
+
+/// A file that comes along, or an image that the HTML shows. Its bytes are put in when it
+/// leaves.
+fn file(file: &Attachment, inline: bool) -> Result<SinglePart, MailError> {
+    let kind = ContentType::parse(file.media)
+        .map_err(|_| MailError::Compose(format!("the kind of {} is unknown", file.name)))?;
+    let name = one_line(file.name.rsplit('/').next().unwrap_or_default());
+    let body = Body::dangerous_pre_encoded(
+        super::files::mark(&file.hash),
+        ContentTransferEncoding::Base64,
+    );
+    let part = SinglePart::builder().header(kind);
+    let part = if inline {
+        part.header(ContentDisposition::inline_with_name(&name))
+            .header(ContentId::from(format!("<{}>", file.content_id())))
+    } else {
+        part.header(ContentDisposition::attachment(&name))
+    };
+    Ok(part.body(body))
 }
 
 fn part(kind: ContentType, text: String) -> Result<SinglePart, MailError> {

@@ -3,6 +3,7 @@
 use super::{MailError, MailRequest, render};
 use crate::base::source::{SourceMap, Span};
 use crate::base::time::{Timestamp, Zone};
+use crate::model::Content;
 use crate::model::queue::Email;
 use crate::model::rules::{MailKind, Sender};
 
@@ -25,7 +26,7 @@ fn request(sender: &Sender) -> MailRequest<'_> {
         sender,
         to: "sarah@salon.example",
         subject: "Sorry we missed you".to_owned(),
-        markdown: "Hi Sarah,\n\n[Choose a time](https://acme.example/book)\n".to_owned(),
+        content: Content::markdown("Hi Sarah,\n\n[Choose a time](https://acme.example/book)\n"),
         unsubscribe_url: Some("https://mail.acme.example/u/abc123".to_owned()),
         message_id: "0AbC9".to_owned(),
         at: "2025-12-01T10:30:00Z".parse::<Timestamp>().unwrap(),
@@ -42,7 +43,7 @@ fn with(change: impl FnOnce(&mut MailRequest<'_>)) -> Result<Email, MailError> {
 fn markdown(text: &str) -> Email {
     with(|request| {
         request.kind = MailKind::Transactional;
-        text.clone_into(&mut request.markdown);
+        request.content = Content::markdown(text);
     })
     .unwrap()
 }
@@ -417,7 +418,7 @@ proptest::proptest! {
         from.name = Some(name.clone());
         let mut request = request(&from);
         request.subject = subject;
-        request.markdown = markdown;
+        request.content = Content::markdown(markdown);
         if let Ok(email) = render(&request) {
             let (text, html) = parts(&email);
             assert_eq!(text.trim_end(), email.text.trim_end());

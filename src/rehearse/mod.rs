@@ -146,6 +146,7 @@ impl Rehearsal {
             draining: AtomicBool::new(false),
             gates: Gates::default(),
             unsubscribe_key: tokio::sync::OnceCell::new_with(Some(key)),
+            enclosures: crate::serve::enclosures::Enclosures::default(),
             contended: tokio::sync::Mutex::default(),
         });
         let deliver =

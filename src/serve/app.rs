@@ -90,6 +90,8 @@ pub struct App {
     pub gates: super::deliver::Gates,
     /// The key of unsubscribe links, once it has been asked for.
     pub unsubscribe_key: tokio::sync::OnceCell<crate::base::Secret>,
+    /// Files of e-mails that wait.
+    pub enclosures: super::enclosures::Enclosures,
     /// Held by a call that others got in before, while it is decided again.
     pub contended: tokio::sync::Mutex<()>,
 }

@@ -171,6 +171,7 @@ impl Server {
             draining: AtomicBool::new(false),
             gates: Gates::default(),
             unsubscribe_key: tokio::sync::OnceCell::default(),
+            enclosures: super::enclosures::Enclosures::default(),
             contended: tokio::sync::Mutex::default(),
         });
         let (stop, stopped) = watch::channel(false);

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use rulerun::base::source::{SourceMap, Span};
 use rulerun::base::time::{Timestamp, Zone};
 use rulerun::mail::{MailError, MailRequest, render};
-use rulerun::model::Context;
+use rulerun::model::{Content, Context};
 use rulerun::model::queue::Email;
 use rulerun::model::rules::{MailKind, Sender};
 use rulerun::template::{Format, Template};
@@ -83,11 +83,12 @@ fn email(x: &str) -> Email {
         template.text(&context).unwrap()
     };
     let subject = fill(SUBJECT, Format::Text);
-    written("ann@example.com", subject, fill(BODY, Format::Markdown)).unwrap()
+    let text = fill(BODY, Format::Markdown);
+    written("ann@example.com", subject, Content::markdown(text)).unwrap()
 }
 
 /// An e-mail of these parts.
-fn written(to: &str, subject: String, markdown: String) -> Result<Email, MailError> {
+fn written(to: &str, subject: String, content: Content) -> Result<Email, MailError> {
     let sender = Sender {
         name: Some("Acme".to_owned()),
         address: "hello@example.com".to_owned(),
@@ -103,7 +104,7 @@ fn written(to: &str, subject: String, markdown: String) -> Result<Email, MailErr
         sender: &sender,
         to,
         subject,
-        markdown,
+        content,
         unsubscribe_url: None,
         message_id: "0AbC".to_owned(),
         at: "2025-12-01T10:30:00Z".parse::<Timestamp>().unwrap(),
@@ -250,7 +251,7 @@ fn a_link_that_is_the_value_itself_leads_to_a_web_page_or_nowhere() {
 
 /// The HTML of an e-mail with this text, as it stands in the message.
 fn html_of(markdown: &str) -> String {
-    let mail = written("ann@example.com", "Report".to_owned(), markdown.to_owned());
+    let mail = written("ann@example.com", "Report".to_owned(), Content::markdown(markdown));
     let message = String::from_utf8(mail.unwrap().message).unwrap();
     let (_, html) = message.split_once("Content-Type: text/html").unwrap();
     html.replace("=\r\n", "").replace("=3D", "=")
@@ -301,7 +302,7 @@ async fn whatever_is_typed_as_an_address_one_person_gets_mail_or_nobody() {
 
 #[test]
 fn a_foreign_program_sees_one_recipient_however_odd() {
-    let mail = |to: &str| written(to, "Hello".to_owned(), "Hello.".to_owned());
+    let mail = |to: &str| written(to, "Hello".to_owned(), Content::markdown("Hello."));
     let (good, bad): (Vec<_>, Vec<_>) =
         RECIPIENTS.into_iter().partition(|(_, mailed)| mailed.is_some());
     for (typed, _) in bad {

@@ -2,6 +2,7 @@
 //! `language::analyze`, never changes afterwards, and is shared behind an `Arc` and swapped
 //! as a whole when a file changes.
 
+mod email;
 mod event;
 mod schema;
 mod sequence;
@@ -12,10 +13,11 @@ mod webhook;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use self::email::{EmailText, Layout, PlainText, TextKind};
 pub use self::event::Event;
 pub use self::schema::{RecordRules, Schema};
 pub use self::sequence::{
-    Again, CountsFrom, EmailText, MailKind, Sequence, SequenceAction, SequenceStep,
+    Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep,
 };
 pub use self::server::{EnvironmentName, Limits, QueueRules, Sender, Server};
 pub use self::service::{Service, ServiceType, Sign};

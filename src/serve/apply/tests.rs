@@ -164,6 +164,7 @@ fn app(
         draining: AtomicBool::new(false),
         gates: Gates::default(),
         unsubscribe_key: tokio::sync::OnceCell::new_with(Some(Secret::new(String::from("x")))),
+        enclosures: crate::serve::enclosures::Enclosures::default(),
         contended: tokio::sync::Mutex::default(),
     })
 }

@@ -1,5 +1,7 @@
 //! One attempt: the job's bytes go to its service.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, StatusCode};
 
@@ -9,6 +11,7 @@ use super::reply::Reply;
 use super::wire::Network;
 use crate::base::Timestamp;
 use crate::engine;
+use crate::mail;
 use crate::model::queue::{AttemptError, Email, Job, Task, Tried};
 use crate::serve::app::object;
 use crate::serve::settings::{Live, LiveService};
@@ -25,7 +28,7 @@ impl Deliver {
         }
         match &job.task {
             Task::Event { path, body, .. } => self.event(service, job, path, body).await,
-            Task::Email(email) => self.email(service, email).await,
+            Task::Email(email) => self.email(live, service, email).await,
             Task::Mirror { record, id } => self.mirror(service, record, id).await,
             Task::Step { .. } => ours(String::from("a step cannot be sent")),
         }
@@ -68,12 +71,23 @@ impl Deliver {
         self.transports.http.send(outgoing).await
     }
 
-    async fn email(&self, service: &LiveService, email: &Email) -> Tried {
+    async fn email(&self, live: &Live, service: &LiveService, email: &Email) -> Tried {
+        let find = |hash: &str| self.app.enclosures.find(&live.rules, hash);
+        let email = match mail::complete(&email.message, find) {
+            Ok(Cow::Borrowed(_)) => Cow::Borrowed(email),
+            Ok(Cow::Owned(message)) => Cow::Owned(Email { message, ..email.clone() }),
+            Err(_) => {
+                return ours(String::from(
+                    "a file that comes with this e-mail was changed or taken away after it was \
+                     made; put the old file back",
+                ));
+            }
+        };
         let Some(url) = &service.url else {
             return ours(String::from("no mail service is set"));
         };
         match self.transports.smtp(service, url) {
-            Ok(smtp) => smtp.send(email, service.timeout).await,
+            Ok(smtp) => smtp.send(&email, service.timeout).await,
             Err(why) => ours(why),
         }
     }

@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 use super::Deliver;
 use super::attempt::Before;
 use super::send::captured;
-use crate::base::{Id, time};
+use crate::base::{Id, Secret, time};
 use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest};
 use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{CAPTURED, Enrolment, EnrolmentState, Job, Leased, Task, Transition};
 use crate::model::rules::{Event, MailKind, Sender};
-use crate::model::{Call, Origin};
+use crate::model::{Call, Content, Origin};
 use crate::serve::app::{Accepted, object};
 use crate::serve::ingress::unsubscribe;
 use crate::serve::journal::Kind;
@@ -31,6 +31,15 @@ pub(super) struct Scene {
     payload: Map<String, Value>,
     contact: Option<Map<String, Value>>,
     suppressed: Vec<String>,
+    /// With what unsubscribe links are sealed.
+    key: Secret,
+}
+
+impl Scene {
+    /// Where this person leaves the list.
+    fn unsubscribe_url(&self, live: &Live) -> String {
+        unsubscribe::link(&live.public_url, &self.key, &self.enrolment.person)
+    }
 }
 
 impl Deliver {
@@ -72,14 +81,14 @@ impl Deliver {
             StepDecision::Event(event, payload) => {
                 self.timed_event(live, &leased, &scene, event, payload, advance).await
             }
-            StepDecision::Email { subject, markdown, kind, via, expires } => {
+            StepDecision::Email { subject, content, kind, via, expires } => {
                 let job = Job {
                     lane: via.unwrap_or_else(|| engine::OUTBOX.to_owned()),
                     expires: Some(expires),
                     target: scene.enrolment.to.clone(),
                     ..leased.job.clone()
                 };
-                match self.render(live, &job, &scene, subject, markdown, kind).await {
+                match self.render(live, &job, &scene, subject, content, kind) {
                     Ok(task) => self.go(live, leased, Job { task, ..job }, advance).await,
                     Err(why) => {
                         let failed = Transition::Failed(format!("could not be made: {why}"));
@@ -127,6 +136,7 @@ impl Deliver {
 
     /// What a step means at this moment.
     fn decide(&self, live: &Live, job: &Job, scene: &Scene) -> StepDecision {
+        let unsubscribe_url = scene.unsubscribe_url(live);
         let due = Due {
             enrolment: &scene.enrolment,
             step: &scene.step,
@@ -134,6 +144,7 @@ impl Deliver {
             payload: &scene.payload,
             contact: scene.contact.as_ref(),
             suppressed: &scene.suppressed,
+            unsubscribe_url: &unsubscribe_url,
             // What a person asked for again by hand has no limit of lateness.
             forced: job.by_hand,
             now: self.app.now(),
@@ -188,11 +199,13 @@ impl Deliver {
             contact = store.record("contact", &enrolment.person).await?;
         }
         let suppressed = store.suppressions(&enrolment.person).await?;
+        let key = unsubscribe::key(&self.app).await?;
         Ok(Ok(Scene {
             step: step.to_owned(),
             payload,
             contact: contact.map(|record| object(&record.fields)),
             suppressed: suppressed.into_iter().map(|entry| entry.reason).collect(),
+            key,
             enrolment,
         }))
     }
@@ -222,13 +235,13 @@ impl Deliver {
         }]
     }
 
-    async fn render(
+    fn render(
         &self,
         live: &Live,
         job: &Job,
         scene: &Scene,
         subject: String,
-        markdown: String,
+        content: Content,
         kind: MailKind,
     ) -> Result<Task, String> {
         // What stays in the outbox needs no sender: a first rule file may do without one.
@@ -239,11 +252,9 @@ impl Deliver {
         let sender = declared.or(unnamed.as_ref()).ok_or("the rules declare no `sender`")?;
         let unsubscribe_url = match kind {
             MailKind::Transactional => None,
-            MailKind::Marketing => {
-                let key = unsubscribe::key(&self.app).await.map_err(|error| error.to_string())?;
-                Some(unsubscribe::link(&live.public_url, &key, &scene.enrolment.person))
-            }
+            MailKind::Marketing => Some(scene.unsubscribe_url(live)),
         };
+        self.app.enclosures.remember(content.files());
         let make = if self.app.options.plain { mail::render_plain } else { mail::render };
         make(&MailRequest {
             sequence: &scene.enrolment.sequence,
@@ -252,7 +263,7 @@ impl Deliver {
             sender,
             to: &scene.enrolment.to,
             subject,
-            markdown,
+            content,
             unsubscribe_url,
             message_id: job.id.to_string(),
             at: self.app.now(),
