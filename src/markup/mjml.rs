@@ -38,9 +38,10 @@ pub fn compile(source: &str) -> Result<String, Vec<MarkupFault>> {
     // its places stay right.
     let hidden = Protected::new(source, &taken, false);
     let text = hidden.text.replace("\r\n", " \n");
+    let text = text.trim_end();
     let options = RenderOptions { fonts: std::collections::HashMap::new(), ..Default::default() };
-    let page = mrml::parse_with_options(&text, &ParserOptions::default())
-        .map_err(|fault| vec![unreadable(source, &fault, text == source)])?
+    let page = mrml::parse_with_options(text, &ParserOptions::default())
+        .map_err(|fault| vec![unreadable(source, &fault, hidden.text == source)])?
         .element
         .render(&options)
         .map_err(|fault| vec![whole(source, &fault.to_string())])?;

@@ -3,7 +3,17 @@
 
 use std::ops::Range;
 
-use super::pieces::{Piece, Pieces, templates};
+use super::pieces::{Piece, Pieces, Tag, templates};
+
+/// Whether a table begins with its rows. A browser puts them into a `tbody`, and that must
+/// begin before a `{% for %}` around the first of them.
+fn begins_rows(tag: &Tag<'_>, behind: &[Piece<'_>]) -> bool {
+    let next = behind.iter().find_map(|piece| match piece {
+        Piece::Tag(tag) => Some(tag),
+        _ => None,
+    });
+    tag.is("table") && !tag.closes && next.is_some_and(|next| next.is("tr") && !next.closes)
+}
 
 /// A text whose template tags are hidden, and what they were.
 pub(super) struct Protected {
@@ -26,7 +36,7 @@ impl Protected {
         let mut hidden = Self { text: String::new(), prefix, tags: Vec::new() };
         let mut at = 0;
         let mut in_title = false;
-        for piece in &pieces.all {
+        for (index, piece) in pieces.all.iter().enumerate() {
             match piece {
                 Piece::Template(range) => {
                     hidden.text.push_str(&source[at..range.start]);
@@ -37,6 +47,11 @@ impl Protected {
                 Piece::Tag(tag) => {
                     in_title = tag.is("title") && !tag.closes;
                     at = hidden.within(source, at, tag.range.clone());
+                    if blocks_as_comments && begins_rows(tag, &pieces.all[index + 1..]) {
+                        hidden.text.push_str(&source[at..tag.range.end]);
+                        hidden.text.push_str("<tbody>");
+                        at = tag.range.end;
+                    }
                 }
                 Piece::Comment(range) | Piece::Raw(range) | Piece::Text(range) => {
                     at = hidden.within(source, at, range.clone());
