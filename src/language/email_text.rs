@@ -106,7 +106,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Compiles a file and tries it with the examples.
-    fn template(&self, reading: &mut Reading<'_>, file: FileId, format: Format) -> Option<Template> {
+    fn template(
+        &self,
+        reading: &mut Reading<'_>,
+        file: FileId,
+        format: Format,
+    ) -> Option<Template> {
         let source = reading.sources.file(file).text.clone();
         let place = |range: &Range<usize>| Span::new(file, range.clone());
         match Template::compile(&source, format) {
@@ -154,10 +159,7 @@ fn find(
         reading.push(
             Diagnostic::error(
                 codes::DUPLICATE,
-                format!(
-                    "the e-mail `{name}` has two texts: {} and {}",
-                    first.0, second.0
-                ),
+                format!("the e-mail `{name}` has two texts: {} and {}", first.0, second.0),
                 named.span,
             )
             .label("which of them?")

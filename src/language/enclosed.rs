@@ -77,8 +77,9 @@ fn missing(reading: &mut Reading<'_>, node: &Node, value: &Value, path: &str) {
         .collect();
     let names = || known.iter().map(String::as_str);
     let name = value.text().unwrap_or_default();
-    let help = did_you_mean(name, names())
-        .unwrap_or_else(|| format!("put the file into the folder {}", folder.trim_end_matches('/')));
+    let help = did_you_mean(name, names()).unwrap_or_else(|| {
+        format!("put the file into the folder {}", folder.trim_end_matches('/'))
+    });
     let mend = mends::name(value, names());
     reading.push(
         Diagnostic::error(codes::UNKNOWN_FILE, format!("there is no file {path}"), value.span)

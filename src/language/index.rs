@@ -98,8 +98,7 @@ impl Study {
                 }
             });
         }
-        for (file, source) in sources.iter().filter(|(_, file)| is_text(&file.path))
-        {
+        for (file, source) in sources.iter().filter(|(_, file)| is_text(&file.path)) {
             mention(&source.text, file, 0, Within::Tags, &mut found);
         }
         found

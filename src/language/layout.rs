@@ -46,9 +46,7 @@ fn layout(reading: &mut Reading<'_>, node: &Node, value: &Value) -> Option<Arc<L
 
 fn missing(reading: &mut Reading<'_>, node: &Node, value: &Value, name: &str, path: &str) {
     let folder = format!("{}/", beside(reading.sources, node, "emails"));
-    let of = |path: &str| {
-        path.strip_prefix(&folder)?.strip_suffix(".html").map(str::to_owned)
-    };
+    let of = |path: &str| path.strip_prefix(&folder)?.strip_suffix(".html").map(str::to_owned);
     let known: Vec<String> =
         reading.sources.iter().filter_map(|(_, file)| of(&file.path)).collect();
     let names = || known.iter().map(String::as_str);
@@ -90,9 +88,7 @@ fn read(reading: &mut Reading<'_>, node: &Node, file: FileId, path: &str) -> Opt
     };
     // A mark as long as the tag keeps every place where it is.
     let blank = " ".repeat(place.len());
-    let marked = |mark: &str| {
-        format!("{}{mark}{}", &source[..place.start], &source[place.end..])
-    };
+    let marked = |mark: &str| format!("{}{mark}{}", &source[..place.start], &source[place.end..]);
     match Template::compile(&marked(&blank), Format::Html) {
         Ok(template) => {
             let faults = check_template(&template, &[&own], false);
@@ -113,9 +109,8 @@ fn read(reading: &mut Reading<'_>, node: &Node, file: FileId, path: &str) -> Opt
     if broken {
         return None;
     }
-    let page = markup::with_images(&marked(markup::CONTENT), |name| {
-        enclosed::content_id(&images, name)
-    });
+    let page =
+        markup::with_images(&marked(markup::CONTENT), |name| enclosed::content_id(&images, name));
     let page = Template::compile(&page.replace("\r\n", "\n"), Format::Html).ok()?;
     Some(Layout { path: path.to_owned(), page, images })
 }

@@ -20,9 +20,12 @@ pub(super) fn mark(hash: &str) -> Vec<u8> {
 /// The hashes of the files that a message waits for.
 #[must_use]
 pub fn waits_for(message: &[u8]) -> Vec<&str> {
-    message.split(|byte| *byte == MARK).skip(1).step_by(2).filter_map(|hash| {
-        std::str::from_utf8(hash).ok()
-    }).collect()
+    message
+        .split(|byte| *byte == MARK)
+        .skip(1)
+        .step_by(2)
+        .filter_map(|hash| std::str::from_utf8(hash).ok())
+        .collect()
 }
 
 /// The whole message, with every file in its place. `find` knows the files, coded in base64,

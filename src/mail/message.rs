@@ -108,11 +108,7 @@ pub(super) fn senders(sender: &Sender) -> Result<(Address, Option<Address>), Mai
 /// The text and the HTML as alternatives, with the images that the HTML shows and the files
 /// that come along. Texts are quoted-printable, in which `=_` cannot occur, and files are
 /// base64, so nothing can contain a boundary.
-fn parts(
-    request: &MailRequest<'_>,
-    text: String,
-    html: String,
-) -> Result<MultiPart, MailError> {
+fn parts(request: &MailRequest<'_>, text: String, html: String) -> Result<MultiPart, MailError> {
     let digest = hex::encode(Sha256::digest(request.message_id.as_bytes()));
     let boundary = |level: &str| format!("=_{level}{}", &digest[..32]);
     let content = &request.content;

@@ -180,8 +180,10 @@ fn with_footer(mut text: String, footer: Vec<Event<'static>>) -> String {
 /// The plain text in its author's words, if there is one.
 fn written(request: &MailRequest<'_>) -> Option<String> {
     let text = request.content.plain.as_deref()?.replace("\r\n", "\n");
-    let text: String =
-        text.chars().filter(|letter| matches!(letter, '\n' | '\t') || !letter.is_control()).collect();
+    let text: String = text
+        .chars()
+        .filter(|letter| matches!(letter, '\n' | '\t') || !letter.is_control())
+        .collect();
     let text = format!("{}\n", text.trim_end());
     let below = footer(request, &text);
     Some(with_footer(text, below))

@@ -153,6 +153,7 @@ fn attribute_of(
     let filled = templates(source, attribute.range.clone());
     if let Some(first) = filled.first()
         && attribute.is_quoted
+        && name != "style"
         && !FILLED.contains(&name.as_str())
     {
         found.push(MarkupFault::new(

@@ -26,7 +26,7 @@ const FILLED: &[&str] = &["href", "src", "alt", "title"];
 pub fn compile(source: &str) -> Result<String, Vec<MarkupFault>> {
     let taken = pieces(source);
     let mut found: Vec<MarkupFault> = check::unread(source).into_iter().collect();
-    Walk { source, found: &mut found, open: Vec::new() }.walk(&taken);
+    Walk { source, found: &mut found, open: Vec::new(), skipped: None }.walk(&taken);
     // Attributes of MJML that are none of HTML's were told above.
     found.extend(check::of(source, &html_of(pieces(source)), Html::WithinMjml));
     if found.iter().any(MarkupFault::is_error) {
@@ -90,11 +90,18 @@ struct Walk<'a, 'f> {
     found: &'f mut Vec<MarkupFault>,
     /// MJML's elements that are open.
     open: Vec<(&'static Element, Range<usize>)>,
+    /// The unknown element that is open: what stands in it is not judged.
+    skipped: Option<String>,
 }
 
 impl<'a> Walk<'a, '_> {
     fn walk(mut self, pieces: &Pieces<'a>) {
         for piece in &pieces.all {
+            if let Some(name) = &self.skipped {
+                let ends = matches!(piece, Piece::Tag(tag) if tag.closes && tag.is(name));
+                self.skipped = self.skipped.take().filter(|_| !ends);
+                continue;
+            }
             match piece {
                 Piece::Tag(tag) if tag.closes => self.close(tag),
                 Piece::Tag(tag) => self.element(tag),
@@ -149,6 +156,9 @@ impl<'a> Walk<'a, '_> {
         }
         let Some(element) = known else {
             self.unknown(tag, &name);
+            let close = format!("</{}", tag.name);
+            let has_end = !tag.is_empty && self.source[tag.range.end..].contains(&close);
+            self.skipped = has_end.then_some(name);
             return;
         };
         if let Inside::Elements(allowed) = self.inside()
@@ -217,7 +227,9 @@ impl<'a> Walk<'a, '_> {
             }
             if name.ends_with("src") || name.ends_with("url") || name == "href" {
                 let lower = attribute.value.trim_start().to_ascii_lowercase();
-                if ["javascript:", "vbscript:", "data:", "file:"].iter().any(|it| lower.starts_with(it))
+                if ["javascript:", "vbscript:", "data:", "file:"]
+                    .iter()
+                    .any(|it| lower.starts_with(it))
                 {
                     let message = "mail programs do not open this address";
                     let help = "link to an https:// address; an image may also be the name of a \

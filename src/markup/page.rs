@@ -125,7 +125,8 @@ pub fn within_body(page: &str, first: &str, last: &str) -> String {
             _ => {}
         }
     }
-    let (head, body, tail) = (&page[..begin], &page[begin..end.max(begin)], &page[end.max(begin)..]);
+    let (head, body, tail) =
+        (&page[..begin], &page[begin..end.max(begin)], &page[end.max(begin)..]);
     let body = match body.split_once(FOOTER) {
         Some((before, after)) => format!("{before}{last}{after}"),
         None => format!("{body}{last}"),

@@ -251,12 +251,11 @@ impl<'a> Reader<'a> {
     /// Reads an attribute and answers where it ends.
     fn attribute(&self, start: usize, tag: &mut Tag<'a>) -> Option<usize> {
         let rest = &self.source[start..];
-        let length =
-            rest.char_indices().skip(1).find(|(at, c)| {
-                c.is_whitespace()
-                    || matches!(c, '=' | '>' | '/')
-                    || (*c == '{' && template(self.source, start + at).is_some())
-            })?;
+        let length = rest.char_indices().skip(1).find(|(at, c)| {
+            c.is_whitespace()
+                || matches!(c, '=' | '>' | '/')
+                || (*c == '{' && template(self.source, start + at).is_some())
+        })?;
         let name_range = start..start + length.0;
         let after = self.source[name_range.end..].trim_start();
         let mut at = self.source.len() - after.len();

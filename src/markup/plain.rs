@@ -7,8 +7,27 @@ use super::pieces::{Piece, Tag, pieces};
 
 /// Elements that begin a line of their own.
 const BLOCKS: &[&str] = &[
-    "p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "tr", "blockquote", "pre",
-    "hr", "section", "article", "header", "footer", "center", "body",
+    "p",
+    "div",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "ul",
+    "ol",
+    "table",
+    "tr",
+    "blockquote",
+    "pre",
+    "hr",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "center",
+    "body",
 ];
 /// Those that keep a distance to what is around them.
 const APART: &[&str] =

@@ -16,10 +16,16 @@ fn what_no_mail_program_carries_out_is_refused_at_its_place() {
         ("<p onclick='x()'>", "onclick"),
         ("<a href='javascript:x()'>a</a>", "javascript:x()"),
         ("<img src=\"data:image/png;base64,AA\">", "data:image/png;base64,AA"),
-        ("<link rel=stylesheet href='https://example.com/a.css'>", "<link rel=stylesheet href='https://example.com/a.css'>"),
+        (
+            "<link rel=stylesheet href='https://example.com/a.css'>",
+            "<link rel=stylesheet href='https://example.com/a.css'>",
+        ),
         ("<style>@import url(x.css);</style>", "@import"),
         ("<svg><circle/></svg>", "svg"),
-        ("<meta http-equiv=refresh content='0;url=x'>", "<meta http-equiv=refresh content='0;url=x'>"),
+        (
+            "<meta http-equiv=refresh content='0;url=x'>",
+            "<meta http-equiv=refresh content='0;url=x'>",
+        ),
     ] {
         assert!(found(source).contains(&(Trouble::Unsafe, place)), "{source}: {:?}", found(source));
     }
@@ -111,7 +117,11 @@ fn what_mjml_would_drop_in_silence_is_told() {
         ("<mj-text>", "<mj-text color=\"{{name}}\">", "{{name}}"),
         ("<mj-text>", "<mj-text><script>x</script>", "script"),
         ("https://example.com/", "javascript:", "javascript:{{id}}"),
-        ("<mj-body>", "<mj-head><mj-font name=\"a\" href=\"https://x\" /></mj-head><mj-body>", "mj-font"),
+        (
+            "<mj-body>",
+            "<mj-head><mj-font name=\"a\" href=\"https://x\" /></mj-head><mj-body>",
+            "mj-font",
+        ),
     ] {
         let found = slip(from, to);
         assert!(found.iter().any(|one| one == place), "{to}: {found:?}");
@@ -138,7 +148,9 @@ fn a_page_is_read_aloud_without_its_tables_and_with_its_links() {
 
 #[test]
 fn an_address_from_a_value_leads_to_a_web_page_or_nowhere() {
-    for evil in ["javascript&#58;alert(1)", " JaVaScript:x", "data:text/html,x", "//evil.example.com", "x"] {
+    for evil in
+        ["javascript&#58;alert(1)", " JaVaScript:x", "data:text/html,x", "//evil.example.com", "x"]
+    {
         let page = safe_links(&format!("<a href=\"{evil}\">a</a><img src='{evil}' alt=b>"));
         assert_eq!(page, "<a href=\"\">a</a><img src='' alt=b>", "{evil}");
     }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use crate::base::{Id, Timestamp, time};
 use crate::engine::{self, Due, StepDecision, World};
 use crate::mail::{self, MailRequest};
-use crate::model::{Content, Context};
 use crate::model::queue::{Email, Enrolment, EnrolmentState};
 use crate::model::rules::{MailKind, RuleSet, Sender, Sequence, SequenceStep};
 use crate::model::scope::example_of_fields;
+use crate::model::{Content, Context};
 
 /// Where unsubscribe links of previews lead: a token that was made for nobody.
 const INERT: &str = "/unsubscribe/preview";
@@ -162,11 +162,11 @@ impl Scene<'_> {
         let drawn = mail::draw(&request).map_err(|why| why.to_string())?;
         let html = drawn.html.clone();
         let mut email = mail::pack(&request, drawn).map_err(|why| why.to_string())?;
-        let file = |hash: &str| {
-            request.content.files().find(|file| file.hash == hash)?.encoded.clone()
-        };
+        let file =
+            |hash: &str| request.content.files().find(|file| file.hash == hash)?.encoded.clone();
         let whole = mail::complete(&email.message, file);
-        email.message = whole.map_err(|_| String::from("a file that comes with it is gone"))?.into();
+        email.message =
+            whole.map_err(|_| String::from("a file that comes with it is gone"))?.into();
         Ok(Letter { headers: headers(&email, request.sender), html, email })
     }
 }

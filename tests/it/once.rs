@@ -79,6 +79,7 @@ fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::
         draining: false.into(),
         gates: Gates::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
+        enclosures: rulerun::serve::enclosures::Enclosures::default(),
         contended: tokio::sync::Mutex::default(),
     });
     let (stop, stopped) = watch::channel(false);

@@ -16,9 +16,7 @@ use std::sync::Arc;
 pub use self::email::{EmailText, Layout, PlainText, TextKind};
 pub use self::event::Event;
 pub use self::schema::{RecordRules, Schema};
-pub use self::sequence::{
-    Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep,
-};
+pub use self::sequence::{Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep};
 pub use self::server::{EnvironmentName, Limits, QueueRules, Sender, Server};
 pub use self::service::{Service, ServiceType, Sign};
 pub use self::webhook::{Access, Action, Endpoint, Fill, SignatureRule, Step, Webhooks};

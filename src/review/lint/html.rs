@@ -52,8 +52,7 @@ impl Paper<'_> {
         }
         let source = file.template.source();
         let line = 0..source.find('\n').unwrap_or(source.len());
-        let message =
-            format!("this plain text has {plain} words, and the e-mail beside it {page}");
+        let message = format!("this plain text has {plain} words, and the e-mail beside it {page}");
         let told = Diagnostic::warning(codes::THIN_TEXT, message, Span::new(file.file, line));
         Some(told.label("says much less").help(
             "filters compare the two, and some people read only this one: say the same in it, or \

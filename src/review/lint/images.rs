@@ -32,9 +32,7 @@ pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diag
                     paper.place(&image.url),
                 )
                 .label("no words")
-                .help(
-                    paper.words_of_images(),
-                ),
+                .help(paper.words_of_images()),
             );
         }
     }

@@ -20,9 +20,7 @@ use crate::language::codes;
 use crate::mail;
 use crate::markup;
 use crate::model::Content;
-use crate::model::rules::{
-    EmailText, RuleSet, Sequence, SequenceAction, SequenceStep, TextKind,
-};
+use crate::model::rules::{EmailText, RuleSet, Sequence, SequenceAction, SequenceStep, TextKind};
 use crate::model::scope::EXAMPLE_TIME;
 
 /// E-mails are filled in so many times; what a larger rule set has beyond that is looked at

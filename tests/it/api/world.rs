@@ -68,6 +68,7 @@ pub fn app_with(token: Option<&str>) -> Arc<App> {
         draining: AtomicBool::new(false),
         gates: Gates::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
+        enclosures: rulerun::serve::enclosures::Enclosures::default(),
         contended: tokio::sync::Mutex::default(),
     })
 }

@@ -87,6 +87,7 @@ impl Store for Faulty {
         job(id: Id) -> Answer<'_, Option<(Job, Vec<Attempt>)>>;
         jobs(filter: JobFilter, skip: usize, take: usize) -> Answer<'_, Page<Job>>;
         stats() -> Answer<'_, Vec<((String, String), Stat)>>;
+        tallies(sequence: Option<String>) -> Answer<'_, Vec<(rulerun::model::queue::Counted, u64)>>;
         webhook_logs(since: i64, take: usize) -> Answer<'_, Vec<WebhookLog>>;
         records(name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>>;
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Answer<'_, Page<Enrolment>>;
