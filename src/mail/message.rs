@@ -24,6 +24,7 @@ const LINK_BYTES: usize = 900;
 /// Bytes of a subject that one coded word holds, so that its line stays below 78 characters.
 const CODED_BYTES: usize = 42;
 
+const TO: HeaderName = HeaderName::new_from_ascii_str("To");
 const MESSAGE_ID: HeaderName = HeaderName::new_from_ascii_str("Message-ID");
 const LIST_ID: HeaderName = HeaderName::new_from_ascii_str("List-Id");
 const LIST_UNSUBSCRIBE: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe");
@@ -56,6 +57,8 @@ pub(super) fn compose(
     let mut builder = Message::builder()
         .from(Mailbox::new(name, from.clone()))
         .to(Mailbox::new(None, to.clone()))
+        // Filters hold it against an e-mail with an image when the address stands bare.
+        .raw_header(line(TO, format!("<{to}>")))
         .date(date(request.at))
         .raw_header(line(MESSAGE_ID, message_id));
     if let Some(reply_to) = reply_to {

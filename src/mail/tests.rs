@@ -104,7 +104,7 @@ fn a_message_carries_every_header_once() {
     let email = with(|_| {}).unwrap();
     let expected = [
         ("From", "\"Acme Scaling\" <hello@acme.example>"),
-        ("To", "sarah@salon.example"),
+        ("To", "<sarah@salon.example>"),
         ("Reply-To", "sang@acme.example"),
         ("Subject", "Sorry we missed you"),
         ("Date", "Mon, 01 Dec 2025 10:30:00 +0000"),

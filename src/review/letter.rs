@@ -184,6 +184,7 @@ fn headers(email: &Email, sender: &Sender) -> Vec<(String, String)> {
         .map(|(name, value)| {
             let value = match (name, &sender.name) {
                 ("Subject", _) => email.subject.clone(),
+                ("To", _) => email.to.clone(),
                 ("From", Some(shown)) => format!("{shown} <{}>", email.from),
                 _ => value.to_owned(),
             };

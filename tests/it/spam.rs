@@ -63,7 +63,12 @@ fn of_every_kind() -> tempfile::TempDir {
         ),
     );
     let words = "Hi {{name}}, your parcel left our shop this morning. It should be with you on \
-                 Monday or Tuesday, and the driver rings you half an hour before he arrives.";
+                 Monday or Tuesday, and the driver rings you half an hour before he arrives. If nobody is at \
+                 home, your neighbours may take it, or you tell us another day: the page of your \
+                 order has a calendar for that. Keep the box for a while, because it is made for \
+                 the way back as well. You may return everything within thirty days, and we pay \
+                 the postage. Thank you for buying from a small shop; there are four of us, and we \
+                 read every letter.";
     let html =
         format!("<p>{words}</p><p><a href=\"https://www.example.com/orders\">Your order</a></p>");
     write("emails/html.html", &html);
