@@ -279,7 +279,7 @@ fn a_recipient_is_exactly_one_address() {
     }
     let found = with(|request| request.to = "info@müller.example").unwrap();
     assert_eq!(found.to, "info@xn--mller-kva.example");
-    assert_eq!(header(&found, "To").as_deref(), Some("info@xn--mller-kva.example"));
+    assert_eq!(header(&found, "To").as_deref(), Some("<info@xn--mller-kva.example>"));
 }
 
 #[test]
