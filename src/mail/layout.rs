@@ -19,17 +19,16 @@ pub(super) fn page(
 ) -> Result<String, MailError> {
     let mut text = String::new();
     html::push_html(&mut text, body.iter().cloned());
-    let page = match around {
-        Some(around) => around.replacen(markup::CONTENT, &text, 1),
-        None => {
-            let mut own = String::new();
-            if !footer.is_empty() {
-                own.push_str("<div class=\"footer\">\n");
-                html::push_html(&mut own, footer.iter().cloned());
-                own.push_str("</div>\n");
-            }
-            markup::BARE.replacen(markup::CONTENT, &text, 1).replacen(markup::FOOTER, &own, 1)
+    let page = if let Some(around) = around {
+        around.replacen(markup::CONTENT, &text, 1)
+    } else {
+        let mut own = String::new();
+        if !footer.is_empty() {
+            own.push_str("<div class=\"footer\">\n");
+            html::push_html(&mut own, footer.iter().cloned());
+            own.push_str("</div>\n");
         }
+        markup::BARE.replacen(markup::CONTENT, &text, 1).replacen(markup::FOOTER, &own, 1)
     };
     markup::inline(&page).map_err(|why| MailError::Compose(format!("its layout: {why}")))
 }

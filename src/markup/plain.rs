@@ -216,15 +216,12 @@ pub fn text_of(html: &str) -> String {
         rest = &rest[at..];
         let end = rest.char_indices().take(12).find(|(_, letter)| *letter == ';');
         let letter = end.and_then(|(end, _)| Some((reference(&rest[1..end])?, end)));
-        match letter {
-            Some((letter, end)) => {
-                out.push(letter);
-                rest = &rest[end + 1..];
-            }
-            None => {
-                out.push('&');
-                rest = &rest[1..];
-            }
+        if let Some((letter, end)) = letter {
+            out.push(letter);
+            rest = &rest[end + 1..];
+        } else {
+            out.push('&');
+            rest = &rest[1..];
         }
     }
     out.push_str(rest);

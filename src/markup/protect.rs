@@ -100,16 +100,10 @@ impl Protected {
             seen[index] = true;
             let before = &rest[..start];
             let after = &after[digits + 1..];
-            match (before.strip_suffix("<!--"), after.strip_prefix("-->")) {
-                (Some(before), Some(after)) => {
-                    out.push_str(before);
-                    rest = after;
-                }
-                _ => {
-                    out.push_str(before);
-                    rest = after;
-                }
-            }
+            let as_comment = before.strip_suffix("<!--").zip(after.strip_prefix("-->"));
+            let (before, after) = as_comment.unwrap_or((before, after));
+            out.push_str(before);
+            rest = after;
             out.push_str(tag);
         }
         out.push_str(rest);

@@ -44,7 +44,7 @@ fn of_every_kind() -> tempfile::TempDir {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
-    let emails: String = ["html", "mjml", "framed", "own-text"]
+    let emails: Vec<String> = ["html", "mjml", "framed", "own-text"]
         .iter()
         .map(|name| {
             format!(
@@ -53,6 +53,7 @@ fn of_every_kind() -> tempfile::TempDir {
             )
         })
         .collect();
+    let emails = emails.concat();
     write(
         "t.kdl",
         &format!(

@@ -110,6 +110,7 @@ async fn try_out(rules: Arc<RuleSet>) -> Vec<String> {
         draining: false.into(),
         gates: Gates::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
+        enclosures: rulerun::serve::enclosures::Enclosures::default(),
         contended: tokio::sync::Mutex::default(),
     });
     let network = Network::Simulated(Arc::new(|host: &str, _| {
