@@ -58,7 +58,8 @@ pub fn compose(source: &str, layout: &str) -> Result<String, MarkupFault> {
 
 /// A page with its styles in place.
 fn finished(page: &str) -> Result<String, MarkupFault> {
-    let page = page.replace("\r\n", "\n");
+    // As many bytes are left, so that places stay right.
+    let page = page.replace("\r\n", " \n");
     let hidden = Protected::new(&page, &pieces(&page), true);
     let inlined = inline(&hidden.text).map_err(|why| {
         let help = "look at the style sheet: rulerun cannot write it into the page";
