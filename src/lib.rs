@@ -12,7 +12,7 @@
 //! | 4 | [`serve`] | calls in, deliveries out, reload: sockets, tasks and the clock |
 //! | 3 | [`store`], [`review`] | state, in memory or on disk; e-mails read before anybody gets them |
 //! | 2 | [`language`], [`engine`], [`mail`] | text to rules, calls to decisions, e-mails to messages |
-//! | 1 | [`model`], [`guard`], [`template`], [`payload`], [`signature`] | the nouns and what is checked |
+//! | 1 | [`model`], [`guard`], [`template`], [`markup`], [`payload`], [`signature`] | the nouns and what is checked |
 //! | 0 | [`base`] | mistakes, time, ids, secrets |
 //!
 //! Storeys 0 to 2 are pure: no file, socket, clock or environment. That is what makes rules
@@ -24,6 +24,7 @@ pub mod engine;
 pub mod guard;
 pub mod language;
 pub mod mail;
+pub mod markup;
 pub mod model;
 pub mod payload;
 pub mod rehearse;

@@ -24,7 +24,7 @@ use rulerun::serve::settings;
 
 const PLAIN: Style = Style { colour: false, width: 100 };
 /// The endings of files that can be part of a rule set.
-const ENDINGS: &[&str] = &["kdl", "md", "json", "html", "mjml"];
+const ENDINGS: &[&str] = &["kdl", "md", "json", "html", "mjml", "txt"];
 /// Codes that no folder can show, and where they are tested.
 const ELSEWHERE: &[(&str, &str)] = &[
     (codes::WEAK_KEY, "only the environment holds keys: tests/cli.rs"),
@@ -32,6 +32,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (codes::NO_EFFECT, "it is about the environment: tests/cli.rs"),
     (codes::NOT_MET, "only a test that is run can fail: tests/it/test_verb.rs"),
     (codes::UNEXPECTED, "only a test that is run can fail: tests/it/test_verb.rs"),
+    (codes::LARGE_ATTACHMENT, "such large files are not kept here: tests/it/content.rs"),
     (codes::REAL_MAIL, "only the environment says that real mail leaves: tests/cli.rs"),
 ];
 

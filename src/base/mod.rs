@@ -15,5 +15,5 @@ pub use delay::Delay;
 pub use diagnostic::{Diagnostic, Fix, Severity, Sink};
 pub use id::Id;
 pub use secret::Secret;
-pub use source::{FileId, SourceMap, Span};
+pub use source::{Asset, FileId, SourceMap, Span};
 pub use time::{Clock, Timestamp, Zone};

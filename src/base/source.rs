@@ -3,6 +3,7 @@
 //! when a person is about to read them.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Which file of a [`SourceMap`] a span points into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,10 +44,25 @@ pub struct SourceFile {
     pub text: String,
 }
 
+/// A file that no text is read from: what e-mails show or bring along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// The path as the reader knows it.
+    pub path: String,
+    /// How many bytes it has.
+    pub size: u64,
+    /// SHA-256 over its bytes, in hex; empty where they were not read.
+    pub hash: String,
+    /// Its bytes; none where nothing names the file, where it is too large, and in a version
+    /// of the rules from before.
+    pub bytes: Option<Arc<[u8]>>,
+}
+
 /// Every file below the rule paths: rules, schemas, e-mail texts.
 #[derive(Clone, Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
+    assets: Vec<Asset>,
 }
 
 impl SourceMap {
@@ -61,6 +77,28 @@ impl SourceMap {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.files.push(SourceFile { path: path.into(), text: text.into() });
         id
+    }
+
+    /// A map without texts that has the other files of another one.
+    #[must_use]
+    pub fn with_assets_of(other: &Self) -> Self {
+        Self { files: Vec::new(), assets: other.assets.clone() }
+    }
+
+    /// Adds a file that is no text.
+    pub fn add_asset(&mut self, asset: Asset) {
+        self.assets.push(asset);
+    }
+
+    /// Every file that is no text, in the order in which they were added.
+    pub fn assets(&self) -> impl Iterator<Item = &Asset> {
+        self.assets.iter()
+    }
+
+    /// The file that is no text with exactly this path.
+    #[must_use]
+    pub fn asset(&self, path: &str) -> Option<&Asset> {
+        self.assets.iter().find(|asset| asset.path == path)
     }
 
     /// The file behind an id of this map.

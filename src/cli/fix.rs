@@ -65,7 +65,7 @@ impl State {
     }
 
     fn with(&self, mends: &[Fix]) -> Self {
-        let mut sources = SourceMap::new();
+        let mut sources = SourceMap::with_assets_of(&self.sources);
         for (id, file) in self.sources.iter() {
             sources.add(file.path.clone(), replaced(&file.text, id, mends));
         }

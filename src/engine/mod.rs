@@ -5,6 +5,7 @@
 //! the world has moved on.
 
 mod cap;
+mod content;
 mod decide;
 mod ending;
 mod enrol;

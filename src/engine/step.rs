@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::cap;
 use super::fill::fill_all;
 use super::refusal::Halt;
 use super::timing;
 use super::world::{Way, World};
+use super::{cap, content};
 use crate::base::{Id, Timestamp, Zone, time};
 use crate::guard::Guard;
 use crate::model::queue::{Places, suppression};
 use crate::model::rules::{Event, MailKind, Sequence, SequenceAction, SequenceStep};
-use crate::model::{Context, Enrolment};
+use crate::model::{Content, Context, Enrolment};
 
 /// The id of the call by which a timed step sends its event.
 #[must_use]
@@ -44,6 +44,8 @@ pub struct Due<'a> {
     pub places: &'a Places,
     /// The step's job.
     pub job: Id,
+    /// Where this person leaves the list, for texts that print it.
+    pub unsubscribe_url: &'a str,
     /// Whether a person asked for it by hand: then it is never too late.
     pub forced: bool,
     /// Now.
@@ -64,8 +66,8 @@ pub enum StepDecision {
     Email {
         /// Rendered subject.
         subject: String,
-        /// Rendered Markdown, values escaped.
-        markdown: String,
+        /// What it says and brings along, filled in.
+        content: Content,
         /// Marketing or transactional.
         kind: MailKind,
         /// The service that sends it.
@@ -218,7 +220,7 @@ fn action(
     match &now.step.action {
         SequenceAction::Email { subject, via, body } => Ok(StepDecision::Email {
             subject: subject.text(context)?,
-            markdown: body.template.text(context).map_err(|why| format!("{}: {why}", body.path))?,
+            content: content::fill(world, body, due.unsubscribe_url, context)?,
             kind: now.sequence.kind,
             via: via.clone(),
             expires: if due.forced { i64::MAX } else { latest(then.step, due.planned) },

@@ -212,6 +212,18 @@ codes! {
     SILENT_IMAGE = "silent-image";
     /// An e-mail that is hardly more than images.
     IMAGE_ONLY = "image-only";
+    /// An e-mail in HTML with a plain text that says much less than it.
+    THIN_TEXT = "thin-text";
+    /// A text in an e-mail that nobody sees.
+    HIDDEN_TEXT = "hidden-text";
+    /// HTML or MJML that cannot be read.
+    HTML_SYNTAX = "html-syntax";
+    /// HTML that no mail program carries out.
+    UNSAFE_HTML = "unsafe-html";
+    /// A word or an attribute that MJML does not have, or that stands where it means nothing.
+    UNKNOWN_MJML = "unknown-mjml";
+    /// Files with an e-mail that are too large.
+    LARGE_ATTACHMENT = "large-attachment";
     /// HTML in an e-mail's text, which readers will see as it is written.
     HTML_AS_TEXT = "html-as-text";
     /// An e-mail so large that its end is cut off.

@@ -98,8 +98,7 @@ impl Study {
                 }
             });
         }
-        for (file, source) in sources.iter().filter(|(_, file)| super::has_ending(&file.path, "md"))
-        {
+        for (file, source) in sources.iter().filter(|(_, file)| is_text(&file.path)) {
             mention(&source.text, file, 0, Within::Tags, &mut found);
         }
         found
@@ -159,14 +158,28 @@ impl Study {
             for email in sequence.all("email").filter(|_| sequence.name == "sequence") {
                 let named = email.prop("template").or(email.first());
                 if let (Some(name), Some(of)) = (named.and_then(Value::text), sequence.title()) {
-                    let file = format!("emails/{name}.md");
-                    let path = super::json_schema::beside(sources, email, &file);
+                    let folder = super::json_schema::beside(sources, email, "emails");
+                    let path = text_path(sources, &folder, name);
                     texts.push((of.to_owned(), path, email.title_span()));
                 }
             }
         }
         texts
     }
+}
+
+/// Whether a path names the text of an e-mail.
+fn is_text(path: &str) -> bool {
+    ["md", "html", "mjml"].iter().any(|ending| super::has_ending(path, ending))
+}
+
+/// The path of a text in a folder, in whichever way it is written; where there is none, where
+/// it would stand.
+#[must_use]
+pub fn text_path(sources: &SourceMap, folder: &str, name: &str) -> String {
+    let path = |ending: &str| format!("{folder}/{name}.{ending}");
+    let mut there = ["md", "html", "mjml"].into_iter().map(path);
+    there.find(|path| sources.find(path).is_some()).unwrap_or_else(|| path("md"))
 }
 
 /// An event uses the schema that has its name.

@@ -15,6 +15,8 @@ pub mod cursor;
 mod dkim;
 mod edition;
 mod email;
+mod email_text;
+mod enclosed;
 mod ending;
 mod feedback;
 mod fields;
@@ -23,6 +25,7 @@ mod forms;
 mod hints;
 pub mod index;
 mod json_schema;
+mod layout;
 mod letters;
 mod lex;
 mod lints;
@@ -103,8 +106,8 @@ impl Study {
     }
 }
 
-/// Reads every file of a rule set: `.kdl` files are rules and schemas, `.md` files texts of
-/// e-mails, `.json` files JSON Schemas. The rule set is there unless there is an error.
+/// Reads every file of a rule set: `.kdl` files are rules and schemas, `.md`, `.html`,
+/// `.mjml` and `.txt` files texts of e-mails, `.json` files JSON Schemas. The rule set is there unless there is an error.
 #[must_use]
 pub fn analyze(sources: &SourceMap) -> (Option<RuleSet>, Vec<Diagnostic>) {
     let study = study(sources);
@@ -201,6 +204,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
         reading.zone = sender.zone.clone();
         reading.zone_said = one("sender").is_some_and(|node| node.child("time-zone").is_some());
     }
+    layout::choose(reading, one("sender"), None);
     for node in all("schema") {
         if let Some(schema) = schema::schema(reading, node) {
             reading.schemas.entry(schema.name.clone()).or_insert(schema);
@@ -341,11 +345,17 @@ fn note_unread(reading: &mut Reading<'_>) {
     }
 }
 
-/// A hash over every path and text.
+/// A hash over every path and text, and every file that comes with an e-mail.
 fn hash(sources: &SourceMap) -> String {
     let mut hash = Sha256::new();
     for (_, file) in sources.iter().filter(|(_, file)| !is_test_file(&file.path)) {
         for part in [&file.path, &file.text] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    for asset in sources.assets().filter(|asset| !asset.hash.is_empty()) {
+        for part in [&asset.path, &asset.hash] {
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());
         }

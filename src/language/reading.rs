@@ -12,7 +12,7 @@ use super::{codes, mends};
 use crate::base::diagnostic::did_you_mean;
 use crate::base::{Diagnostic, Fix, Sink, SourceMap, Span, Zone};
 use crate::guard::{Guard, GuardFault};
-use crate::model::rules::{EnvironmentName, Schema, Service, Trigger};
+use crate::model::rules::{EnvironmentName, Layout, Schema, Service, Trigger};
 use crate::model::setting::{FromText, Setting, Source};
 use crate::model::{Context, Scope};
 use crate::template::{Format, Template, TemplateFault};
@@ -48,6 +48,10 @@ pub(super) struct Reading<'a> {
     pub(super) stopped: BTreeSet<String>,
     /// The sender's zone.
     pub(super) zone: Zone,
+    /// The layout of the e-mails that are read now.
+    pub(super) layout: Option<Arc<Layout>>,
+    /// Layouts that were read, by path; none for those that cannot be used.
+    pub(super) layouts: BTreeMap<String, Option<Arc<Layout>>>,
     /// Whether the sender says its zone.
     pub(super) zone_said: bool,
     /// While an edition of a sequence is read that was accepted before.
@@ -83,6 +87,8 @@ impl<'a> Reading<'a> {
             zone: Zone::UTC,
             zone_said: false,
             kept: None,
+            layout: None,
+            layouts: BTreeMap::new(),
         }
     }
 

@@ -92,8 +92,17 @@ impl Study {
     #[must_use]
     pub fn scope_of_text(&self, sources: &SourceMap, path: &str) -> InScope {
         let texts = self.texts(sources);
-        let used = texts.iter().filter(|(_, text, _)| text == path);
-        used.fold(InScope::default().with_now(), |all, (sequence, _, _)| {
+        // A plain text belongs to the text of its name.
+        let stem = path.strip_suffix(".txt");
+        let used = texts.iter().filter(|(_, text, _)| {
+            text == path || stem.is_some_and(|stem| text.strip_prefix(stem).is_some_and(is_ending))
+        });
+        let own = super::email_text::OWN_NAMES;
+        let mut scope = InScope::default().with_now();
+        for (name, _) in own {
+            scope.scope = scope.scope.with(name, Shape::required(Kind::Text));
+        }
+        used.fold(scope, |all, (sequence, _, _)| {
             let mut more = self.started(sequence, false);
             more.scope.names.extend(all.scope.names);
             more.payloads.extend(all.payloads);
@@ -231,6 +240,11 @@ impl Study {
         let endpoint = self.rules.endpoints.iter().find(|one| one.full_name() == owner)?;
         endpoint.payload.clone()
     }
+}
+
+/// Whether this is all that is left of a path behind the name.
+fn is_ending(rest: &str) -> bool {
+    matches!(rest, ".md" | ".html" | ".mjml")
 }
 
 /// What a record is, where rules know it.

@@ -65,7 +65,10 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
     };
     let everyone = node.prop_text("apply") == Some("everyone");
     let window = window::window(reading, node);
+    let usual = reading.layout.clone();
+    super::layout::choose(reading, Some(node), usual.clone());
     let steps = steps_of(reading, node, window.as_ref(), &payload, &asked);
+    reading.layout = usual;
     if let Some(window) = &window {
         window::lints(reading, node, window, zone.is_some() || contact_zone);
     }

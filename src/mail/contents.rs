@@ -1,9 +1,13 @@
 //! What an e-mail is made of, for those who check it: links, images, and HTML that will be
 //! shown as the text it is.
 
+use std::sync::Arc;
+
 use pulldown_cmark::{Event, LinkType, Parser, Tag, TagEnd};
 
 use super::markdown::{is_comment, is_safe_image, is_safe_link};
+use crate::markup;
+use crate::model::{Attachment, Body, Content};
 
 /// A link or an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub struct Target {
     pub url: String,
     /// Whether it is kept: what no mail program could open safely is left out.
     pub kept: bool,
+    /// Whether it is an image about which nothing is said.
+    pub is_silent: bool,
 }
 
 /// The parts of an e-mail's text, in their order.
@@ -29,9 +35,38 @@ pub struct Contents {
     pub letters: usize,
 }
 
-/// Takes a rendered Markdown text apart.
+/// Takes an e-mail that is filled in apart.
 #[must_use]
-pub fn contents(markdown: &str) -> Contents {
+pub fn contents(content: &Content) -> Contents {
+    match &content.body {
+        Body::Markdown(text) => of_markdown(text, &content.images),
+        Body::Html(page) => of_page(page),
+    }
+}
+
+fn of_page(page: &str) -> Contents {
+    let seen = markup::see(page);
+    let link = |link: markup::PageLink| Target {
+        words: link.words,
+        url: link.url,
+        kept: link.is_safe,
+        is_silent: false,
+    };
+    let image = |image: markup::Picture| Target {
+        is_silent: image.words.is_none(),
+        words: image.words.unwrap_or_default(),
+        url: image.url,
+        kept: image.is_safe,
+    };
+    Contents {
+        links: seen.links.into_iter().map(link).collect(),
+        images: seen.images.into_iter().map(image).collect(),
+        html: Vec::new(),
+        letters: seen.letters,
+    }
+}
+
+fn of_markdown(markdown: &str, images: &[Arc<Attachment>]) -> Contents {
     let mut found = Contents::default();
     let (mut link, mut image): (Option<Target>, Option<Target>) = (None, None);
     let mut block = String::new();
@@ -41,14 +76,18 @@ pub fn contents(markdown: &str) -> Contents {
                 let kept = is_safe_link(link_type, &dest_url);
                 let scheme = if link_type == LinkType::Email { "mailto:" } else { "" };
                 let url = format!("{scheme}{dest_url}");
-                link = Some(Target { words: String::new(), url, kept });
+                link = Some(Target { url, kept, ..Target::default() });
             }
             Event::Start(Tag::Image { dest_url, .. }) => {
-                let kept = is_safe_image(&dest_url);
-                image = Some(Target { words: String::new(), url: dest_url.into_string(), kept });
+                let enclosed = images.iter().any(|image| *image.name == *dest_url);
+                let kept = enclosed || is_safe_image(&dest_url);
+                image = Some(Target { url: dest_url.into_string(), kept, ..Target::default() });
             }
             Event::End(TagEnd::Link) => found.links.extend(link.take()),
-            Event::End(TagEnd::Image) => found.images.extend(image.take()),
+            Event::End(TagEnd::Image) => found.images.extend(image.take().map(|image| {
+                let is_silent = image.words.trim().is_empty();
+                Target { is_silent, ..image }
+            })),
             Event::Text(text) | Event::Code(text) => {
                 if let Some(image) = &mut image {
                     image.words.push_str(&text);

@@ -3,7 +3,11 @@
 //! nesting is bounded. What comes out is drawn twice, as HTML and as plain text, so the
 //! two parts of a message always say the same.
 
+use std::sync::Arc;
+
 use pulldown_cmark::{CowStr, Event, LinkType, Parser, Tag, TagEnd};
+
+use crate::model::Attachment;
 
 /// Lists in quotes in lists: deeper than this, only the text is kept.
 const DEPTH: usize = 24;
@@ -11,10 +15,11 @@ const DEPTH: usize = 24;
 /// Where a link may lead.
 const LINKS: [&str; 4] = ["http", "https", "mailto", "tel"];
 /// Where an image may come from.
-const IMAGES: [&str; 2] = ["http", "https"];
+const IMAGES: [&str; 3] = ["http", "https", "cid"];
 
-/// The safe part of a text as a balanced stream of events.
-pub(super) fn events(markdown: &str) -> Vec<Event<'static>> {
+/// The safe part of a text as a balanced stream of events. An image that comes with the
+/// e-mail is shown from there.
+pub(super) fn events(markdown: &str, images: &[Arc<Attachment>]) -> Vec<Event<'static>> {
     let markdown: String = markdown
         .replace("\r\n", "\n")
         .chars()
@@ -22,9 +27,22 @@ pub(super) fn events(markdown: &str) -> Vec<Event<'static>> {
         .collect();
     let mut filter = Filter::default();
     for event in Parser::new(&markdown) {
-        filter.take(event.into_static());
+        filter.take(enclosed(event, images).into_static());
     }
     filter.out
+}
+
+/// An image by the name of its file becomes one by the name of its part. Nothing else that is
+/// written so is one.
+fn enclosed<'a>(event: Event<'a>, images: &[Arc<Attachment>]) -> Event<'a> {
+    let Event::Start(Tag::Image { link_type, dest_url, title, id }) = event else { return event };
+    let image = images.iter().find(|image| *image.name == *dest_url);
+    let dest_url = match image {
+        Some(image) => format!("cid:{}", image.content_id()).into(),
+        None if dest_url.starts_with("cid:") => CowStr::Borrowed(""),
+        None => dest_url,
+    };
+    Event::Start(Tag::Image { link_type, dest_url, title, id })
 }
 
 /// The footer of marketing e-mail: the postal address and the visible link.

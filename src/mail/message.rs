@@ -1,10 +1,14 @@
-//! Puts a message together: the envelope, the headers, the two parts. Nothing in it is
+//! Puts a message together: the envelope, the headers, the parts. Nothing in it is
 //! drawn by lot: the boundary between the parts is a digest, the date is handed in.
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lettre::Address;
-use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{
+    ContentDisposition, ContentId, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
+};
 use lettre::message::{Body, Mailbox, Message, MultiPart, SinglePart};
 use sha2::{Digest as _, Sha256};
 
@@ -12,6 +16,7 @@ use super::{MailError, MailRequest};
 use crate::base::time::Timestamp;
 use crate::model::queue::Email;
 use crate::model::rules::{MailKind, Sender};
+use crate::model::{Attachment, Content};
 
 /// Longest unsubscribe address, so that its header stays on one line.
 const LINK_BYTES: usize = 900;
@@ -19,6 +24,7 @@ const LINK_BYTES: usize = 900;
 /// Bytes of a subject that one coded word holds, so that its line stays below 78 characters.
 const CODED_BYTES: usize = 42;
 
+const TO: HeaderName = HeaderName::new_from_ascii_str("To");
 const MESSAGE_ID: HeaderName = HeaderName::new_from_ascii_str("Message-ID");
 const LIST_ID: &str = "List-Id";
 const LIST_UNSUBSCRIBE: &str = "List-Unsubscribe";
@@ -97,7 +103,8 @@ pub(super) fn compose(
 
     let mut builder = Message::builder()
         .from(envelope.from.clone())
-        .to(Mailbox::new(None, envelope.to.clone()))
+        // Filters hold it against an e-mail with an image when the address stands bare.
+        .raw_header(line(TO, format!("<{}>", envelope.to)))
         .date(date(request.at))
         .raw_header(line(MESSAGE_ID, message_id));
     if let Some(reply_to) = envelope.reply_to.clone() {
@@ -115,7 +122,7 @@ pub(super) fn compose(
         builder = builder.raw_header(line(HeaderName::new_from_ascii_str(name), value.clone()));
     }
     let message = builder
-        .multipart(parts(&request.message_id, text.clone(), html)?)
+        .multipart(parts(request, text.clone(), html)?)
         .map_err(|fault| MailError::Compose(fault.to_string()))?
         .formatted();
     Ok(email(request, &envelope, subject, text, message))
@@ -129,15 +136,66 @@ pub(super) fn senders(sender: &Sender) -> Result<(Address, Option<Address>), Mai
     Ok((from, answers.transpose()?))
 }
 
-/// The text and the HTML as alternatives. Both are quoted-printable, in which `=_` cannot
-/// occur, so no text can contain the boundary.
-fn parts(message_id: &str, text: String, html: String) -> Result<MultiPart, MailError> {
-    let digest = hex::encode(Sha256::digest(message_id.as_bytes()));
-    let boundary = format!("=_{}", &digest[..32]);
-    Ok(MultiPart::alternative()
-        .boundary(boundary)
-        .singlepart(part(ContentType::TEXT_PLAIN, text)?)
-        .singlepart(part(ContentType::TEXT_HTML, html)?))
+/// The text and the HTML as alternatives, with the images that the HTML shows and the files
+/// that come along. Texts are quoted-printable, in which `=_` cannot occur, and files are
+/// base64, so nothing can contain a boundary.
+fn parts(request: &MailRequest<'_>, text: String, html: String) -> Result<MultiPart, MailError> {
+    let digest = hex::encode(Sha256::digest(request.message_id.as_bytes()));
+    let boundary = |level: &str| format!("=_{level}{}", &digest[..32]);
+    let content = &request.content;
+    let images = shown_images(content, &html).into_iter();
+    let images: Vec<SinglePart> =
+        images.map(|image| file(image, true)).collect::<Result<_, _>>()?;
+    let letter = MultiPart::alternative()
+        .boundary(boundary(""))
+        .singlepart(part(ContentType::TEXT_PLAIN, text)?);
+    let html = part(ContentType::TEXT_HTML, html)?;
+    let letter = if images.is_empty() {
+        letter.singlepart(html)
+    } else {
+        let page = MultiPart::related().boundary(boundary("r")).singlepart(html);
+        letter.multipart(images.into_iter().fold(page, MultiPart::singlepart))
+    };
+    if content.attachments.is_empty() {
+        return Ok(letter);
+    }
+    let mut whole = MultiPart::mixed().boundary(boundary("m")).multipart(letter);
+    for attachment in &content.attachments {
+        whole = whole.singlepart(file(attachment, false)?);
+    }
+    Ok(whole)
+}
+
+/// The images that a page shows, each once.
+pub(super) fn shown_images<'a>(content: &'a Content, html: &str) -> Vec<&'a Arc<Attachment>> {
+    let shown = |image: &&Arc<Attachment>| html.contains(&format!("cid:{}", image.content_id()));
+    let mut images: Vec<&Arc<Attachment>> = content.images.iter().filter(shown).collect();
+    images.sort_by_key(|image| &image.hash);
+    images.dedup_by_key(|image| &image.hash);
+    images
+}
+
+/// The name under which readers see a file.
+pub(super) fn file_name(file: &Attachment) -> String {
+    one_line(file.name.rsplit('/').next().unwrap_or_default())
+}
+
+/// A file that comes along, or an image that the HTML shows. Its bytes are put in when it
+/// leaves.
+fn file(file: &Attachment, inline: bool) -> Result<SinglePart, MailError> {
+    let kind = ContentType::parse(file.media)
+        .map_err(|_| MailError::Compose(format!("the kind of {} is unknown", file.name)))?;
+    let name = file_name(file);
+    let mark = super::files::mark(&file.hash).into_bytes();
+    let body = Body::dangerous_pre_encoded(mark, ContentTransferEncoding::Base64);
+    let part = SinglePart::builder().header(kind);
+    let part = if inline {
+        part.header(ContentDisposition::inline_with_name(&name))
+            .header(ContentId::from(format!("<{}>", file.content_id())))
+    } else {
+        part.header(ContentDisposition::attachment(&name))
+    };
+    Ok(part.body(body))
 }
 
 fn part(kind: ContentType, text: String) -> Result<SinglePart, MailError> {

@@ -3,11 +3,13 @@
 //! request gives the same bytes each time, because a retry must send what was stored.
 //!
 //! `markdown` decides what of a text may reach a mailbox, `text` and `layout` draw it
-//! twice, `message` puts the envelope, the headers and the two parts together, `dkim` signs
-//! what leaves, `provider` packs it for services that take JSON.
+//! twice, `message` puts the envelope, the headers and the parts together, `dkim` signs what
+//! leaves, `provider` packs it for services that take JSON, `files` keeps what comes with a
+//! message out of the copies that wait.
 
 mod contents;
 mod dkim;
+mod files;
 mod layout;
 mod markdown;
 mod message;
@@ -16,13 +18,16 @@ mod text;
 
 pub use contents::{Contents, Target, contents};
 pub use dkim::{Dkim, DkimError, EXAMPLE_KEY};
+pub use files::{complete, waits_for};
 pub use provider::{JOB_LABEL, Packing, is_resend_tag, pack_as, packed_for};
 
 use pulldown_cmark::Event;
 
 use crate::base::time::Timestamp;
+use crate::markup;
 use crate::model::queue::Email;
 use crate::model::rules::{MailKind, Sender};
+use crate::model::{Body, Content};
 
 /// Longest subject in bytes: a header line may hold no more.
 const SUBJECT_BYTES: usize = 900;
@@ -42,8 +47,8 @@ pub struct MailRequest<'a> {
     pub to: &'a str,
     /// The subject as text.
     pub subject: String,
-    /// The body as Markdown, in which values from payloads are escaped already.
-    pub markdown: String,
+    /// What it says and brings along. Values from payloads are escaped already.
+    pub content: Content,
     /// Where one click unsubscribes this person (`http` or `https`). Only marketing
     /// e-mail uses it; none leaves the link and its headers out.
     pub unsubscribe_url: Option<String>,
@@ -125,22 +130,68 @@ pub fn sender(sender: &Sender) -> Result<(), MailError> {
 /// An empty or overlong subject.
 pub fn draw(request: &MailRequest<'_>) -> Result<Drawn, MailError> {
     let subject = subject(&request.subject)?;
-    let (body, footer) = parts(request);
-    let html = layout::page(&subject, &body, &footer)?;
-    let text = text::plain(body.into_iter().chain(footer));
+    let content = &request.content;
+    let preheader = content.preheader.as_deref().filter(|text| !text.trim().is_empty());
+    let (html, text) = match &content.body {
+        Body::Markdown(markdown) => {
+            let body = markdown::events(markdown, &content.images);
+            let own = text::plain(body.iter().cloned());
+            let footer = footer(request, &own);
+            let page = layout::page(content.layout.as_deref(), &body, &footer)?;
+            let below = match &content.layout {
+                // The layout may say itself what the footer says.
+                Some(_) => self::footer(request, &markup::plain(&page)),
+                None => Vec::new(),
+            };
+            let text = text::plain(body.into_iter().chain(footer));
+            (layout::finished(&page, &subject, preheader, &below), text)
+        }
+        Body::Html(page) => {
+            let page = markup::safe_links(page);
+            let own = markup::plain(&page);
+            let below = footer(request, &own);
+            let html = layout::finished(&page, &subject, preheader, &below);
+            (html, with_footer(own, below))
+        }
+    };
+    let text = written(request).unwrap_or(text);
     Ok(Drawn { subject, text, html })
 }
 
-/// The body and what stands below it.
-fn parts(request: &MailRequest<'_>) -> (Vec<Event<'static>>, Vec<Event<'static>>) {
-    let footer = match request.kind {
-        MailKind::Marketing => markdown::footer(
-            request.sender.postal_address.as_deref(),
-            request.unsubscribe_url.as_deref(),
-        ),
-        MailKind::Transactional => Vec::new(),
+/// What stands below a text of marketing e-mail, as far as the text does not say it itself.
+fn footer(request: &MailRequest<'_>, said: &str) -> Vec<Event<'static>> {
+    if request.kind == MailKind::Transactional {
+        return Vec::new();
+    }
+    let postal = request.sender.postal_address.as_deref();
+    let lines = |text: &str| message::one_line(text).to_lowercase();
+    let told = lines(said);
+    let untold = |address: &&str| {
+        !address.lines().all(|line| told.contains(lines(line).trim_end_matches(',')))
     };
-    (markdown::events(&request.markdown), footer)
+    let url = request.unsubscribe_url.as_deref().filter(|url| !said.contains(*url));
+    markdown::footer(postal.filter(untold), url)
+}
+
+fn with_footer(mut text: String, footer: Vec<Event<'static>>) -> String {
+    let below = text::plain(footer.into_iter());
+    if !below.is_empty() {
+        text.push('\n');
+        text.push_str(&below);
+    }
+    text
+}
+
+/// The plain text in its author's words, if there is one.
+fn written(request: &MailRequest<'_>) -> Option<String> {
+    let text = request.content.plain.as_deref()?.replace("\r\n", "\n");
+    let text: String = text
+        .chars()
+        .filter(|letter| matches!(letter, '\n' | '\t') || !letter.is_control())
+        .collect();
+    let text = format!("{}\n", text.trim_end());
+    let below = footer(request, &text);
+    Some(with_footer(text, below))
 }
 
 /// Draws the e-mail without its HTML, which takes most of the work: for rehearsals of very
@@ -150,8 +201,19 @@ fn parts(request: &MailRequest<'_>) -> (Vec<Event<'static>>, Vec<Event<'static>>
 /// As [`draw`].
 pub fn draw_plain(request: &MailRequest<'_>) -> Result<Drawn, MailError> {
     let subject = subject(&request.subject)?;
-    let (body, footer) = parts(request);
-    let text = text::plain(body.into_iter().chain(footer));
+    let own = || match &request.content.body {
+        Body::Markdown(markdown) => {
+            let body = markdown::events(markdown, &request.content.images);
+            let footer = footer(request, &text::plain(body.iter().cloned()));
+            text::plain(body.into_iter().chain(footer))
+        }
+        Body::Html(page) => {
+            let own = markup::plain(page);
+            let below = footer(request, &own);
+            with_footer(own, below)
+        }
+    };
+    let text = written(request).unwrap_or_else(own);
     Ok(Drawn { subject, text, html: String::new() })
 }
 

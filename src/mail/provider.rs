@@ -7,8 +7,12 @@
 
 use serde_json::{Map, Value, json};
 
+use std::sync::Arc;
+
+use super::files::mark;
 use super::message::{Envelope, envelope};
 use super::{Drawn, MailError, MailRequest, message};
+use crate::model::Attachment;
 use crate::model::queue::Email;
 use crate::model::rules::{Service, ServiceType};
 
@@ -75,16 +79,49 @@ pub fn pack_as(
     let html = drawn.html;
     let mut email = message::email(request, &envelope, drawn.subject, drawn.text, Vec::new());
     let labels = labels(&email, &request.message_id);
-    let body = match packing {
+    let mut body = match packing {
         Packing::Postmark { stream } => postmark(&email, &envelope, &html, &labels, stream),
         _ => resend(&email, &envelope, &html, &labels),
     };
+    let files = enclosed(request, &html, packing);
+    if !files.is_empty() {
+        let name = if packing == Packing::Resend { "attachments" } else { "Attachments" };
+        body.insert(name.into(), Value::Array(files));
+    }
     // The sender stands first, by which `packed_for` knows whose body it is.
-    let rest = Value::Object(body).to_string();
+    let mut rest = Value::Object(body).to_string();
+    for file in request.content.files() {
+        // The mark of a waiting file stands as it is: what takes its place needs no escape.
+        let mark = mark(&file.hash);
+        rest = rest.replace(&json!(mark).to_string(), &format!("\"{mark}\""));
+    }
     let name = if packing == Packing::Resend { "from" } else { "From" };
     let from = Value::from(envelope.from.to_string());
     email.message = format!("{{\"{name}\":{from},{}", &rest[1..]).into_bytes();
     Ok(email)
+}
+
+/// The images that the page shows, and the files that come along. Their bytes are put in when
+/// it leaves.
+fn enclosed(request: &MailRequest<'_>, html: &str, packing: Packing<'_>) -> Vec<Value> {
+    let images = message::shown_images(&request.content, html).into_iter();
+    let images = images.map(|image| (image, Some(image.content_id())));
+    let files = request.content.attachments.iter().map(|file| (file, None));
+    let described = |(file, shown): (&Arc<Attachment>, Option<String>)| {
+        let (name, content) = (message::file_name(file), mark(&file.hash));
+        let mut entry = if packing == Packing::Resend {
+            json!({"filename": name, "content": content, "content_type": file.media})
+        } else {
+            json!({"Name": name, "Content": content, "ContentType": file.media})
+        };
+        match (shown, packing) {
+            (None, _) => {}
+            (Some(id), Packing::Resend) => entry["content_id"] = Value::from(id),
+            (Some(id), _) => entry["ContentID"] = Value::from(format!("cid:{id}")),
+        }
+        entry
+    };
+    images.chain(files).map(described).collect()
 }
 
 /// What the provider is to repeat to us.
@@ -199,7 +236,7 @@ mod tests {
             sender: &sender,
             to: "sarah@salon.example",
             subject: "Hi\r\nBcc: all@salon.example".to_owned(),
-            markdown: "Hi **Sarah**\n".to_owned(),
+            content: crate::model::Content::markdown("Hi **Sarah**\n"),
             unsubscribe_url: None,
             message_id: "0AbC9".to_owned(),
             at: "2025-12-01T10:30:00Z".parse().unwrap(),

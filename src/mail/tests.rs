@@ -3,6 +3,7 @@
 use super::{MailError, MailRequest, render};
 use crate::base::source::{SourceMap, Span};
 use crate::base::time::{Timestamp, Zone};
+use crate::model::Content;
 use crate::model::queue::Email;
 use crate::model::rules::{MailKind, Sender};
 
@@ -26,7 +27,7 @@ fn request(sender: &Sender) -> MailRequest<'_> {
         sender,
         to: "sarah@salon.example",
         subject: "Sorry we missed you".to_owned(),
-        markdown: "Hi Sarah,\n\n[Choose a time](https://acme.example/book)\n".to_owned(),
+        content: Content::markdown("Hi Sarah,\n\n[Choose a time](https://acme.example/book)\n"),
         unsubscribe_url: Some("https://mail.acme.example/u/abc123".to_owned()),
         message_id: "0AbC9".to_owned(),
         at: "2025-12-01T10:30:00Z".parse::<Timestamp>().unwrap(),
@@ -43,7 +44,7 @@ fn with(change: impl FnOnce(&mut MailRequest<'_>)) -> Result<Email, MailError> {
 fn markdown(text: &str) -> Email {
     with(|request| {
         request.kind = MailKind::Transactional;
-        text.clone_into(&mut request.markdown);
+        request.content = Content::markdown(text);
     })
     .unwrap()
 }
@@ -104,7 +105,7 @@ fn a_message_carries_every_header_once() {
     let email = with(|_| {}).unwrap();
     let expected = [
         ("From", "\"Acme Scaling\" <hello@acme.example>"),
-        ("To", "sarah@salon.example"),
+        ("To", "<sarah@salon.example>"),
         ("Reply-To", "sang@acme.example"),
         ("Subject", "Sorry we missed you"),
         ("Date", "Mon, 01 Dec 2025 10:30:00 +0000"),
@@ -279,7 +280,7 @@ fn a_recipient_is_exactly_one_address() {
     }
     let found = with(|request| request.to = "info@müller.example").unwrap();
     assert_eq!(found.to, "info@xn--mller-kva.example");
-    assert_eq!(header(&found, "To").as_deref(), Some("info@xn--mller-kva.example"));
+    assert_eq!(header(&found, "To").as_deref(), Some("<info@xn--mller-kva.example>"));
 }
 
 #[test]
@@ -418,7 +419,7 @@ proptest::proptest! {
         from.name = Some(name.clone());
         let mut request = request(&from);
         request.subject = subject;
-        request.markdown = markdown;
+        request.content = Content::markdown(markdown);
         if let Ok(email) = render(&request) {
             let (text, html) = parts(&email);
             assert_eq!(text.trim_end(), email.text.trim_end());

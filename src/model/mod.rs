@@ -4,6 +4,7 @@
 
 pub mod call;
 pub mod commit;
+pub mod content;
 pub mod context;
 pub mod queue;
 pub mod rules;
@@ -12,6 +13,7 @@ pub mod setting;
 pub mod test;
 
 pub use call::{Call, Origin};
+pub use content::{Attachment, Body, Content};
 pub use context::Context;
 pub use queue::{
     Attempt, AttemptError, Enrolment, EnrolmentState, Execution, ExecutionState, Job, JobState,

@@ -149,6 +149,7 @@ impl Rehearsal {
             gates: Gates::default(),
             editions: crate::serve::people::Editions::default(),
             unsubscribe_key: tokio::sync::OnceCell::new_with(Some(key)),
+            enclosures: crate::serve::enclosures::Enclosures::default(),
             contended: tokio::sync::Mutex::default(),
         });
         let deliver =

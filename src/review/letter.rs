@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::base::{Id, Timestamp, time};
 use crate::engine::{self, Due, StepDecision, World};
 use crate::mail::{self, MailRequest, Packing};
+use crate::model::Content;
 use crate::model::Context;
 use crate::model::queue::Places;
 use crate::model::queue::{Email, Enrolment, EnrolmentState};
@@ -39,8 +40,8 @@ pub struct Draft {
     pub to: String,
     /// The subject as the rules give it.
     pub subject: String,
-    /// The text, in Markdown.
-    pub markdown: String,
+    /// What it says and brings along.
+    pub content: Content,
     /// Marketing or transactional.
     pub kind: MailKind,
     /// The service that sends it.
@@ -74,6 +75,7 @@ impl Scene<'_> {
         payload: &Map<String, Value>,
     ) -> Result<Draft, String> {
         let enrolment = self.enrolment(sequence, payload)?;
+        let unsubscribe_url = self.unsubscribe_url();
         let contact = self.rules.records.get("contact");
         let contact = contact.map(|record| example_of_fields(&record.scope.names));
         let due = Due {
@@ -86,11 +88,12 @@ impl Scene<'_> {
             suppressed: &[],
             places: &Places::default(),
             job: enrolment.job_id(&step.name),
+            unsubscribe_url: &unsubscribe_url,
             forced: false,
             now: self.at,
         };
         let world = World::alone(self.rules, 1);
-        let StepDecision::Email { subject, markdown, kind, via, .. } = engine::draft(&world, &due)?
+        let StepDecision::Email { subject, content, kind, via, .. } = engine::draft(&world, &due)?
         else {
             return Err(format!("{} is no e-mail", step.name));
         };
@@ -98,7 +101,11 @@ impl Scene<'_> {
             StepDecision::Skip(why) | StepDecision::Stop(why) => Some(why),
             _ => None,
         };
-        Ok(Draft { to: enrolment.to, subject, markdown, kind, via, withheld })
+        Ok(Draft { to: enrolment.to, subject, content, kind, via, withheld })
+    }
+
+    fn unsubscribe_url(&self) -> String {
+        format!("{}{INERT}", self.public_url)
     }
 
     /// A person who has just begun the sequence.
@@ -154,9 +161,8 @@ impl Scene<'_> {
             sender: self.rules.sender.as_ref().unwrap_or(&nobody),
             to: &draft.to,
             subject: draft.subject,
-            markdown: draft.markdown,
-            unsubscribe_url: (draft.kind == MailKind::Marketing)
-                .then(|| format!("{}{INERT}", self.public_url)),
+            content: draft.content,
+            unsubscribe_url: (draft.kind == MailKind::Marketing).then(|| self.unsubscribe_url()),
             message_id: self.id.to_string(),
             at: self.at,
         };
@@ -171,7 +177,12 @@ impl Scene<'_> {
             .then(|| mail::pack_as(&request, drawn.clone(), packing))
             .transpose()
             .map_err(|why| why.to_string())?;
-        let email = mail::pack(&request, drawn).map_err(|why| why.to_string())?;
+        let mut email = mail::pack(&request, drawn).map_err(|why| why.to_string())?;
+        let file =
+            |hash: &str| request.content.files().find(|file| file.hash == hash)?.encoded.clone();
+        let whole = mail::complete(&email.message, file);
+        email.message =
+            whole.map_err(|_| String::from("a file that comes with it is gone"))?.into();
         Ok(Letter { headers: headers(&email, request.sender), html, email, wire })
     }
 }
@@ -189,6 +200,7 @@ fn headers(email: &Email, sender: &Sender) -> Vec<(String, String)> {
         .map(|(name, value)| {
             let value = match (name, &sender.name) {
                 ("Subject", _) => email.subject.clone(),
+                ("To", _) => email.to.clone(),
                 ("From", Some(shown)) => format!("{shown} <{}>", email.from),
                 _ => value.to_owned(),
             };

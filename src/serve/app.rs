@@ -92,6 +92,8 @@ pub struct App {
     pub unsubscribe_key: tokio::sync::OnceCell<crate::base::Secret>,
     /// The sequences of before that people who are mid-way still follow.
     pub editions: super::people::Editions,
+    /// Files of e-mails that wait.
+    pub enclosures: super::enclosures::Enclosures,
     /// Held by a call that others got in before, while it is decided again.
     pub contended: tokio::sync::Mutex<()>,
 }

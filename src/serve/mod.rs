@@ -10,6 +10,7 @@ pub mod clock;
 pub mod curl;
 pub mod deliver;
 pub mod dev;
+pub mod enclosures;
 pub mod feedback;
 pub mod ingress;
 pub mod journal;

@@ -173,6 +173,7 @@ impl Server {
             gates: Gates::default(),
             editions: crate::serve::people::Editions::default(),
             unsubscribe_key: tokio::sync::OnceCell::default(),
+            enclosures: super::enclosures::Enclosures::default(),
             contended: tokio::sync::Mutex::default(),
         });
         let (stop, stopped) = watch::channel(false);

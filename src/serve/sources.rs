@@ -1,5 +1,6 @@
 //! Finding and reading the files of a rule set: every `*.kdl` under the given paths, with
-//! the e-mail texts and JSON Schemas that lie beside them.
+//! the e-mail texts and JSON Schemas that lie beside them, and the files that come with
+//! e-mails.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::base::{FileId, SourceMap};
 use crate::language;
+
+mod assets;
 
 /// The largest file that is read; larger ones are left for `analyze` to refuse by size.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -67,10 +70,13 @@ pub fn load(given: &[PathBuf]) -> Result<SourceMap, SourceError> {
         }
     }
     let mut sources = SourceMap::new();
-    for file in files(&roots)? {
+    let (texts, others): (Vec<_>, Vec<_>) =
+        files(&roots)?.into_iter().partition(|file| is_read(file));
+    for file in texts {
         let text = read(&file)?;
         sources.add(shown(&file), text);
     }
+    assets::add(&mut sources, &others, shown)?;
     if !sources.iter().any(|(_, file)| language::is_rule_file(&file.path)) {
         let names: Vec<String> = named.iter().map(|path| shown(path)).collect();
         return Err(SourceError::Empty(names.join(" or ")));
@@ -100,13 +106,16 @@ pub fn load_open(roots: &[PathBuf], open: &Open<'_>) -> Result<SourceMap, Source
     found.sort();
     found.dedup();
     let mut sources = SourceMap::new();
-    for file in found {
-        let path = shown(file.strip_prefix(open.base).unwrap_or(&file));
+    let (texts, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|file| is_read(file));
+    let told = |file: &Path| shown(file.strip_prefix(open.base).unwrap_or(file));
+    for file in texts {
+        let path = told(&file);
         match open.texts.get(file.as_path()) {
             Some(text) => sources.add(path, *text),
             None => sources.add(path, read(&file)?),
         };
     }
+    assets::add(&mut sources, &others, told)?;
     Ok(sources)
 }
 
@@ -115,7 +124,7 @@ pub fn load_open(roots: &[PathBuf], open: &Open<'_>) -> Result<SourceMap, Source
 /// # Errors
 /// A folder that cannot be read; too many files.
 pub fn files(roots: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
-    let mut walk = Walk::for_files(is_read, &[]);
+    let mut walk = Walk::for_files(|path| is_read(path) || assets::is_among_emails(path), &[]);
     for root in roots {
         if root.is_dir() {
             walk.folder(root, 0)?;
@@ -249,11 +258,11 @@ impl Walk {
     }
 }
 
-/// Files that rules may be made of. Texts in HTML and MJML come later; they are found all the
-/// same, so that the person who wrote one is told.
+/// Files that rules may be made of.
 fn is_read(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
     matches!(ending, Some("kdl" | "md" | "json" | "html" | "mjml"))
+        || ending == Some("txt") && assets::is_among_emails(path)
 }
 
 fn read(path: &Path) -> Result<String, SourceError> {

@@ -25,6 +25,7 @@ pub(super) fn printed(text: &str, format: Format) -> Cow<'_, str> {
     match format {
         Format::Text => Cow::Borrowed(text),
         Format::Markdown => Cow::Owned(markdown(text)),
+        Format::Html => Cow::Owned(html(text)),
     }
 }
 
@@ -46,6 +47,24 @@ fn markdown(text: &str) -> String {
                 out.push_str("&#32;");
             }
             c if c.is_ascii_punctuation() => {
+                // Writing to a String does not fail.
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Escapes a text so that it stays this text in HTML, between elements and in an attribute
+/// in quotation marks. What breaks a line becomes a space, as HTML would show it; other
+/// control characters are dropped.
+fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for c in text.chars().filter(|c| !is_dropped(*c)) {
+        match c {
+            c if is_blank(c) => out.push(' '),
+            '&' | '<' | '>' | '"' | '\'' | '`' | '{' | '}' | '=' => {
                 // Writing to a String does not fail.
                 let _ = write!(out, "&#{};", u32::from(c));
             }

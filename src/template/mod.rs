@@ -32,6 +32,8 @@ pub enum Format {
     Text,
     /// Markdown: every value is escaped so that it stays text.
     Markdown,
+    /// HTML, between elements and in values of attributes that stand in quotation marks.
+    Html,
 }
 
 /// A mistake in a template, with the bytes of its own text that it is about.

@@ -10,9 +10,9 @@ use base64::Engine as _;
 use rulerun::base::source::{SourceMap, Span};
 use rulerun::base::time::{Timestamp, Zone};
 use rulerun::mail::{MailError, MailRequest, render};
-use rulerun::model::Context;
 use rulerun::model::queue::Email;
 use rulerun::model::rules::{MailKind, Sender};
+use rulerun::model::{Content, Context};
 use rulerun::template::{Format, Template};
 use serde_json::{Map, Value, json};
 
@@ -83,11 +83,12 @@ fn email(x: &str) -> Email {
         template.text(&context).unwrap()
     };
     let subject = fill(SUBJECT, Format::Text);
-    written("ann@example.com", subject, fill(BODY, Format::Markdown)).unwrap()
+    let text = fill(BODY, Format::Markdown);
+    written("ann@example.com", subject, Content::markdown(text)).unwrap()
 }
 
 /// An e-mail of these parts.
-fn written(to: &str, subject: String, markdown: String) -> Result<Email, MailError> {
+fn written(to: &str, subject: String, content: Content) -> Result<Email, MailError> {
     let sender = Sender {
         name: Some("Acme".to_owned()),
         address: "hello@example.com".to_owned(),
@@ -104,7 +105,7 @@ fn written(to: &str, subject: String, markdown: String) -> Result<Email, MailErr
         sender: &sender,
         to,
         subject,
-        markdown,
+        content,
         unsubscribe_url: None,
         message_id: "0AbC".to_owned(),
         at: "2025-12-01T10:30:00Z".parse::<Timestamp>().unwrap(),
@@ -197,6 +198,84 @@ fn read_by(python: &std::path::Path, mails: &[Email]) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Places in HTML in which a value may stand.
+const HTML: &str = "<style>p { margin: 0 } @media print { p { color: black } }</style>
+<h1>P01 {{x}} E01</h1>
+<p>P02 {{x}} E02 and P03 {{who.x}} E03 and {{x}}{{x}}</p>
+<p title=\"a {{x}} b\">{{x}}</p>
+<a href=\"https://example.com/?who={{x}}\" title='{{x}}'>P08 {{x}} E08</a>
+<img src='https://example.com/i.png' alt='P09 {{x}}'>
+<table>{% for one in [x, x] %}<tr><td>{{one}}</td></tr>{% endfor %}</table>
+<pre>P05 {{x}} E05</pre><!-- {{x}} --><!--[if mso]>{{x}}<![endif]-->
+<ul><li>P06 {{x}} E06</li></ul><b>P07 {{x | upper}}</b>
+";
+
+/// The same in MJML.
+const MJML: &str = "<mjml><mj-head><mj-title>{{x}}</mj-title></mj-head><mj-body><mj-section>
+<mj-column><mj-text>P02 {{x}} E02 and P03 {{who.x}} E03</mj-text>
+<mj-button href=\"https://example.com/?who={{x}}\" title=\"{{x}}\">P08 {{x}} E08</mj-button>
+<mj-image src=\"https://example.com/i.png\" alt=\"{{x}}\" title='{{x}}' />
+<mj-raw>{% if x %}</mj-raw><mj-text>{{x}}</mj-text><mj-raw>{% endif %}</mj-raw>
+<mj-table>{% for one in [x, x] %}<tr><td title=\"{{one}}\">{{one}}</td></tr>{% endfor %}</mj-table>
+</mj-column></mj-section></mj-body></mjml>";
+
+#[test]
+fn in_html_and_mjml_a_value_is_text_wherever_it_stands() {
+    use rulerun::{markup, model::Body};
+    let Some(python) = python() else { return };
+    let pages = [markup::compose(HTML, markup::BARE).unwrap(), markup::mjml(MJML).unwrap()];
+    for page in pages {
+        let template = Template::compile(&page, Format::Html).unwrap();
+        let email = |x: &str| {
+            let mut payload = Map::new();
+            payload.insert("x".to_owned(), json!(x));
+            let mut context = Context::new(&payload, Zone::UTC);
+            context.set("who", json!({ "x": x }));
+            let body = Body::Html(template.text(&context).unwrap());
+            let content = Content { preheader: Some(x.to_owned()), ..Content::of(body) };
+            written("ann@example.com", "Hello".to_owned(), content).unwrap()
+        };
+        let names: Vec<&str> = std::iter::once(HARMLESS).chain(PAYLOADS.iter().copied()).collect();
+        let mails: Vec<Email> = names.iter().map(|name| email(name)).collect();
+        let read = read_by(&python, &mails);
+        for (name, mail) in names.iter().zip(&read) {
+            for same in ["headers", "to", "parts", "defects"] {
+                assert_eq!(mail[same], read[0][same], "{same} of {name:?}");
+            }
+            assert_eq!(mail["defects"], json!([]), "{name:?}");
+            the_tags_are_the_authors(name, mail, &read[0]);
+            let shown = seen(mail["shown"].as_str().unwrap());
+            let around = seen(&format!("P02 {name} E02"));
+            assert!(shown.contains(&around), "{around:?} in {shown}");
+        }
+        for mail in &mails {
+            let links = mail.text.matches("(https://example.com/?who=").count();
+            assert!(links >= 1 && !mail.text.contains("(https://evil"), "{}", mail.text);
+        }
+    }
+}
+
+#[test]
+fn a_link_of_html_that_is_the_value_itself_leads_to_a_web_page_or_nowhere() {
+    use rulerun::{markup, model::Body};
+    let source = "<a href=\"{{url}}\">report</a><img src='{{url}}' alt='chart' width='9'>";
+    let page = markup::compose(source, markup::BARE).unwrap();
+    let template = Template::compile(&page, Format::Html).unwrap();
+    let drawn = |url: &str| {
+        let mut payload = Map::new();
+        payload.insert("url".to_owned(), json!(url));
+        let body = Body::Html(template.text(&Context::new(&payload, Zone::UTC)).unwrap());
+        let mail = written("ann@example.com", "Report".to_owned(), Content::of(body)).unwrap();
+        String::from_utf8(mail.message).unwrap().replace("=\r\n", "").replace("=3D", "=")
+    };
+    assert!(drawn("https://example.com/a").contains("href=\"https://example.com/a\""));
+    for evil in ["javascript:alert(1)", "JaVaScRiPt:x", "java\tscript:x", "data:text/html,x", "//x"]
+    {
+        let html = drawn(evil);
+        assert!(html.contains("href=\"\"") && html.contains("src=\"\""), "{evil}: {html}");
+    }
+}
+
 #[test]
 fn the_header_and_the_plain_text_keep_their_shape_whatever_the_name_is() {
     let lines = |mail: &Email| {
@@ -251,7 +330,7 @@ fn a_link_that_is_the_value_itself_leads_to_a_web_page_or_nowhere() {
 
 /// The HTML of an e-mail with this text, as it stands in the message.
 fn html_of(markdown: &str) -> String {
-    let mail = written("ann@example.com", "Report".to_owned(), markdown.to_owned());
+    let mail = written("ann@example.com", "Report".to_owned(), Content::markdown(markdown));
     let message = String::from_utf8(mail.unwrap().message).unwrap();
     let (_, html) = message.split_once("Content-Type: text/html").unwrap();
     html.replace("=\r\n", "").replace("=3D", "=")
@@ -302,7 +381,7 @@ async fn whatever_is_typed_as_an_address_one_person_gets_mail_or_nobody() {
 
 #[test]
 fn a_foreign_program_sees_one_recipient_however_odd() {
-    let mail = |to: &str| written(to, "Hello".to_owned(), "Hello.".to_owned());
+    let mail = |to: &str| written(to, "Hello".to_owned(), Content::markdown("Hello."));
     let (good, bad): (Vec<_>, Vec<_>) =
         RECIPIENTS.into_iter().partition(|(_, mailed)| mailed.is_some());
     for (typed, _) in bad {

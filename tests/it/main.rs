@@ -12,6 +12,7 @@ mod campaign;
 mod care;
 mod chaos;
 mod commands;
+mod content;
 mod crash;
 mod documents;
 mod fairness;

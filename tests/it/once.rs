@@ -80,6 +80,7 @@ fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::
         gates: Gates::default(),
         editions: rulerun::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
+        enclosures: rulerun::serve::enclosures::Enclosures::default(),
         contended: tokio::sync::Mutex::default(),
     });
     let (stop, stopped) = watch::channel(false);

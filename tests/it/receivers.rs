@@ -196,6 +196,7 @@ async fn a_second_answer_to_one_request_is_never_taken_for_the_answer_to_the_nex
 async fn a_mail_server_at_a_private_address_is_refused_like_any_other_service() {
     let mail = rulerun::model::queue::Email {
         sequence: "a".to_owned(),
+        variant: None,
         name: "a-1".to_owned(),
         variant: None,
         from: "a@example.com".to_owned(),

@@ -10,7 +10,7 @@ use rulerun::base::time::{Timestamp, Zone};
 use rulerun::mail::{MailRequest, render};
 use rulerun::model::queue::Email;
 use rulerun::model::rules::{MailKind, Sender};
-use rulerun::model::{AttemptError, Tried};
+use rulerun::model::{AttemptError, Content, Tried};
 use rulerun::serve::deliver::smtp::Smtp;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ pub(crate) fn email() -> Email {
         sender: &sender,
         to: "sarah@salon.example",
         subject: "Welcome".to_owned(),
-        markdown: "Hi\n\n    .\n    ..\n    .x\n".to_owned(),
+        content: Content::markdown("Hi\n\n    .\n    ..\n    .x\n"),
         unsubscribe_url: None,
         message_id: "1".to_owned(),
         at: Timestamp::UNIX_EPOCH,

@@ -10,7 +10,7 @@ use rulerun::base::time::{Timestamp, Zone};
 use rulerun::mail::{Dkim, DkimError, MailRequest, render};
 use rulerun::model::queue::Email;
 use rulerun::model::rules::{MailKind, Sender};
-use rulerun::model::{AttemptError, Tried};
+use rulerun::model::{AttemptError, Content, Tried};
 use rulerun::serve::deliver::smtp::Smtp;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,7 +32,7 @@ fn email(to: &str) -> Email {
         sender: &sender,
         to,
         subject: "Schöne Grüße 🎄".to_owned(),
-        markdown: "Hi Zoë,\n\n.\n\n[Book](https://acme.example/?a=1&b=2)".to_owned(),
+        content: Content::markdown("Hi Zoë,\n\n.\n\n[Book](https://acme.example/?a=1&b=2)"),
         unsubscribe_url: Some("https://mail.acme.example/u/1".to_owned()),
         message_id: "0AbC".to_owned(),
         at: "2025-12-01T10:30:00Z".parse::<Timestamp>().unwrap(),

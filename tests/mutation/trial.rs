@@ -111,6 +111,7 @@ async fn try_out(rules: Arc<RuleSet>) -> Vec<String> {
         gates: Gates::default(),
         editions: rulerun::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
+        enclosures: rulerun::serve::enclosures::Enclosures::default(),
         contended: tokio::sync::Mutex::default(),
     });
     let network = Network::Simulated(Arc::new(|host: &str, _| {

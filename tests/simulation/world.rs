@@ -101,6 +101,7 @@ fn start(shared: &Arc<Shared>, revision: u32) -> Process {
         gates: Gates::default(),
         editions: rulerun::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
+        enclosures: rulerun::serve::enclosures::Enclosures::default(),
         contended: tokio::sync::Mutex::default(),
     });
     let deliver = Deliver::over(peers::network(shared), Arc::clone(&app), None).unwrap();

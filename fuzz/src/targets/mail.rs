@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rulerun::base::{SourceMap, Span, Timestamp, Zone};
 use rulerun::mail::{MailRequest, render};
+use rulerun::model::Content;
 use rulerun::model::queue::Email;
 use rulerun::model::rules::{MailKind, Sender};
 use rulerun::template::{Format, Template};
@@ -132,7 +133,7 @@ fn written(subject: &str, markdown: &str, to: &str) -> Option<Email> {
         sender: &sender,
         to,
         subject: subject.to_owned(),
-        markdown: markdown.to_owned(),
+        content: Content::markdown(markdown),
         unsubscribe_url: Some(String::from("https://example.com/u/abc")),
         message_id: String::from("0AbC9"),
         at: "2025-12-01T10:30:00Z".parse::<Timestamp>().expect("a time"),

@@ -225,7 +225,7 @@ fn text_of(ask: &Ask<'_>, thing: Thing, name: &str) -> Vec<Value> {
     let name = other.unwrap_or(name);
     let folder =
         ask.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let path = format!("{folder}emails/{name}.md");
+    let path = index::text_path(&ask.known.sources, &format!("{folder}emails"), name);
     let found = ask.known.sources.find(&path).map(|_| {
         json!({
             "uri": ask.address(&path),

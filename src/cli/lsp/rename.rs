@@ -58,7 +58,10 @@ pub(super) fn rename(ask: &Ask<'_>, params: &Value) -> Result<Value, Fault> {
     }
     edits.sort();
     edits.dedup();
-    let file = file.map(|old| (old.with_file_name(format!("{new}.md")), old));
+    let file = file.map(|old| {
+        let ending = old.extension().and_then(|ending| ending.to_str()).unwrap_or("md").to_owned();
+        (old.with_file_name(format!("{new}.{ending}")), old)
+    });
     let file = match &file {
         Some((to, _)) if ask.known.sources.find(&to.to_string_lossy()).is_some() => {
             return Err(Fault::failed(format!("there is a text {} already", to.display())));
@@ -156,7 +159,7 @@ fn still_sound(
     edits: &[(Span, String)],
     renamed: Option<(&Path, &Path)>,
 ) -> Result<(), Fault> {
-    let mut sources = SourceMap::new();
+    let mut sources = SourceMap::with_assets_of(&ask.known.sources);
     for (id, file) in ask.known.sources.iter() {
         let mut text = file.text.clone();
         for (span, new) in edits.iter().rev().filter(|(span, _)| span.file == id) {

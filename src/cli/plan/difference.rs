@@ -174,10 +174,7 @@ fn sequence_lines(old: &Sequence, new: &Sequence) -> Vec<Line> {
 
 /// Whether an e-mail says something else.
 pub(super) fn text_changes(old: &SequenceStep, new: &SequenceStep) -> bool {
-    let source = |step| {
-        facts::text(step).map(|text: &crate::model::rules::EmailText| text.template.source())
-    };
-    source(old) != source(new)
+    facts::text(old).map(facts::said) != facts::text(new).map(facts::said)
 }
 
 fn word(step: &SequenceStep) -> &'static str {

@@ -309,6 +309,18 @@ pub(super) fn step(one: &SequenceStep) -> Facts {
     facts
 }
 
+/// All that an e-mail says and brings along.
+pub(super) fn said(text: &EmailText) -> Vec<&str> {
+    let files = text.images.iter().chain(&text.attachments);
+    let templates = [Some(&text.template), text.page.as_ref(), text.preheader.as_ref()];
+    let more = [
+        text.plain.as_ref().map(|plain| &plain.template),
+        text.layout.as_ref().map(|layout| &layout.page),
+    ];
+    let written = templates.into_iter().chain(more).map(|one| one.map_or("", |one| one.source()));
+    written.chain(files.map(|file| file.hash.as_str())).collect()
+}
+
 /// The text of an e-mail.
 pub(super) fn text(one: &SequenceStep) -> Option<&EmailText> {
     match &one.action {

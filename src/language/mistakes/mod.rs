@@ -53,6 +53,12 @@ pub enum Around {
     Sequence,
     /// The text of an e-mail.
     Email,
+    /// The text of an e-mail in HTML.
+    Html,
+    /// The text of an e-mail in MJML.
+    Mjml,
+    /// The plain text beside an e-mail of 24 words.
+    PlainText,
     /// A file of JSON Schema.
     JsonSchema,
     /// The block of a `test`, beside the rules of a shop with one e-mail.
@@ -75,6 +81,9 @@ impl Around {
             Self::Service => "in the block of a service",
             Self::Sequence => "in the block of a sequence",
             Self::Email => "in the text of an e-mail",
+            Self::Html => "in the text of an e-mail in HTML",
+            Self::Mjml => "in the text of an e-mail in MJML",
+            Self::PlainText => "in the plain text beside an e-mail",
             Self::JsonSchema => "in a JSON Schema file",
             Self::Test => "in the block of a test",
             Self::Environment => "in the environment",
@@ -86,6 +95,8 @@ impl Around {
     pub fn language(self) -> &'static str {
         match self {
             Self::Email => "markdown",
+            Self::Html | Self::Mjml => "html",
+            Self::PlainText => "text",
             Self::JsonSchema => "json",
             Self::Environment => "sh",
             _ => "kdl",
@@ -107,7 +118,7 @@ impl Around {
             Self::Endpoint => surroundings::with_schemas(&filled(surroundings::ENDPOINT, lines)),
             Self::Service => filled(surroundings::SERVICE, lines),
             Self::Sequence => surroundings::with_schemas(&filled(surroundings::SEQUENCE, lines)),
-            Self::Email | Self::Test => {
+            Self::Email | Self::Html | Self::Mjml | Self::PlainText | Self::Test => {
                 surroundings::with_schemas(&filled(surroundings::SEQUENCE, surroundings::STEP))
             }
             Self::JsonSchema => surroundings::JSON_SCHEMA.to_owned(),
@@ -123,8 +134,18 @@ impl Around {
         if self == Self::Test {
             sources.add("rules/shop.test.kdl", filled(surroundings::TEST, lines));
         }
-        let text = if self == Self::Email { repeated(lines) } else { String::from("Welcome!\n") };
-        sources.add("rules/emails/welcome-1.md", text);
+        let (ending, text) = match self {
+            Self::Email => ("md", repeated(lines)),
+            Self::Html => ("html", format!("{lines}\n")),
+            Self::Mjml => ("mjml", format!("{lines}\n")),
+            Self::PlainText => ("md", String::from(surroundings::LONG_TEXT)),
+            _ => ("md", String::from("Welcome!\n")),
+        };
+        sources.add(format!("rules/emails/welcome-1.{ending}"), text);
+        if self == Self::PlainText {
+            sources.add("rules/emails/welcome-1.txt", format!("{lines}\n"));
+        }
+        sources.add_asset(surroundings::film());
         sources.add("rules/emails/welcome-2.md", "One more tip.\n");
         Some(sources)
     }

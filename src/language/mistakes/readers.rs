@@ -1,6 +1,6 @@
 //! What review finds in e-mails when it reads them as people and mail providers do.
 
-use super::Around::{Email, Environment, File, Sequence};
+use super::Around::{Email, Environment, File, Html, Mjml, PlainText, Sequence};
 use super::Mistake;
 use crate::language::codes;
 
@@ -101,10 +101,58 @@ email "welcome-2" after="3d" subject="One more question""#,
     },
     Mistake {
         code: codes::HTML_AS_TEXT,
-        why: "E-mails are written in Markdown. Everybody would read the angle brackets.",
+        why: "This file is Markdown. Everybody would read the angle brackets; a file that ends with \
+              .html may have them.",
         around: Email,
         wrong: "Order <b>now</b>!",
         right: "Order **now**!",
+    },
+    Mistake {
+        code: codes::HTML_SYNTAX,
+        why: "Mail programs guess what is meant, each in its own way, and some show half an \
+              e-mail.",
+        around: Html,
+        wrong: "<p>Dear {{first_name}},</p>\n<p title=\"Hello>how are you?</p>",
+        right: "<p>Dear {{first_name}},</p>\n<p title=\"Hello\">how are you?</p>",
+    },
+    Mistake {
+        code: codes::UNSAFE_HTML,
+        why: "No mail program runs anything or takes anything in. It throws such parts away, or \
+              the whole e-mail.",
+        around: Html,
+        wrong: "<form action=\"https://www.example.com/book\">Book a time</form>",
+        right: "<p><a href=\"https://www.example.com/book\">Book a time</a></p>",
+    },
+    Mistake {
+        code: codes::UNKNOWN_MJML,
+        why: "What MJML does not know vanishes without a word: readers would get an e-mail with a \
+              hole.",
+        around: Mjml,
+        wrong: "<mjml><mj-body><mj-section><mj-column>\n<mj-txet>Welcome!</mj-txet>\n\
+                </mj-column></mj-section></mj-body></mjml>",
+        right: "<mjml><mj-body><mj-section><mj-column>\n<mj-text>Welcome!</mj-text>\n\
+                </mj-column></mj-section></mj-body></mjml>",
+    },
+    Mistake {
+        code: codes::HIDDEN_TEXT,
+        why: "Senders of spam hide words from people to please filters, and filters know it.",
+        around: Html,
+        wrong: "<p>Welcome!</p>\n<p style=\"display:none\">cheap watches</p>",
+        right: "<p>Welcome!</p>\n<p>We sell watches.</p>",
+    },
+    Mistake {
+        code: codes::THIN_TEXT,
+        why: "Filters compare the two halves of an e-mail, and some people read only this one.",
+        around: PlainText,
+        wrong: "See our page.",
+        right: "Your parcel left our shop this morning. The driver rings you on Monday or Tuesday.",
+    },
+    Mistake {
+        code: codes::LARGE_ATTACHMENT,
+        why: "Many mailboxes refuse large e-mails, and people with little data pay for each one.",
+        around: Sequence,
+        wrong: "email \"welcome-1\" after=\"1d\" subject=\"Our film\" {\n    attach \"film.mp4\"\n}",
+        right: "email \"welcome-1\" after=\"1d\" subject=\"Our film\"",
     },
     Mistake {
         code: codes::LARGE_EMAIL,

@@ -1,5 +1,7 @@
 //! What is around the lines of an example, so that they are a whole rule set.
 
+use crate::base::Asset;
+
 /// Where the lines of the example go: a line of its own, at its depth.
 pub(super) const PLACE: &str = "@";
 
@@ -50,6 +52,16 @@ webhooks "shop" {
 
 /// The one step of a sequence whose e-mail is the example.
 pub(super) const STEP: &str = r#"email "welcome-1" after="1d" subject="Welcome""#;
+
+/// What a plain text is held against.
+pub(super) const LONG_TEXT: &str = "Your parcel left our shop this morning. It should be with you \
+    on Monday or Tuesday, and the driver rings you half an hour before he arrives.\n";
+
+/// A large file that an e-mail may bring along.
+pub(super) fn film() -> Asset {
+    let path = String::from("rules/emails/film.mp4");
+    Asset { path, size: 3 * 1024 * 1024, hash: "0".repeat(64), bytes: None }
+}
 
 pub(super) const TEST: &str = r#"test "an example" {
     @

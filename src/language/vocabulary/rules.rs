@@ -13,6 +13,9 @@ pub(super) const FIELD_TYPES: &[&str] = &[
     "text", "email", "integer", "number", "boolean", "time", "date", "url", "list", "object", "any",
 ];
 
+/// The page around texts.
+pub(super) const LAYOUT: Property =
+    prop("layout", Type::Text, "The page around the texts: emails/NAME.html with {{content}}.");
 const WHEN: Property = prop("when", Type::Guard, "Only when this holds.");
 const STEPS: &[Place] = &[Place::Endpoint, Place::Event, Place::Reaction];
 const AFTER: Property = prop("after", Type::Duration, "How long after the sequence's start.");
@@ -154,6 +157,7 @@ pub(super) const WORDS: &[Word] = &[
             COUNTS_FROM,
             prop("kind", Type::Choice(&["marketing", "transactional"], &[]), "Marketing e-mail can be unsubscribed."),
             prop_later("locale", "The person's language."),
+            LAYOUT,
             prop("apply", Type::Choice(&["new", "everyone"], &[]), "Whom an edited plan reaches: new starts, or those who are mid-way too."),
         ])
         .block(Children::Words(Place::Sequence)),
@@ -189,7 +193,7 @@ pub(super) const WORDS: &[Word] = &[
         .props(&[must("per", Type::Duration, "The time.")]),
     Word::new("variant", &[Place::Email], "Another text for some people.", "variant \"b\" weight=50 subject=\"Another subject\"")
         .later("use two e-mails with `when` until then"),
-    Word::new("email", &[Place::Sequence], "One e-mail; its text stands in emails/NAME.md beside the rule file.", "email \"welcome-1\" after=\"5min\" subject=\"Welcome!\"")
+    Word::new("email", &[Place::Sequence], "One e-mail; its text stands in emails/NAME.md (or .html, .mjml) beside the rule file.", "email \"welcome-1\" after=\"5min\" subject=\"Welcome!\"")
         .args(&[arg("name", Type::Declares(Thing::Email))])
         .props(&[
             AFTER,
@@ -200,8 +204,12 @@ pub(super) const WORDS: &[Word] = &[
             ANY_TIME,
             prop("via", Type::Refers(Thing::Service), "The service that sends it."),
             prop("template", Type::Refers(Thing::Text), "The text's name, when it is not the e-mail's."),
+            prop("preheader", Type::Template, "What lists of e-mails show beside the subject."),
         ])
         .block(Children::Words(Place::Email)),
+    Word::new("attach", &[Place::Email], "A file that comes with the e-mail; it stands in the folder emails.", "attach \"guide.pdf\" name=\"Your guide.pdf\"")
+        .args(&[arg("file", Type::Text)])
+        .props(&[prop("name", Type::Name, "The name under which readers see it.")]),
     Word::new("send", &[Place::Sequence], "An outgoing event as a timed step.", "send \"lead_scraped\" after=\"1d\"")
         .args(&[arg("event", Type::Refers(Thing::Event))])
         .props(&[AFTER, COUNTS_FROM, WHEN, MAX_LATE, ANY_TIME])

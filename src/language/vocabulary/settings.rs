@@ -99,6 +99,7 @@ pub(super) const WORDS: &[Word] = &[
         "sender \"Acme <hello@example.com>\"",
     )
     .args(&[arg("name and address", Type::Mailbox)])
+    .props(&[super::rules::LAYOUT])
     .block(Children::Words(Place::Sender))
     .once(),
     Word::new("reply-to", &[Place::Sender], "Where answers go.", "reply-to \"hello@example.com\"")

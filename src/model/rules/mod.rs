@@ -5,6 +5,7 @@
 mod calendar;
 mod cap;
 mod edition;
+mod email;
 mod ending;
 mod event;
 mod feedback;
@@ -21,13 +22,12 @@ use std::sync::Arc;
 pub use self::calendar::{Days, Holiday, Hours};
 pub use self::cap::Cap;
 pub use self::edition::Edition;
+pub use self::email::{EmailText, Layout, PlainText, TextKind};
 pub use self::ending::{Ending, Trigger};
 pub use self::event::Event;
 pub use self::feedback::{Feedback, FeedbackType, Tolerance};
 pub use self::schema::{RecordRules, Schema};
-pub use self::sequence::{
-    Again, CountsFrom, EmailText, MailKind, Sequence, SequenceAction, SequenceStep,
-};
+pub use self::sequence::{Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep};
 pub use self::server::{EnvironmentName, Limits, QueueRules, Sender, Server};
 pub use self::service::{DkimRule, IN_FLIGHT, MESSAGES_PER_CONNECTION, Service, ServiceType, Sign};
 pub use self::webhook::{Access, Action, Endpoint, Fill, SignatureRule, Step, Webhooks};

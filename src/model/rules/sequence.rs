@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Cap, Edition, Ending, Fill, Window};
-use crate::base::{Delay, FileId, Span};
+use super::{Cap, Edition, EmailText, Ending, Fill, Window};
+use crate::base::{Delay, Span};
 use crate::guard::Guard;
 use crate::template::Template;
 
@@ -111,7 +111,7 @@ pub enum SequenceAction {
         subject: Template,
         /// The service that sends it; none when no mail service is declared.
         via: Option<String>,
-        /// The Markdown text.
+        /// Its text, with what goes with it.
         body: Arc<EmailText>,
     },
     /// Queue an outgoing event.
@@ -121,17 +121,4 @@ pub enum SequenceAction {
         /// Its payload; none sends the frozen payload.
         fields: Option<Vec<(String, Fill)>>,
     },
-}
-
-/// The text of an e-mail, and where it and its subject are written.
-#[derive(Debug)]
-pub struct EmailText {
-    /// The file it stands in.
-    pub path: String,
-    /// The same file among the sources.
-    pub file: FileId,
-    /// Where the subject stands.
-    pub subject: Span,
-    /// The Markdown template.
-    pub template: Template,
 }

@@ -4,6 +4,7 @@ use super::{MOST_TARGETS, Paper};
 use crate::base::Diagnostic;
 use crate::language::codes;
 use crate::mail::Contents;
+use crate::model::rules::TextKind;
 
 /// Letters that an e-mail with images needs, so that it says something without them.
 const LETTERS: usize = 200;
@@ -19,11 +20,11 @@ pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diag
                 )
                 .label("not shown")
                 .help(
-                    "put the image on your website and write ![what it shows](https://…); images \
-                     within the e-mail itself are not shown by most programs",
+                    "put the file into the folder emails, beside the text, or on your website: \
+                     ![what it shows](https://…)",
                 ),
             );
-        } else if image.words.trim().is_empty() {
+        } else if image.is_silent {
             found.push(
                 Diagnostic::warning(
                     codes::SILENT_IMAGE,
@@ -31,10 +32,7 @@ pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diag
                     paper.place(&image.url),
                 )
                 .label("no words")
-                .help(
-                    "many mail programs show images only when asked, and some people have them \
-                     read aloud: write ![what it shows](https://…)",
-                ),
+                .help(paper.words_of_images()),
             );
         }
     }
@@ -52,5 +50,20 @@ pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diag
                  sees nothing: say in a few sentences what the image says",
             ),
         );
+    }
+}
+
+impl Paper<'_> {
+    /// How the words of an image are written.
+    fn words_of_images(&self) -> String {
+        let how = match self.body.kind {
+            TextKind::Markdown => "![what it shows](https://…)",
+            TextKind::Html => "<img alt=\"what it shows\" …>",
+            TextKind::Mjml => "<mj-image alt=\"what it shows\" …>",
+        };
+        format!(
+            "many mail programs show images only when asked, and some people have them read \
+             aloud: write {how}"
+        )
     }
 }

@@ -2,6 +2,7 @@
 //! e-mail is filled in with the examples of whatever starts its sequence, and looked at as
 //! it would arrive; each finding is told at the place of the rule or the text that causes it.
 
+mod html;
 mod images;
 mod links;
 mod pace;
@@ -10,6 +11,7 @@ mod provider;
 mod sender;
 mod subject;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::letter::{Draft, Scene};
@@ -17,7 +19,9 @@ use super::starts::{Start, starts};
 use crate::base::{Diagnostic, Id, Span, Timestamp, time};
 use crate::language::codes;
 use crate::mail;
-use crate::model::rules::{EmailText, RuleSet, Sequence, SequenceAction, SequenceStep};
+use crate::markup;
+use crate::model::Content;
+use crate::model::rules::{EmailText, RuleSet, Sequence, SequenceAction, SequenceStep, TextKind};
 use crate::model::scope::EXAMPLE_TIME;
 
 /// E-mails are filled in so many times; what a larger rule set has beyond that is looked at
@@ -64,8 +68,8 @@ pub(super) fn placeholders(rules: &RuleSet) -> Vec<Diagnostic> {
             .flat_map(|start| start.full.into_iter().map(|(name, _)| name))
             .collect();
         for (subject, body) in emails {
-            let text = body.template.source();
-            found.extend(placeholder::find(text, &known, |range| Span::new(body.file, range)));
+            let text = readable(body);
+            found.extend(placeholder::find(&text, &known, |range| Span::new(body.file, range)));
             // A subject is short: the whole of it is the place.
             let mut within = placeholder::find(subject.source(), &known, |_| body.subject);
             within.truncate(1);
@@ -75,6 +79,15 @@ pub(super) fn placeholders(rules: &RuleSet) -> Vec<Diagnostic> {
     found.sort_by_key(|one| one.span);
     found.dedup_by_key(|one| one.span);
     found
+}
+
+/// What people read of a text, everything else blanked out.
+fn readable(body: &EmailText) -> Cow<'_, str> {
+    let text = body.template.source();
+    match body.kind {
+        TextKind::Markdown => Cow::Borrowed(text),
+        TextKind::Html | TextKind::Mjml => Cow::Owned(markup::readable(text)),
+    }
 }
 
 /// An e-mail as it turned out, and what it was filled in with.
@@ -128,7 +141,8 @@ impl Paper<'_> {
                 Ok(draft) => {
                     complete |= !bare;
                     found.extend(self.subject(&draft.subject, bare, start));
-                    self.contents(&draft.markdown, &mut found);
+                    self.contents(&draft.content, &mut found);
+                    found.extend(self.thin(&draft.content));
                     found.extend(self.size(draft));
                 }
                 // That it fails with every field there was told before, by the language.
@@ -136,8 +150,9 @@ impl Paper<'_> {
                 Err(_) => {}
             }
         }
+        found.extend(self.hidden());
         if !complete {
-            self.contents(self.body.template.source(), &mut found);
+            self.contents(&self.as_written(), &mut found);
         }
         // The drafts of one e-mail have most findings in common.
         found.sort_by_key(|one| (one.span, one.code));
@@ -145,7 +160,7 @@ impl Paper<'_> {
         found
     }
 
-    fn contents(&self, markdown: &str, found: &mut Vec<Diagnostic>) {
+    fn contents(&self, content: &Content, found: &mut Vec<Diagnostic>) {
         if self.body.template.source().trim().is_empty() {
             found.push(
                 Diagnostic::error(
@@ -160,7 +175,7 @@ impl Paper<'_> {
                 .help("write its text into the file, or take the e-mail out of the sequence"),
             );
         }
-        let contents = mail::contents(markdown);
+        let contents = mail::contents(content);
         links::check(self, &contents, found);
         images::check(self, &contents, found);
         let text = self.body.template.source();
@@ -184,7 +199,7 @@ impl Paper<'_> {
 
     /// Too large: the end is cut off, and with it the link to unsubscribe.
     fn size(&self, draft: Draft) -> Option<Diagnostic> {
-        if draft.markdown.len() < SHORT {
+        if draft.content.text().len() < SHORT {
             return None;
         }
         let scene = Scene {

@@ -181,6 +181,7 @@ pub(super) fn app(
         gates: Gates::default(),
         editions: crate::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::new_with(Some(Secret::new(String::from("x")))),
+        enclosures: crate::serve::enclosures::Enclosures::default(),
         contended: tokio::sync::Mutex::default(),
     })
 }

@@ -1,5 +1,7 @@
 //! One attempt: the job's bytes go to its service.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, StatusCode};
 
@@ -27,7 +29,7 @@ impl Deliver {
         }
         match &job.task {
             Task::Event { path, body, .. } => self.event(service, job, path, body).await,
-            Task::Email(email) => self.email(service, job, email, asked).await,
+            Task::Email(email) => self.email(live, service, job, email, asked).await,
             Task::Mirror { record, id } => self.mirror(service, record, id).await,
             Task::Step { .. } => ours(String::from("a step cannot be sent")),
         }
@@ -70,7 +72,25 @@ impl Deliver {
         self.transports.http.send(outgoing).await
     }
 
-    async fn email(&self, service: &LiveService, job: &Job, email: &Email, asked: bool) -> Tried {
+    async fn email(
+        &self,
+        live: &Live,
+        service: &LiveService,
+        job: &Job,
+        email: &Email,
+        asked: bool,
+    ) -> Tried {
+        let find = |hash: &str| self.app.enclosures.find(&live.rules, hash);
+        let email = match mail::complete(&email.message, find) {
+            Ok(Cow::Borrowed(_)) => Cow::Borrowed(email),
+            Ok(Cow::Owned(message)) => Cow::Owned(Email { message, ..email.clone() }),
+            Err(_) => {
+                return ours(String::from(
+                    "a file that comes with this e-mail was changed or taken away after it was \
+                     made; put the old file back",
+                ));
+            }
+        };
         let Some(url) = service.mail_url() else {
             return ours(String::from("no mail service is set"));
         };
@@ -95,10 +115,10 @@ impl Deliver {
                 timeout: service.timeout,
                 now: self.app.now(),
             };
-            return account.send(kind, &job.id.to_string(), email, asked).await;
+            return account.send(kind, &job.id.to_string(), &email, asked).await;
         }
         match self.transports.smtp(service, url) {
-            Ok(smtp) => smtp.send(email, service.timeout).await,
+            Ok(smtp) => smtp.send(&email, service.timeout).await,
             Err(why) => ours(why),
         }
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Deliver;
 use super::attempt::Before;
 use super::send::captured;
-use crate::base::{Id, time};
+use crate::base::{Id, Secret, time};
 use crate::engine::{self, Due, StepDecision};
 use crate::mail::{self, MailRequest, Packing};
 use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
@@ -18,7 +18,7 @@ use crate::model::queue::{
     CAPTURED, Enrolment, EnrolmentState, Fingerprint, Job, Leased, Places, Task, Transition,
 };
 use crate::model::rules::{Event, MailKind, Sender, Sequence};
-use crate::model::{Call, Origin};
+use crate::model::{Call, Content, Origin};
 use crate::serve::app::{Accepted, object};
 use crate::serve::ingress::unsubscribe;
 use crate::serve::journal::Kind;
@@ -36,6 +36,20 @@ pub(super) struct Scene {
     contact: Option<Map<String, Value>>,
     suppressed: Vec<String>,
     places: Places,
+    /// With what unsubscribe links are sealed.
+    key: Secret,
+}
+
+impl Scene {
+    /// Where this person leaves the list, by an e-mail of this job.
+    fn unsubscribe_url(&self, live: &Live, job: Id) -> String {
+        let left = unsubscribe::Token {
+            job,
+            sequence: self.enrolment.sequence.clone(),
+            person: self.enrolment.person.clone(),
+        };
+        unsubscribe::link(&live.public_url, &self.key, &left)
+    }
 }
 
 impl Deliver {
@@ -71,14 +85,14 @@ impl Deliver {
             StepDecision::Event(event, payload) => {
                 self.timed_event(live, &leased, &scene, event, payload, advance).await
             }
-            StepDecision::Email { subject, markdown, kind, via, expires } => {
+            StepDecision::Email { subject, content, kind, via, expires } => {
                 let job = Job {
                     lane: via.unwrap_or_else(|| engine::OUTBOX.to_owned()),
                     expires: Some(expires),
                     target: scene.enrolment.to.clone(),
                     ..leased.job.clone()
                 };
-                match self.render(live, &job, &scene, subject, markdown, kind).await {
+                match self.render(live, &job, &scene, subject, content, kind) {
                     Ok(task) => {
                         let mut writes = advance;
                         writes.extend(self.cap(live, &job, &scene));
@@ -155,6 +169,7 @@ impl Deliver {
 
     /// What a step means at this moment.
     fn decide(&self, live: &Live, job: &Job, scene: &Scene) -> StepDecision {
+        let unsubscribe_url = scene.unsubscribe_url(live, job.id);
         let due = Due {
             enrolment: &scene.enrolment,
             began_with: scene.began_with.as_deref(),
@@ -165,6 +180,7 @@ impl Deliver {
             suppressed: &scene.suppressed,
             places: &scene.places,
             job: job.id,
+            unsubscribe_url: &unsubscribe_url,
             // What a person asked for again by hand has no limit of lateness.
             forced: job.by_hand,
             now: self.app.now(),
@@ -231,6 +247,7 @@ impl Deliver {
         let mut suppressed = store.suppressions(&enrolment.person).await?;
         suppressed.retain(|entry| entry.covers(sequence) && !entry.is_over(now));
         let places = store.places(&enrolment.person).await?;
+        let key = unsubscribe::key(&self.app).await?;
         Ok(Ok(Scene {
             step: step.to_owned(),
             payload,
@@ -238,6 +255,7 @@ impl Deliver {
             suppressed: suppressed.into_iter().map(|entry| entry.reason).collect(),
             began_with,
             places,
+            key,
             enrolment,
         }))
     }
@@ -267,13 +285,13 @@ impl Deliver {
         }]
     }
 
-    async fn render(
+    fn render(
         &self,
         live: &Live,
         job: &Job,
         scene: &Scene,
         subject: String,
-        markdown: String,
+        content: Content,
         kind: MailKind,
     ) -> Result<Task, String> {
         // What stays in the outbox needs no sender: a first rule file may do without one.
@@ -284,16 +302,9 @@ impl Deliver {
         let sender = declared.or(unnamed.as_ref()).ok_or("the rules declare no `sender`")?;
         let unsubscribe_url = match kind {
             MailKind::Transactional => None,
-            MailKind::Marketing => {
-                let key = unsubscribe::key(&self.app).await.map_err(|error| error.to_string())?;
-                let left = unsubscribe::Token {
-                    job: job.id,
-                    sequence: scene.enrolment.sequence.clone(),
-                    person: scene.enrolment.person.clone(),
-                };
-                Some(unsubscribe::link(&live.public_url, &key, &left))
-            }
+            MailKind::Marketing => Some(scene.unsubscribe_url(live, job.id)),
         };
+        self.app.enclosures.remember(content.files());
         let request = MailRequest {
             sequence: &scene.enrolment.sequence,
             name: &scene.step,
@@ -301,7 +312,7 @@ impl Deliver {
             sender,
             to: &scene.enrolment.to,
             subject,
-            markdown,
+            content,
             unsubscribe_url,
             message_id: job.id.to_string(),
             at: self.app.now(),

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::base::SourceMap;
+use crate::base::{Asset, SourceMap};
 use crate::language;
 use crate::model::RuleSet;
 use crate::model::commit::{Commit, Write};
@@ -29,7 +29,17 @@ impl Version {
     pub fn shape(&self) -> Value {
         let files = self.sources.iter();
         let files = files.map(|(_, file)| json!({ "path": file.path, "text": file.text }));
-        json!({ "hash": self.hash, "speed": self.speed, "files": files.collect::<Value>() })
+        let mut shape =
+            json!({ "hash": self.hash, "speed": self.speed, "files": files.collect::<Value>() });
+        // What comes with e-mails is named and not told: only its hash is part of the rules.
+        let known = self.sources.assets().filter(|asset| !asset.hash.is_empty());
+        let assets: Vec<Value> = known
+            .map(|asset| json!({ "path": asset.path, "size": asset.size, "hash": asset.hash }))
+            .collect();
+        if !assets.is_empty() {
+            shape["assets"] = Value::from(assets);
+        }
+        shape
     }
 
     /// Reads [`shape`](Self::shape) back; none when it is none.
@@ -38,6 +48,14 @@ impl Version {
         let mut sources = SourceMap::new();
         for file in shape["files"].as_array()? {
             sources.add(file["path"].as_str()?, file["text"].as_str()?);
+        }
+        for asset in shape["assets"].as_array().into_iter().flatten() {
+            sources.add_asset(Asset {
+                path: asset["path"].as_str()?.to_owned(),
+                size: asset["size"].as_u64()?,
+                hash: asset["hash"].as_str()?.to_owned(),
+                bytes: None,
+            });
         }
         Some(Self {
             hash: shape["hash"].as_str()?.to_owned(),

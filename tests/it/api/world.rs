@@ -69,6 +69,7 @@ pub fn app_with(token: Option<&str>) -> Arc<App> {
         gates: Gates::default(),
         editions: rulerun::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::default(),
+        enclosures: rulerun::serve::enclosures::Enclosures::default(),
         contended: tokio::sync::Mutex::default(),
     })
 }

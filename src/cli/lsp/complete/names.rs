@@ -10,6 +10,7 @@ use crate::guard;
 use crate::language::paths::{self, Within};
 use crate::language::scope::InScope;
 use crate::language::vocabulary::Thing;
+use crate::model::rules::TextKind;
 use crate::model::{Kind, Shape};
 use crate::template;
 
@@ -90,7 +91,9 @@ fn texts(ask: &Ask<'_>) -> Vec<(String, String)> {
     let files = ask.known.sources.iter();
     files
         .filter_map(|(_, file)| {
-            let name = file.path.strip_prefix(&folder)?.strip_suffix(".md")?;
+            let name = file.path.strip_prefix(&folder)?;
+            let (name, ending) = name.rsplit_once('.')?;
+            TextKind::ALL.iter().find(|kind| kind.ending() == ending)?;
             Some((name.to_owned(), file.path.clone()))
         })
         .collect()
