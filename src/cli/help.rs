@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory as _};
 use super::{Cli, out, table};
 
 /// The verbs by what they are for, in the order in which somebody meets them.
-const GROUPS: [(&str, &[&str]); 8] = [
+const GROUPS: [(&str, &[&str]); 9] = [
     ("Write rules", &["init", "validate", "explain", "fmt"]),
     ("Try an edit before it is live", &["test", "preview", "plan", "backtest"]),
     ("Run them", &["serve", "call", "send"]),
@@ -15,6 +15,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
         "See what happens",
         &["why", "schedule", "executions", "queue", "outbox", "records", "stats", "tail"],
     ),
+    ("Look after people", &["pause", "resume", "suppressions", "forget"]),
     ("Tell others", &["list", "urls", "graph", "docs", "openapi", "schema", "n8n"]),
     ("Keep the data safe", &["backup", "restore", "doctor"]),
     ("Sign calls", &["secret", "sign", "verify"]),

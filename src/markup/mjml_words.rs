@@ -206,7 +206,7 @@ pub(super) const ELEMENTS: &[Element] = &[
             "text-align",
             "text-decoration",
             "text-transform",
-            "title",
+            // Not "title": mrml loses it.
             "vertical-align",
             "width",
         ],

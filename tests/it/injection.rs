@@ -213,7 +213,7 @@ const HTML: &str = "<style>p { margin: 0 } @media print { p { color: black } }</
 /// The same in MJML.
 const MJML: &str = "<mjml><mj-head><mj-title>{{x}}</mj-title></mj-head><mj-body><mj-section>
 <mj-column><mj-text>P02 {{x}} E02 and P03 {{who.x}} E03</mj-text>
-<mj-button href=\"https://example.com/?who={{x}}\" title=\"{{x}}\">P08 {{x}} E08</mj-button>
+<mj-button href=\"https://example.com/?who={{x}}\">P08 {{x}} E08</mj-button>
 <mj-image src=\"https://example.com/i.png\" alt=\"{{x}}\" title='{{x}}' />
 <mj-raw>{% if x %}</mj-raw><mj-text>{{x}}</mj-text><mj-raw>{% endif %}</mj-raw>
 <mj-table>{% for one in [x, x] %}<tr><td title=\"{{one}}\">{{one}}</td></tr>{% endfor %}</mj-table>

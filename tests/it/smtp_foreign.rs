@@ -175,7 +175,7 @@ async fn another_program_finds_the_signature_valid_and_notices_every_change() {
         for (what, to) in [
             ("https://acme.example/", "https://evil.example/"),
             ("Subject: ", "Subject: No "),
-            ("To: sarah@", "To: bob@"),
+            ("To: <sarah@", "To: <bob@"),
             ("List-Unsubscribe: <https://mail.acme.example", "List-Unsubscribe: <https://evil"),
             ("List-Unsubscribe-Post: List", "List-Unsubscribe-Post: Lost"),
             ("From: ", "From: evil@acme.example\r\nFrom: "),

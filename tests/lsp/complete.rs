@@ -123,7 +123,18 @@ fn the_text_of_an_email_offers_the_fields_of_its_sequence_and_nothing_elsewhere(
     let text = "rules/emails/welcome-1.md";
     editor.open(text, TEXT);
     let offered = editor.offers(text, &format!("{TEXT}{{{{ ‸"));
-    assert_eq!(offered, ["email}}", "first_name}}", "now}}", "score}}"]);
+    assert_eq!(
+        offered,
+        [
+            "email}}",
+            "first_name}}",
+            "now}}",
+            "postal_address}}",
+            "preferences_url}}",
+            "score}}",
+            "unsubscribe_url}}"
+        ]
+    );
     assert_eq!(editor.offers(text, &format!("{TEXT} ‸")), [""; 0]);
 }
 

@@ -141,7 +141,10 @@ fn a_rule_file_alone_is_a_rule_set_with_the_texts_beside_it_and_other_texts_are_
     assert_eq!(editor.codes("emails/hi.md"), ["unknown-field"]);
     editor.open("README.md", "{{nonsense\n");
     assert_eq!(editor.codes("README.md"), [""; 0]);
-    assert_eq!(editor.offers("emails/hi.md", "Hi {{‸"), ["email}}", "now}}"]);
+    assert_eq!(
+        editor.offers("emails/hi.md", "Hi {{‸"),
+        ["email}}", "now}}", "postal_address}}", "preferences_url}}", "unsubscribe_url}}"]
+    );
 }
 
 #[test]

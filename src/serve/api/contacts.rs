@@ -52,7 +52,9 @@ pub(super) async fn timeline(State(app): State<Arc<App>>, At(email): At<String>)
 /// `DELETE /contacts/{email}`: forgets a person.
 pub(super) async fn forget(State(app): State<Arc<App>>, At(email): At<String>) -> Answer {
     if !email.contains('@') {
-        return Err(Fault::bad(format!("`{email}` is no e-mail address.")));
+        return Err(Fault::missing(format!(
+            "`{email}` is no e-mail address: nobody is known by it."
+        )));
     }
     let gone = people::forget(&*app.store, &email, || app.millis()).await?;
     if !gone.in_flight.is_empty() {

@@ -172,7 +172,12 @@ async fn remove(State(app): State<Arc<App>>, At(who): At<String>, asked: Asked) 
     let reason = query.get("reason").map(|reason| csv::reason(Some(reason)).map_err(sentence));
     let reason = reason.transpose()?;
     let sequence = query.text("sequence");
-    let mut found = app.store.suppressions_of(whom(&who)?).await?;
+    let whom = whom(&who).map_err(|_| {
+        Fault::missing(format!(
+            "`{who}` is neither an e-mail address nor its SHA-256: nobody is on the list by it."
+        ))
+    })?;
+    let mut found = app.store.suppressions_of(whom).await?;
     found.retain(|entry| {
         reason.as_ref().is_none_or(|reason| *reason == entry.reason)
             && (sequence.is_none() || sequence == entry.sequence)
