@@ -55,7 +55,7 @@ async fn counts(server: &TestServer) -> Value {
 }
 
 /// Stops a server and starts another one on what it left.
-async fn restarted(server: TestServer, make: Make) -> TestServer {
+pub(crate) async fn restarted(server: TestServer, make: Make) -> TestServer {
     let TestServer { server, folder } = server;
     server.stop().await;
     let before = Make { folder, ..make };
