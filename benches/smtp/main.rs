@@ -16,6 +16,7 @@ use lettre::{Address, AsyncTransport as _, Tokio1Executor};
 use rulerun::base::source::{SourceMap, Span};
 use rulerun::base::time::{Timestamp, Zone};
 use rulerun::mail::{MailRequest, render};
+use rulerun::model::Content;
 use rulerun::model::queue::Email;
 use rulerun::model::rules::{MailKind, Sender};
 use rulerun::serve::deliver::smtp::Smtp;
@@ -111,6 +112,7 @@ fn email() -> Email {
         address: "hello@acme.example".to_owned(),
         reply_to: None,
         postal_address: Some("Acme, 1 Main St, Springfield".to_owned()),
+        caps: Vec::new(),
         zone: Zone::UTC,
         span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
     };
@@ -121,7 +123,7 @@ fn email() -> Email {
         sender: &sender,
         to: "sarah@salon.example",
         subject: "Your first week".to_owned(),
-        markdown: "Hi Sarah,\n\nhere is what to do first.\n\n".repeat(20),
+        content: Content::markdown("Hi Sarah,\n\nhere is what to do first.\n\n".repeat(20)),
         unsubscribe_url: Some("https://mail.acme.example/u/1".to_owned()),
         message_id: "1".to_owned(),
         at: Timestamp::UNIX_EPOCH,

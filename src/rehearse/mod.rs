@@ -11,10 +11,9 @@ mod replay;
 mod report;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
@@ -25,12 +24,11 @@ use crate::model::queue::Level;
 use crate::model::rules::RuleSet;
 use crate::model::{Call, Job, JobState, Origin, Task};
 use crate::payload::Problem;
-use crate::serve::app::{Accepted, App, Options, RulesState, object};
+use crate::serve::app::{Accepted, App, Options, object};
 use crate::serve::clock::Ids;
-use crate::serve::deliver::{Deliver, Gates, Network};
+use crate::serve::deliver::{Deliver, Network};
 use crate::serve::ingress::answer;
-use crate::serve::journal::{Journal, Voice};
-use crate::serve::metrics::Metrics;
+use crate::serve::journal::Voice;
 use crate::serve::people;
 use crate::serve::settings::{self, Live};
 use crate::store::{MemoryStore, StoreError};
@@ -133,24 +131,18 @@ impl Rehearsal {
             let told = told.lock().unwrap_or_else(PoisonError::into_inner);
             told.get(service).copied().unwrap_or(200)
         }));
-        let silent = Voice { silent: true, ..Voice::default() };
         // No link of a rehearsal is ever followed, so its key need not be secret.
         let key = Secret::new(String::from("a rehearsal"));
         let app = Arc::new(App {
-            store: Arc::new(MemoryStore::new(now)),
-            live: ArcSwap::new(Arc::clone(live)),
-            journal: Journal::new(silent, Arc::<HandClock>::clone(&clock)),
-            metrics: Metrics::default(),
-            rules_state: ArcSwap::from_pointee(RulesState::default()),
-            clock: Arc::<HandClock>::clone(&clock),
             ids: Ids::of([0; 16]),
-            options,
-            draining: AtomicBool::new(false),
-            gates: Gates::default(),
-            editions: crate::serve::people::Editions::default(),
             unsubscribe_key: tokio::sync::OnceCell::new_with(Some(key)),
-            enclosures: crate::serve::enclosures::Enclosures::default(),
-            contended: tokio::sync::Mutex::default(),
+            ..App::new(
+                Arc::new(MemoryStore::new(now)),
+                Arc::clone(live),
+                Arc::<HandClock>::clone(&clock),
+                Voice::silent(),
+                options,
+            )
         });
         let deliver =
             Deliver::over(network, Arc::clone(&app), None).map_err(RehearsalError::Setup)?;

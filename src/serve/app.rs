@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::clock::Ids;
 use super::ingress::answer;
-use super::journal::{Journal, Kind};
+use super::journal::{Journal, Kind, Voice};
 use super::metrics::Metrics;
 use super::people::Version;
 use super::settings::Live;
@@ -125,6 +125,34 @@ struct Terms<'a> {
 }
 
 impl App {
+    /// What is shared at the start: nothing has happened yet, and ids are made by chance.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        live: Arc<Live>,
+        clock: Arc<dyn Clock>,
+        voice: Voice,
+        options: Options,
+    ) -> Self {
+        let rules_state = RulesState { problems: Vec::new(), loaded: time::millis(clock.now()) };
+        Self {
+            store,
+            live: ArcSwap::new(live),
+            journal: Journal::new(voice, Arc::clone(&clock)),
+            clock,
+            ids: Ids::default(),
+            metrics: Metrics::default(),
+            rules_state: ArcSwap::from_pointee(rules_state),
+            options,
+            draining: AtomicBool::new(false),
+            gates: super::deliver::Gates::default(),
+            unsubscribe_key: tokio::sync::OnceCell::default(),
+            editions: super::people::Editions::default(),
+            enclosures: super::enclosures::Enclosures::default(),
+            contended: tokio::sync::Mutex::default(),
+        }
+    }
+
     /// Now.
     #[must_use]
     pub fn now(&self) -> Timestamp {

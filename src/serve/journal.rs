@@ -107,6 +107,14 @@ pub struct Voice {
     pub silent: bool,
 }
 
+impl Voice {
+    /// One that says nothing.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self { silent: true, ..Self::default() }
+    }
+}
+
 /// Lines that are kept for followers who are slow.
 const KEPT: usize = 1024;
 
@@ -259,7 +267,7 @@ mod tests {
 
     #[test]
     fn whoever_follows_hears_what_a_quiet_server_does_not_write() {
-        let voice = Voice { silent: true, ..Voice::default() };
+        let voice = Voice::silent();
         let journal = Journal::new(voice, Arc::new(crate::serve::clock::SystemClock));
         assert!(!journal.hears(Kind::Failed), "nobody is there");
         let mut follower = journal.follow();

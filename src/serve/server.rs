@@ -4,22 +4,20 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::app::{App, Options, RulesState};
+use super::app::{App, Options};
 use super::apply;
 use super::checks;
-use super::clock::{Ids, SystemClock};
-use super::deliver::{Deliver, Gates};
+use super::clock::SystemClock;
+use super::deliver::Deliver;
 use super::ingress::Ingress;
-use super::journal::{Journal, Kind, Voice};
-use super::metrics::Metrics;
+use super::journal::{Kind, Voice};
 use super::people;
 use super::reload::{self, Check, Reloader, SharedLookup};
 use super::settings::Live;
@@ -81,7 +79,7 @@ impl Config {
             memory: false,
             roots: None,
             options: Options::default(),
-            voice: Voice { silent: true, ..Voice::default() },
+            voice: Voice::silent(),
             style: Style { colour: false, width: 100 },
             lookup,
             really_send: false,
@@ -157,25 +155,8 @@ impl Server {
         let listener = bind(&live.listen).await?;
         let address = listener.local_addr().map_err(|why| cannot_listen(&live.listen, &why))?;
         let store = open_store(&config, &live).await?;
-        let app = Arc::new(App {
-            store,
-            live: ArcSwap::from_pointee(live),
-            journal: Journal::new(config.voice, Arc::clone(&config.clock)),
-            metrics: Metrics::default(),
-            rules_state: ArcSwap::from_pointee(RulesState {
-                problems: Vec::new(),
-                loaded: crate::base::time::millis(config.clock.now()),
-            }),
-            clock: config.clock,
-            ids: Ids::default(),
-            options: config.options,
-            draining: AtomicBool::new(false),
-            gates: Gates::default(),
-            editions: crate::serve::people::Editions::default(),
-            unsubscribe_key: tokio::sync::OnceCell::default(),
-            enclosures: super::enclosures::Enclosures::default(),
-            contended: tokio::sync::Mutex::default(),
-        });
+        let app =
+            Arc::new(App::new(store, Arc::new(live), config.clock, config.voice, config.options));
         let (stop, stopped) = watch::channel(false);
         let (reload, swapped) = (Arc::new(Notify::new()), Arc::<Notify>::default());
         let mut tasks = JoinSet::new();

@@ -6,14 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use rulerun::base::{Clock, time};
 use rulerun::model::Origin;
-use rulerun::serve::app::{App, Options, RulesState};
-use rulerun::serve::clock::Ids;
-use rulerun::serve::deliver::{Deliver, Gates};
-use rulerun::serve::journal::{Journal, Voice};
-use rulerun::serve::metrics::Metrics;
+use rulerun::serve::app::{App, Options};
+use rulerun::serve::deliver::Deliver;
+use rulerun::serve::journal::Voice;
 use rulerun::serve::server::StartError;
 use rulerun::serve::{settings, sources};
 use rulerun::store::MemoryStore;
@@ -67,22 +64,13 @@ fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::
     let clock: Arc<dyn Clock> = TestClock::at("2026-01-05T12:00:00Z");
     let faults = Arc::<Faults>::default();
     let inner = MemoryStore::new(time::millis(clock.now()));
-    let app = Arc::new(App {
-        store: Arc::new(Faulty { inner, faults: Arc::clone(&faults) }),
-        live: ArcSwap::from_pointee(live),
-        journal: Journal::new(Voice { silent: true, ..Voice::default() }, Arc::clone(&clock)),
+    let app = Arc::new(App::new(
+        Arc::new(Faulty { inner, faults: Arc::clone(&faults) }),
+        Arc::new(live),
         clock,
-        ids: Ids::default(),
-        metrics: Metrics::default(),
-        rules_state: ArcSwap::from_pointee(RulesState::default()),
-        options: Options { jitter: false, ..Options::default() },
-        draining: false.into(),
-        gates: Gates::default(),
-        editions: rulerun::serve::people::Editions::default(),
-        unsubscribe_key: tokio::sync::OnceCell::default(),
-        enclosures: rulerun::serve::enclosures::Enclosures::default(),
-        contended: tokio::sync::Mutex::default(),
-    });
+        Voice::silent(),
+        Options { jitter: false, ..Options::default() },
+    ));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(Deliver::new(Arc::clone(&app), None).unwrap().run(stopped));
     (app, faults, stop, folder)

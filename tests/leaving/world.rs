@@ -5,18 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use rulerun::base::{Clock, Id, Secret, SourceMap, Timestamp, time};
 use rulerun::language;
 use rulerun::model::commit::{Commit, Write};
 use rulerun::model::queue::{EnrolmentState, JobState, Tally, pause_flag};
 use rulerun::model::{Call, Enrolment, Job, Lookup, Origin};
-use rulerun::serve::app::{Accepted, App, Options, RulesState, object};
+use rulerun::serve::app::{Accepted, App, Options, object};
 use rulerun::serve::clock::Ids;
-use rulerun::serve::deliver::{Deliver, Gates, Network};
-use rulerun::serve::journal::{Journal, Voice};
-use rulerun::serve::metrics::Metrics;
+use rulerun::serve::deliver::{Deliver, Network};
+use rulerun::serve::journal::Voice;
 use rulerun::serve::people::pauses;
 use rulerun::serve::settings::{self, Live};
 use rulerun::store::{JobFilter, MemoryStore};
@@ -149,18 +147,15 @@ sequence "s" to="{{{{email}}}}" {{
 fn app(store: Arc<MemoryStore>, live: Arc<Live>, clock: &Arc<HandClock>, life: u8) -> Arc<App> {
     let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(clock);
     Arc::new(App {
-        store,
-        live: ArcSwap::new(live),
-        journal: Journal::new(Voice { silent: true, ..Voice::default() }, Arc::clone(&clock)),
-        metrics: Metrics::default(),
-        rules_state: ArcSwap::from_pointee(RulesState::default()),
-        clock,
         ids: Ids::of([life; 16]),
-        options: Options { jitter: false, plain: true, ..Options::default() },
-        draining: false.into(),
-        gates: Gates::default(),
         unsubscribe_key: tokio::sync::OnceCell::new_with(Some(Secret::new(String::from("x")))),
-        contended: tokio::sync::Mutex::default(),
+        ..App::new(
+            store,
+            live,
+            clock,
+            Voice::silent(),
+            Options { jitter: false, plain: true, ..Options::default() },
+        )
     })
 }
 

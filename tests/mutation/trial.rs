@@ -8,17 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use rulerun::base::{Clock, Timestamp, time};
 use rulerun::model::queue::{CAPTURED, Job, JobState};
 use rulerun::model::rules::{RuleSet, Schema};
 use rulerun::model::{Call, Lookup, Origin, Scope};
-use rulerun::serve::app::{Accepted, App, Options, RulesState};
+use rulerun::serve::app::{Accepted, App, Options};
 use rulerun::serve::clock::Ids;
-use rulerun::serve::deliver::{Deliver, Gates, Network};
-use rulerun::serve::journal::{Journal, Voice};
-use rulerun::serve::metrics::Metrics;
+use rulerun::serve::deliver::{Deliver, Network};
+use rulerun::serve::journal::Voice;
 use rulerun::serve::settings;
 use rulerun::store::{JobFilter, MemoryStore};
 use serde_json::{Map, Value};
@@ -99,20 +97,14 @@ async fn try_out(rules: Arc<RuleSet>) -> Vec<String> {
     };
     let clock = Arc::new(TrialClock { began: Instant::now(), ahead: AtomicI64::new(0) });
     let app = Arc::new(App {
-        store: Arc::new(MemoryStore::new(BEGINNING)),
-        live: ArcSwap::from_pointee(live),
-        journal: Journal::new(Voice { silent: true, ..Voice::default() }, clock.clone()),
-        clock: clock.clone(),
         ids: Ids::of([7; 16]),
-        metrics: Metrics::default(),
-        rules_state: ArcSwap::from_pointee(RulesState::default()),
-        options: Options::default(),
-        draining: false.into(),
-        gates: Gates::default(),
-        editions: rulerun::serve::people::Editions::default(),
-        unsubscribe_key: tokio::sync::OnceCell::default(),
-        enclosures: rulerun::serve::enclosures::Enclosures::default(),
-        contended: tokio::sync::Mutex::default(),
+        ..App::new(
+            Arc::new(MemoryStore::new(BEGINNING)),
+            Arc::new(live),
+            clock.clone(),
+            Voice::silent(),
+            Options::default(),
+        )
     });
     let network = Network::Simulated(Arc::new(|host: &str, _| {
         let (ours, theirs) = duplex(64 * 1024);

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use rulerun::base::Id;
 use rulerun::model::commit::{Commit, Finished, Write};
 use rulerun::model::queue::{JobState, Lease, PAUSED_FLAG, Transition};
-use rulerun::serve::app::{App, Options, RulesState};
+use rulerun::serve::app::{App, Options};
 use rulerun::serve::clock::Ids;
-use rulerun::serve::deliver::{Deliver, Gates};
+use rulerun::serve::deliver::Deliver;
 use rulerun::serve::ingress::Ingress;
-use rulerun::serve::journal::{Journal, Voice};
-use rulerun::serve::metrics::Metrics;
+use rulerun::serve::journal::Voice;
 use rulerun::store::{Committed, Finish, Store as _};
 use tokio::io::duplex;
 use tokio::sync::watch;
@@ -89,20 +87,14 @@ fn start(shared: &Arc<Shared>, revision: u32) -> Process {
     secret[..4].copy_from_slice(&shared.life().to_be_bytes());
     secret[8..].copy_from_slice(&shared.dice.below(u64::MAX).to_be_bytes());
     let app = Arc::new(App {
-        store: Arc::new(slow::Slow { inner: shared.store(), shared: Arc::clone(shared) }),
-        live: ArcSwap::from_pointee(rules::live(revision)),
-        journal: Journal::new(Voice { silent: true, ..Voice::default() }, clock.clone()),
-        clock,
         ids: Ids::of(secret),
-        metrics: Metrics::default(),
-        rules_state: ArcSwap::from_pointee(RulesState::default()),
-        options: Options::default(),
-        draining: false.into(),
-        gates: Gates::default(),
-        editions: rulerun::serve::people::Editions::default(),
-        unsubscribe_key: tokio::sync::OnceCell::default(),
-        enclosures: rulerun::serve::enclosures::Enclosures::default(),
-        contended: tokio::sync::Mutex::default(),
+        ..App::new(
+            Arc::new(slow::Slow { inner: shared.store(), shared: Arc::clone(shared) }),
+            Arc::new(rules::live(revision)),
+            clock,
+            Voice::silent(),
+            Options::default(),
+        )
     });
     let deliver = Deliver::over(peers::network(shared), Arc::clone(&app), None).unwrap();
     let (stop, stopped) = watch::channel(false);

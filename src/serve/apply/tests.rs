@@ -6,9 +6,8 @@
 #![allow(clippy::print_stdout, reason = "a seed and a figure are for whoever reads the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use serde_json::json;
 
@@ -17,11 +16,10 @@ use crate::base::{Clock, Id, Secret, SourceMap, Timestamp, time};
 use crate::language;
 use crate::model::queue::CAPTURED;
 use crate::model::{Call, Enrolment, Job, JobState, Lookup, Origin};
-use crate::serve::app::{Accepted, Options, RulesState, object};
+use crate::serve::app::{Accepted, Options, object};
 use crate::serve::clock::Ids;
-use crate::serve::deliver::{Deliver, Gates, Network};
-use crate::serve::journal::{Journal, Voice};
-use crate::serve::metrics::Metrics;
+use crate::serve::deliver::{Deliver, Network};
+use crate::serve::journal::Voice;
 use crate::serve::people::{Wanted, schedule};
 use crate::serve::settings;
 use crate::store::{Claim, MemoryStore};
@@ -169,20 +167,15 @@ pub(super) fn app(
 ) -> Arc<App> {
     let clock: Arc<dyn Clock> = Arc::<HandClock>::clone(clock);
     Arc::new(App {
-        store,
-        live: ArcSwap::new(live),
-        journal: Journal::new(Voice { silent: true, ..Voice::default() }, Arc::clone(&clock)),
-        metrics: Metrics::default(),
-        rules_state: ArcSwap::from_pointee(RulesState::default()),
-        clock,
         ids: Ids::of([number; 16]),
-        options: Options { jitter: false, ..Options::default() },
-        draining: AtomicBool::new(false),
-        gates: Gates::default(),
-        editions: crate::serve::people::Editions::default(),
         unsubscribe_key: tokio::sync::OnceCell::new_with(Some(Secret::new(String::from("x")))),
-        enclosures: crate::serve::enclosures::Enclosures::default(),
-        contended: tokio::sync::Mutex::default(),
+        ..App::new(
+            store,
+            live,
+            clock,
+            Voice::silent(),
+            Options { jitter: false, ..Options::default() },
+        )
     })
 }
 

@@ -3,9 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -13,11 +11,8 @@ use bytes::Bytes;
 use rulerun::base::{Clock, Secret, Timestamp};
 use rulerun::model::{Call, Lookup, Origin};
 use rulerun::serve::api::Peer;
-use rulerun::serve::app::{Accepted, App, Options, RulesState};
-use rulerun::serve::clock::Ids;
-use rulerun::serve::deliver::Gates;
-use rulerun::serve::journal::{Journal, Voice};
-use rulerun::serve::metrics::Metrics;
+use rulerun::serve::app::{Accepted, App, Options};
+use rulerun::serve::journal::Voice;
 use rulerun::serve::{settings, sources};
 use rulerun::store::MemoryStore;
 use serde_json::{Map, Value, json};
@@ -56,22 +51,13 @@ pub fn app_with(token: Option<&str>) -> Arc<App> {
     let mut live = settings::resolve(Arc::new(rules), &Secrets, 1).expect("settings");
     live.api_token = token.map(Secret::new);
     let clock: Arc<dyn Clock> = Arc::new(Still(NOW.parse().expect("a time")));
-    Arc::new(App {
-        store: Arc::new(MemoryStore::new(clock.now().as_millisecond())),
-        live: ArcSwap::from_pointee(live),
-        journal: Journal::new(Voice { silent: true, ..Voice::default() }, Arc::clone(&clock)),
+    Arc::new(App::new(
+        Arc::new(MemoryStore::new(clock.now().as_millisecond())),
+        Arc::new(live),
         clock,
-        ids: Ids::default(),
-        metrics: Metrics::default(),
-        rules_state: ArcSwap::from_pointee(RulesState::default()),
-        options: Options::default(),
-        draining: AtomicBool::new(false),
-        gates: Gates::default(),
-        editions: rulerun::serve::people::Editions::default(),
-        unsubscribe_key: tokio::sync::OnceCell::default(),
-        enclosures: rulerun::serve::enclosures::Enclosures::default(),
-        contended: tokio::sync::Mutex::default(),
-    })
+        Voice::silent(),
+        Options::default(),
+    ))
 }
 
 pub fn app() -> Arc<App> {
