@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::sending::restarted;
 use crate::support::server::{Make, TestClock, TestServer, eventually};
-use crate::support::smtp_server::Answer::Say;
+use crate::support::smtp_server::Answer::{self, Say};
 use crate::support::smtp_server::{Script, Server};
 
 const RULES: &str = r#"
@@ -122,8 +122,12 @@ async fn what_the_mail_server_refuses_for_good_ends_every_sequence_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn full_mailboxes_count_over_smtp_and_by_report_together() {
-    for refusal in ["452 4.2.2 mailbox full", "552 5.2.2 mailbox full"] {
-        let full = Script { rcpt: &[Say(refusal)], ..Script::default() };
+    let answers: [(&str, &'static [Answer]); 2] = [
+        ("452", &[Say("452 4.2.2 mailbox full")]),
+        ("552", &[Say("552 5.2.2 mailbox full")]),
+    ];
+    for (refusal, rcpt) in answers {
+        let full = Script { rcpt, ..Script::default() };
         let mail = Server::start(vec![full]).await;
         let clock = clock();
         let server = make(&mail, &clock).start().await;

@@ -195,3 +195,23 @@ test "the news leave" {
     assert!(tested.status.success(), "{tested:?}");
     drop(Running::serve(folder, &[], &["--dev"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mail_server_is_taken_leave_of_when_the_service_changes_and_at_the_end() {
+    let mail = Server::start(vec![Script::default()]).await;
+    let server = one("").env("SMTP_URL", &url(&mail)).start().await;
+    start(&server, 0..1).await;
+    eventually("it is sent", || async { mail.messages().len() == 1 }).await;
+    assert_eq!((mail.count("connect"), mail.count("QUIT")), (1, 0), "it waits for the next one");
+    let path = server.folder.path().join("rules/one.kdl");
+    let rules = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, rules.replace("retry", "in-flight 3\n    retry")).unwrap();
+    let changed = || async { server.app().live.load().services["mail"].rule.in_flight == 3 };
+    eventually("the service is another", changed).await;
+    start(&server, 1..2).await;
+    eventually("the old connection is closed", || async { mail.count("QUIT") == 1 }).await;
+    eventually("the second is sent", || async { mail.messages().len() == 2 }).await;
+    let TestServer { server, folder: _folder } = server;
+    server.stop().await;
+    assert_eq!((mail.count("connect"), mail.count("QUIT")), (2, 2));
+}

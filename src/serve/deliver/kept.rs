@@ -58,6 +58,16 @@ impl Gates {
         known.get(service).and_then(|reputation| reputation.held)
     }
 
+    /// Every service that is held, by name, and why.
+    #[must_use]
+    pub fn all_held(&self) -> Vec<(String, Held)> {
+        let known = self.reputations.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = known.iter().filter_map(|(name, one)| Some((name.clone(), one.held?)));
+        let mut held: Vec<_> = held.collect();
+        held.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        held
+    }
+
     /// Lets a held service send again and counts from nothing; answers what is to be written,
     /// none where it was not held.
     pub fn release(&self, service: &str) -> Option<Write> {

@@ -168,6 +168,7 @@ impl Deliver {
         // What is not done by then is tried again at the next start, under the same id.
         let _ = tokio::time::timeout(DRAIN, all).await;
         attempts.abort_all();
+        self.transports.close().await;
     }
 
     /// Begins every job that is due and has a place; answers how long to sleep.

@@ -167,6 +167,8 @@ pub(super) struct Examination<'k> {
     kv: &'k dyn Kv,
     now: i64,
     found: BTreeMap<Flaw, (u64, String)>,
+    /// E-mails that may or may not have arrived.
+    pub(super) undecided: u64,
     /// What mending would write.
     fixes: Batch<'k>,
     /// Open jobs and enrolments of each execution, where there are any.
@@ -185,6 +187,7 @@ pub(super) fn examine(kv: &dyn Kv, now: i64) -> Result<Examination<'_>> {
         kv,
         now,
         found: BTreeMap::new(),
+        undecided: 0,
         fixes: Batch::over(kv),
         open: HashMap::new(),
         stats: BTreeMap::new(),

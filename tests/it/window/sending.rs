@@ -83,7 +83,7 @@ async fn what_an_outage_held_up_until_the_window_closed_waits_for_the_next_openi
     let coming = schedule(&server).await;
     assert_eq!(coming[0]["note"], "put off; it was due 2026-01-09T15:30:00Z");
     let log = log_of(&server, &started).await;
-    assert!(log.contains(&format!("put off to {MONDAY}: the window is closed")), "{log}");
+    assert!(log.contains(&format!("waits until {MONDAY}: the window is closed")), "{log}");
     server.advance(&clock, 62 * HOUR).await;
     assert_eq!(captured(&server).await, 0, "not before Monday at nine");
     server.advance(&clock, HOUR).await;
