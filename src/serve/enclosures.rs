@@ -5,10 +5,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::mail;
+use crate::model::Attachment;
 use crate::model::commit::Write;
 use crate::model::queue::{Job, Task};
 use crate::model::rules::{RuleSet, SequenceAction};
-use crate::model::Attachment;
 use crate::store::{Store, StoreError};
 
 /// Bytes of coded files that are kept in memory, of rules from before.

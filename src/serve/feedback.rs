@@ -5,8 +5,8 @@
 use bytes::Bytes;
 
 use super::app::App;
-use crate::base::Id;
 use super::deliver::Fate as Counts;
+use crate::base::Id;
 use crate::engine::feedback::{Facts, Fate, Notice, act, counter, sent};
 use crate::model::Job;
 use crate::model::queue::JobState;

@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(lines, [2, 3, 4, 5, 6, 8, 9]);
         let told = |at: usize| found[at].1.clone().expect_err("a bad line");
         assert_eq!(told(0), "`sarah` is no e-mail address");
-        assert!(told(1).ends_with("write unsubscribed, bounced, complained, manual"));
+        assert!(told(1).ends_with("write unsubscribed, bounced, complained, manual, soft-bounced"));
         assert!(told(2).contains("2026-01-31T09:00:00Z") && told(3).contains("8 KiB"));
         assert_eq!(told(5), "it has 4 fields, and the heading names 3");
         assert!(found[6].1.is_ok());

@@ -122,10 +122,8 @@ async fn what_the_mail_server_refuses_for_good_ends_every_sequence_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn full_mailboxes_count_over_smtp_and_by_report_together() {
-    let answers: [(&str, &'static [Answer]); 2] = [
-        ("452", &[Say("452 4.2.2 mailbox full")]),
-        ("552", &[Say("552 5.2.2 mailbox full")]),
-    ];
+    let answers: [(&str, &'static [Answer]); 2] =
+        [("452", &[Say("452 4.2.2 mailbox full")]), ("552", &[Say("552 5.2.2 mailbox full")])];
     for (refusal, rcpt) in answers {
         let full = Script { rcpt, ..Script::default() };
         let mail = Server::start(vec![full]).await;

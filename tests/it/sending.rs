@@ -6,6 +6,7 @@ use std::time::Duration;
 use rulerun::base::{Timestamp, time};
 use serde_json::{Value, json};
 
+use crate::support::binary::rulerun;
 use crate::support::server::{Make, TestClock, TestServer, eventually, results};
 use crate::support::smtp_server::Answer::{HangUp, Say};
 use crate::support::smtp_server::{Script, Server};
@@ -58,6 +59,11 @@ async fn counts(server: &TestServer) -> Value {
 pub(crate) async fn restarted(server: TestServer, make: Make) -> TestServer {
     let TestServer { server, folder } = server;
     server.stop().await;
+    again(folder, make).await
+}
+
+/// Starts a server on what another one left in this folder.
+async fn again(folder: tempfile::TempDir, make: Make) -> TestServer {
     let before = Make { folder, ..make };
     let paths = ["rules", "schemas"].map(|part| before.folder.path().join(part));
     let mut make = before.on_disk();
@@ -145,9 +151,18 @@ async fn in_no_second_more_leave_than_the_rate_says_not_even_around_a_restart() 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_email_of_unknown_fate_is_settled_by_hand_and_counts_as_sent() {
     let mail = Server::start(vec![Script { dot: &[HangUp], ..Script::default() }]).await;
-    let server = one("").env("SMTP_URL", &url(&mail)).start().await;
+    let make = || one("").env("SMTP_URL", &url(&mail));
+    let server = make().on_disk().start().await;
     start(&server, 0..1).await;
     eventually("it is held", || async { counts(&server).await["failed"] == 1 }).await;
+    let TestServer { server, folder } = server;
+    server.stop().await;
+    let data = folder.path().join("data");
+    let doctor = rulerun().arg("doctor").arg("--data").arg(data).output().unwrap();
+    let said = String::from_utf8(doctor.stdout).unwrap();
+    assert!(said.contains("\n1 e-mail of unknown fate waits for a decision"), "{said}");
+    assert_eq!(doctor.status.code(), Some(0), "the store is sound");
+    let server = again(folder, make()).await;
     let id = results(&server.get("/api/v1/queue?status=failed").await)[0]["id"].clone();
     let path = format!("/api/v1/queue/{}/settle", id.as_str().unwrap());
     let execution =

@@ -56,7 +56,8 @@ async fn resends_own_library_finds_resend() {
     );
     assert_eq!(results[0]["remaining"], "9");
     assert_eq!(stand_in.vendor.lock().unwrap().sent.len(), 3);
-    let body = &stand_in.calls()[0];
+    let calls = stand_in.calls();
+    let body = &calls[0];
     assert!(body.header("user-agent").starts_with("resend-node"), "{body:?}");
     let ours: Value = json!({
         "from": "Acme <a@acme.example>", "to": ["b@shop.example"], "subject": "Hi", "text": "Hi",
@@ -64,7 +65,7 @@ async fn resends_own_library_finds_resend() {
         "tags": [{"name": "job", "value": "j-1"}],
     });
     assert_eq!(body.json(), ours, "the shape that rulerun sends, too");
-    let enclosed = stand_in.calls().into_iter().map(|call| call.json()["attachments"].clone());
+    let enclosed = calls.iter().map(|call| call.json()["attachments"].clone());
     let enclosed: Vec<Value> = enclosed.filter(|files| !files.is_null()).collect();
     let named = json!([
         {

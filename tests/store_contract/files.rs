@@ -24,11 +24,13 @@ async fn kept(store: &dyn Store) -> Option<usize> {
 
 async fn a_file_is_kept_once_however_many_emails_name_it(store: &dyn Store) {
     assert_eq!(kept(store).await, None);
-    let long: String = (0..700_000_u32).map(|number| char::from(b'a' + (number % 26) as u8)).collect();
+    let long: String =
+        (0..700_000_u32).map(|number| char::from(b'a' + (number % 26) as u8)).collect();
     let ping = |number| Write::Enqueue(job(number, "ping", "n8n", NOW));
     accept(store, call(1, vec![ping(1), file(1, "ping", &long)])).await;
     assert_eq!(store.file("abc").await.unwrap().unwrap(), long.as_bytes());
-    accept(store, call(2, vec![ping(2), file(2, "ping", "never looked at: the hash is known")])).await;
+    accept(store, call(2, vec![ping(2), file(2, "ping", "never looked at: the hash is known")]))
+        .await;
     assert_eq!(kept(store).await, Some(long.len()));
     assert_eq!(store.file("ab").await.unwrap(), None);
     assert_eq!(store.examine(NOW).await.unwrap(), []);

@@ -161,7 +161,8 @@ impl Smtp {
 
     /// Takes leave of every connection that waits. Those under way are not touched.
     pub async fn close(&self) {
-        let parked = std::mem::take(&mut *self.parked.lock().unwrap_or_else(PoisonError::into_inner));
+        let parked =
+            std::mem::take(&mut *self.parked.lock().unwrap_or_else(PoisonError::into_inner));
         let mut leaving = JoinSet::new();
         for (session, _) in parked {
             leaving.spawn(session.quit());

@@ -54,11 +54,9 @@ impl Ledger {
     ) -> Result<(Purge, bool), StoreError> {
         let Some(&kind) = KINDS.get(purge.kind) else { return Ok((purge, true)) };
         let end = match kind {
-            keys::IDEMPOTENCY
-            | keys::EDITION
-            | keys::PLACES
-            | keys::FILE_OF
-            | keys::FILE => keys::end(&[kind]),
+            keys::IDEMPOTENCY | keys::EDITION | keys::PLACES | keys::FILE_OF | keys::FILE => {
+                keys::end(&[kind])
+            }
             _ => keys::by_id(kind, Id::floor(purge.before)),
         };
         let rows: Vec<Pair> =

@@ -292,9 +292,10 @@ async fn soft_bounces_keep_marketing_away_for_a_week_and_no_longer() {
         assert_eq!(found, vec!["soft-bounced"; expected], "number {number}");
     }
     assert_eq!(states(&server, "sarah@example.com").await, ["booking Active", "news Active"]);
-    for (passed, step, expected) in
-        [(3, "two", "suppressed: too many e-mails to the address came back lately"), (9, "late", "captured")]
-    {
+    for (passed, step, expected) in [
+        (3, "two", "suppressed: too many e-mails to the address came back lately"),
+        (9, "late", "captured"),
+    ] {
         clock.pass(DAY * passed);
         server.app().store.bell().notify_one();
         let reason = || async {
