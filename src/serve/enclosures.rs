@@ -40,7 +40,8 @@ impl Enclosures {
             let known = in_rules(rules, hash).or_else(|| self.fetched(hash));
             let file = match known {
                 Some(file) => Some(file),
-                None => self.fetch(store, hash).await?,
+                // Seldom needed, so not a part of every attempt.
+                None => Box::pin(self.fetch(store, hash)).await?,
             };
             files.extend(file.map(|file| (hash.to_owned(), file)));
         }

@@ -43,7 +43,8 @@ impl Deliver {
         let Some(counter) = counter(limits, fate, &address) else {
             return follow(&live.rules, limits, &event).writes;
         };
-        match self.count(live, &counter, &event).await {
+        // Seldom needed, so not a part of every attempt.
+        match Box::pin(self.count(live, &counter, &event)).await {
             Ok(said) => {
                 let (at, task) = (now, Some(job.event_type.clone()));
                 let message = format!("{}; {said}", fate.word());
