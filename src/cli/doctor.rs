@@ -37,19 +37,19 @@ pub(super) fn run(global: &Global, args: &DoctorArgs) -> Outcome {
     let (name, examined) = if let Some(file) = &args.file {
         let examine = |_: &_| store::examine_backup(file, place::now());
         let examined = progress::during("looking at every row", examine);
-        let (_, found) = examined.map_err(|error| place::failure(&error))?;
-        (file.clone(), Examined { left: found.clone(), found })
+        (file.clone(), examined.map_err(|error| place::failure(&error))?.1)
     } else {
         let folder = args.place.store(global)?;
         let examine = |_: &_| store::examine_folder(&folder, place::now(), args.mend);
         let examined = progress::during("looking at every row", examine);
         (folder, examined.map_err(|error| failure(&error))?)
     };
-    let Examined { found, left } = &examined;
+    let Examined { found, left, undecided } = &examined;
     match args.format {
         Format::Json => out::json(&json!({
             "examined": name,
             "sound": left.is_empty(),
+            "undecided": undecided,
             "found": found.iter().map(|one| shape(one, left)).collect::<Vec<_>>(),
         }))?,
         Format::Human if found.is_empty() => {
@@ -60,6 +60,14 @@ pub(super) fn run(global: &Global, args: &DoctorArgs) -> Outcome {
                 found.iter().map(|one| line(one, left, args.file.is_some())).collect();
             out::data(&lines.concat())?;
         }
+    }
+    if let (Format::Human, 1..) = (args.format, *undecided) {
+        let (emails, wait) =
+            if *undecided == 1 { ("e-mail", "waits") } else { ("e-mails", "wait") };
+        out::data(&format!(
+            "{undecided} {emails} of unknown fate {wait} for a decision: start the server, then \
+             `rulerun queue list --status failed`\n"
+        ))?;
     }
     Ok(Exit::problems_if(!left.is_empty()))
 }

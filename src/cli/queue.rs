@@ -110,7 +110,7 @@ pub(super) fn run(global: &Global, args: &QueueArgs) -> Outcome {
     let answer = match action {
         Action::List { filter, page } => return list(&client, format, filter, page),
         Action::Show { id } => client.get(&format!("/queue/{}", escape(id)))?,
-        Action::Stats => client.get("/queue/stats")?,
+        Action::Stats => return client.get("/queue/stats")?.print(format, counts),
         Action::Retry { id: Some(id), .. } => {
             client.post(&format!("/queue/{}/retry", escape(id)), None)?
         }
@@ -127,6 +127,20 @@ pub(super) fn run(global: &Global, args: &QueueArgs) -> Outcome {
         Action::Settle { id } => client.post(&format!("/queue/{}/settle", escape(id)), None)?,
     };
     answer.print_facts(format)
+}
+
+/// The counts, and which mail services are held.
+fn counts(body: &Value) -> String {
+    let mut body = body.clone();
+    let held = body["held"].as_array().cloned().unwrap_or_default();
+    if !held.is_empty() {
+        let names: Vec<String> = held.iter().map(|one| table::cell(&one["service"])).collect();
+        body["held"] = Value::from(names.join(", "));
+    }
+    for one in &held {
+        out::note(&format!("{}: {}", table::cell(&one["service"]), table::cell(&one["message"])));
+    }
+    table::facts(&body)
 }
 
 fn list(client: &Client, format: Format, filter: &Filter, page: &Page) -> Outcome {

@@ -52,14 +52,7 @@ pub fn outcome(
             again(job, tried, retries, now, &message)
         }
         (AttemptError::Unknown, _) => fail(format!("{UNKNOWN}{message}")),
-        (AttemptError::Bounce, Task::Email(email)) => {
-            let suppress = Write::Suppress {
-                address: email.to.to_lowercase(),
-                reason: String::from("bounced"),
-                note: message.clone(),
-            };
-            return (fail(format!("bounced: {message}")), vec![suppress]);
-        }
+        (AttemptError::Bounce, Task::Email(_)) => fail(format!("bounced: {message}")),
         (AttemptError::Status, _) if tried.status == Some(410) => {
             let flag = Write::Flag { name: gone_flag(job), value: Some(message.clone()) };
             return (fail(format!("gone: {message}")), vec![flag]);

@@ -171,6 +171,16 @@ pub enum Write {
         /// The line.
         line: LogLine,
     },
+    /// Keep a file that an e-mail names, for as long as that job is kept. Its bytes are written
+    /// once, however many e-mails name it.
+    File {
+        /// The e-mail's job.
+        job: Id,
+        /// SHA-256 over the file, in hex.
+        hash: String,
+        /// The file in base64, as it goes into a message.
+        coded: Arc<str>,
+    },
     /// Put an address on the suppression list, for all sequences.
     Suppress {
         /// The address, lower-cased.

@@ -1,60 +1,92 @@
-//! Files that come with e-mails, for as long as one of them may be waiting. A waiting message
-//! names its files by their hashes ([`crate::mail::complete`]); here are those of the rules
-//! that run and those of rules from before.
+//! Files that come with e-mails. A waiting message names its files by their hashes
+//! ([`crate::mail::complete`]). They are kept in the store from the first e-mail that names
+//! them until the last one is forgotten; those of the rules that run are at hand anyway.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::mail;
 use crate::model::Attachment;
+use crate::model::commit::Write;
+use crate::model::queue::{Job, Task};
 use crate::model::rules::{RuleSet, SequenceAction};
+use crate::store::{Store, StoreError};
 
-/// Bytes of coded files that are kept of rules from before.
+/// Bytes of coded files that are kept in memory, of rules from before.
 const MOST: usize = 64 * 1024 * 1024;
 
-/// The files of e-mails that were made since the start, newest last.
+/// A file in base64, by its hash.
+type File = (String, Arc<str>);
+
+/// Files that were fetched from the store, newest last.
 #[derive(Debug, Default)]
 pub struct Enclosures {
-    kept: Mutex<Vec<(String, Arc<str>)>>,
+    fetched: Mutex<Vec<File>>,
 }
 
 impl Enclosures {
-    /// Keeps the files of an e-mail that was just made. The oldest go when there are too many.
-    pub fn remember<'a>(&self, files: impl Iterator<Item = &'a Arc<Attachment>>) {
-        let mut files = files.peekable();
-        if files.peek().is_none() {
-            return;
+    /// The files that a waiting message names, by their hashes: those of these rules, and
+    /// those from before out of the store. What is nowhere is left out.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn of(
+        &self,
+        rules: &RuleSet,
+        store: &dyn Store,
+        message: &[u8],
+    ) -> Result<Vec<File>, StoreError> {
+        let mut files = Vec::new();
+        for hash in mail::waits_for(message) {
+            let known = in_rules(rules, hash).or_else(|| self.fetched(hash));
+            let file = match known {
+                Some(file) => Some(file),
+                // Seldom needed, so not a part of every attempt.
+                None => Box::pin(self.fetch(store, hash)).await?,
+            };
+            files.extend(file.map(|file| (hash.to_owned(), file)));
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        for file in files {
-            let Some(encoded) = &file.encoded else { continue };
-            if !kept.iter().any(|(hash, _)| *hash == file.hash) {
-                kept.push((file.hash.clone(), Arc::clone(encoded)));
-            }
-        }
-        let mut bytes: usize = kept.iter().map(|(_, encoded)| encoded.len()).sum();
-        while bytes > MOST && kept.len() > 1 {
-            bytes -= kept.remove(0).1.len();
-        }
+        Ok(files)
     }
 
-    /// A file in base64: one that was kept, or one of these rules.
-    #[must_use]
-    pub fn find(&self, rules: &RuleSet, hash: &str) -> Option<Arc<str>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.iter().find(|(known, _)| known == hash);
-        if let Some((_, encoded)) = known {
-            return Some(Arc::clone(encoded));
+    fn fetched(&self, hash: &str) -> Option<Arc<str>> {
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = fetched.iter().find(|(known, _)| known == hash);
+        known.map(|(_, file)| Arc::clone(file))
+    }
+
+    /// Fetches a file from the store and keeps it. The oldest go when there are too many.
+    async fn fetch(&self, store: &dyn Store, hash: &str) -> Result<Option<Arc<str>>, StoreError> {
+        let Some(bytes) = store.file(hash).await? else { return Ok(None) };
+        let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
+        let file: Arc<str> = text.into();
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.push((hash.to_owned(), Arc::clone(&file)));
+        let mut bytes: usize = fetched.iter().map(|(_, file)| file.len()).sum();
+        while bytes > MOST && fetched.len() > 1 {
+            bytes -= fetched.remove(0).1.len();
         }
-        drop(kept);
-        of(rules).find(|file| file.hash == hash)?.encoded.clone()
+        Ok(Some(file))
     }
 }
 
-/// Every file that the rules send along.
-fn of(rules: &RuleSet) -> impl Iterator<Item = &Arc<Attachment>> {
+/// What keeps the files that this e-mail names, of those that came with its content.
+pub fn keep(job: &Job, content: &[Arc<Attachment>]) -> Vec<Write> {
+    let Task::Email(email) = &job.task else { return Vec::new() };
+    let write = |hash: &str| {
+        let file = content.iter().find(|file| file.hash == hash)?;
+        let coded = Arc::clone(file.encoded.as_ref()?);
+        Some(Write::File { job: job.id, hash: hash.to_owned(), coded })
+    };
+    mail::waits_for(&email.message).into_iter().filter_map(write).collect()
+}
+
+/// A file that the rules send along.
+fn in_rules(rules: &RuleSet, hash: &str) -> Option<Arc<str>> {
     let steps = rules.sequences.values().flat_map(|sequence| &sequence.steps);
     let texts = steps.filter_map(|step| match &step.action {
         SequenceAction::Email { body, .. } => Some(body),
         SequenceAction::Send { .. } => None,
     });
-    texts.flat_map(|text| text.images.iter().chain(&text.attachments))
+    let mut files = texts.flat_map(|text| text.images.iter().chain(&text.attachments));
+    files.find(|file| file.hash == hash)?.encoded.clone()
 }

@@ -5,8 +5,11 @@
 use bytes::Bytes;
 
 use super::app::App;
+use super::deliver::Fate as Counts;
 use crate::base::Id;
-use crate::engine::feedback::{Facts, Notice, act, counter};
+use crate::engine::feedback::{Facts, Fate, Notice, act, counter, sent};
+use crate::model::Job;
+use crate::model::queue::JobState;
 use crate::model::rules::{Feedback, RuleSet};
 use crate::store::{Committed, StoreError};
 
@@ -65,7 +68,9 @@ async fn write(
         Some(job) => app.store.job(job).await?.map(|(job, _)| job),
         None => None,
     };
-    let counter = counter(received.feedback, notice);
+    let counter = counter(received.feedback.limits, notice.fate, &notice.address);
+    let counts = counts(app, notice, job.as_ref());
+    app.gates.remember(&*app.store).await?;
     for _ in 0..MAX_DECISIONS {
         let before = match &counter {
             Some(name) => app.store.flag(name).await?,
@@ -80,12 +85,33 @@ async fn write(
             before: before.as_deref(),
             remote: received.remote,
         };
-        let commit = act(received.rules, received.feedback, notice, &facts);
+        let mut commit = act(received.rules, received.feedback, notice, &facts);
+        if let Some((service, fate)) = counts {
+            commit.writes.extend(app.gates.foresee(service, fate));
+        }
         match app.store.commit(commit).await? {
-            Committed::Done { .. } => return Ok(true),
+            Committed::Done { .. } => {
+                if let Some((service, fate)) = counts {
+                    app.judge(service, fate);
+                }
+                return Ok(true);
+            }
             Committed::Replayed(_) | Committed::KeyReused => return Ok(false),
             Committed::Conflict | Committed::Crowded { .. } => {}
         }
     }
     Err(StoreError::Full)
+}
+
+/// The mail service against which a notice counts, and as what: the one that has sent the
+/// e-mail. What its server refused at once was counted then.
+fn counts<'a>(app: &App, notice: &Notice, job: Option<&'a Job>) -> Option<(&'a str, Counts)> {
+    let (job, _) = sent(notice, job)?;
+    let fate = match notice.fate {
+        Fate::HardBounce => Counts::Bounced,
+        Fate::Complaint => Counts::Complained,
+        Fate::Delivered | Fate::SoftBounce | Fate::Unsubscribed => return None,
+    };
+    let is_known = app.live.load().services.contains_key(&job.lane);
+    (is_known && job.state != JobState::Failed).then_some((&job.lane, fate))
 }

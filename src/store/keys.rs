@@ -55,6 +55,10 @@ pub(super) const FOLLOWERS: u8 = b'y';
 pub(super) const PLACES: u8 = b'g';
 /// What was counted once for a job, by its id.
 pub(super) const ONCE: u8 = b'u';
+/// Files that e-mails name, by hash.
+pub(super) const FILE: u8 = b'F';
+/// Which jobs name a file, by its hash and theirs.
+pub(super) const FILE_OF: u8 = b'J';
 /// Pieces of long rows.
 pub(super) const CHUNK: u8 = b'z';
 /// How much work waits in each lane.
@@ -81,6 +85,7 @@ pub(super) fn kind(key: &[u8]) -> &'static str {
         Some(&ENROLMENT | &PERSON_ENROLMENT) => "an enrolment",
         Some(&IDEMPOTENCY) => "an idempotency key",
         Some(&BODY) => "the body of a call",
+        Some(&FILE) => "a file of e-mails",
         Some(&PROGRESS) => "the progress of an execution",
         Some(&LOG) => "a log line",
         Some(&RECORD) => "a record",
@@ -355,6 +360,27 @@ pub(super) fn job_of_once(key: &[u8]) -> Id {
         id.copy_from_slice(bytes);
     }
     Id(id)
+}
+
+/// A file that e-mails name.
+pub(super) fn file(hash: &str) -> Vec<u8> {
+    Key::new(FILE).text(hash).0
+}
+
+/// All jobs that name the file of this row.
+pub(super) fn jobs_of_file(file: &[u8]) -> Vec<u8> {
+    [&[FILE_OF], file.get(1..).unwrap_or_default()].concat()
+}
+
+/// That a job names a file.
+pub(super) fn file_of(hash: &str, job: Id) -> Vec<u8> {
+    Key(jobs_of_file(&file(hash))).id(job).0
+}
+
+/// The row of the file in a key made by [`file_of`].
+pub(super) fn file_named(key: &[u8]) -> Vec<u8> {
+    let hash = key.get(1..key.len().saturating_sub(16)).unwrap_or_default();
+    [&[FILE], hash].concat()
 }
 
 /// A counter.

@@ -280,6 +280,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Every flag whose name begins so.
     fn flags(&self, prefix: &str) -> Answer<'_, Vec<(String, String)>>;
 
+    /// A file that e-mails name, in base64, by the SHA-256 over its bytes in hex.
+    fn file(&self, hash: &str) -> Answer<'_, Option<Vec<u8>>>;
+
     /// Takes due jobs under a lease: lane by lane, first tries before retries (of which every
     /// fourth place is one all the same), higher priority first, then older.
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;

@@ -229,7 +229,7 @@ pub(super) fn decode<T: DeserializeOwned>(
         .ok_or_else(|| unreadable(key))
 }
 
-fn unreadable(key: &[u8]) -> StoreError {
+pub(super) fn unreadable(key: &[u8]) -> StoreError {
     StoreError::Damaged(format!("{} cannot be read (row {})", keys::kind(key), hex::encode(key)))
 }
 

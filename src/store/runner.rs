@@ -100,6 +100,11 @@ impl<R: Runner> Store for R {
         self.look(|kv, _| read::flags(kv, prefix))
     }
 
+    fn file(&self, hash: &str) -> Answer<'_, Option<Vec<u8>>> {
+        let key = super::keys::file(hash);
+        self.walk(move |kv, _| read::file(kv, &key))
+    }
+
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
         self.write(false, move |ledger, batch| ledger.claim(batch, &claim))
     }

@@ -350,6 +350,38 @@ async fn a_waiting_message_names_its_files_and_the_one_that_leaves_has_them() {
     assert_eq!(file(&mail.messages()[1], "guide.pdf"), "%PDF the second edition");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_message_leaves_with_its_first_files_after_a_restart_with_others() {
+    use crate::support::server::{TestClock, eventually};
+    use crate::support::smtp_server::{Answer::Say, Script, Server};
+    let later = Script { rcpt: &[Say("451 4.3.0 try later")], ..Script::default() };
+    let mail = Server::start(vec![later, Script::default()]).await;
+    let clock = TestClock::at("2026-03-02T10:00:00Z");
+    let guide = format!("%PDF the first edition {}", "of many pages ".repeat(5_000));
+    let first = make(mail.port).file("rules/emails/guide.pdf", &guide).clock(&clock);
+    let server = first.on_disk().start().await;
+    start_one(&server, "ann@example.com").await;
+    eventually("it is put off", || async {
+        mail.log().iter().any(|line| line.starts_with("RCPT"))
+            && server.get("/api/v1/queue/stats").await.json()["pending"] == 1
+    })
+    .await;
+    std::fs::write(server.folder.path().join("rules/emails/guide.pdf"), "%PDF another").unwrap();
+    std::fs::write(server.folder.path().join("rules/emails/dot.gif"), "GIF89a another").unwrap();
+    let env = Make::empty().env("SMTP_URL", &format!("smtp://127.0.0.1:{}", mail.port));
+    let server = crate::sending::restarted(server, env.clock(&clock)).await;
+    server.advance(&clock, std::time::Duration::from_hours(1)).await;
+    eventually("it arrives", || async { mail.messages().len() == 1 }).await;
+    let message = mail.messages().remove(0);
+    let message = MessageParser::default().parse(message.as_bytes()).unwrap();
+    let file = |name: &str| {
+        let part = message.parts.iter().find(|part| part.attachment_name() == Some(name)).unwrap();
+        String::from_utf8(part.contents().to_vec()).unwrap()
+    };
+    assert_eq!(file("guide.pdf"), guide);
+    assert_eq!(file("dot.gif"), "GIF89a one dot");
+}
+
 #[test]
 fn files_that_are_too_large_are_refused_and_large_ones_are_told() {
     let told = |megabytes: u64| {

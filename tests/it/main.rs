@@ -8,6 +8,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test must not look like a passed one")]
 
 mod api;
+mod bounces;
 mod campaign;
 mod care;
 mod chaos;

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use rulerun::base::Clock as _;
 use rulerun::base::time::millis;
 use rulerun::serve::deliver::gate::LaneState;
@@ -437,4 +438,73 @@ async fn an_email_that_was_made_for_another_kind_of_service_waits() {
     let why = waiting["last_error"].as_str().unwrap();
     assert!(why.contains("made for a service of type resend"), "{why}");
     assert!(stand_in.vendor.lock().unwrap().sent.is_empty());
+}
+
+/// The same e-mail with an image that is shown and a file, as each provider names them.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_along_with_the_json() {
+    let of_resend = StandIn::start(Resend::default()).await;
+    let of_postmark = StandIn::start(Postmark::default()).await;
+    let to_resend = rules("resend", &of_resend.url, "");
+    let to_postmark = rules("postmark", &of_postmark.url, "");
+    let mut servers = Vec::new();
+    for make in [to_resend, to_postmark] {
+        let path = make.folder.path().join("rules/one.kdl");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let with = "max-late=\"7d\" {\n        attach \"guide.pdf\" name=\"Führer.pdf\"\n    }";
+        let make = make
+            .file("rules/one.kdl", &text.replace("max-late=\"7d\"", with))
+            .file("rules/emails/guide.pdf", &"%PDF a guide ".repeat(100))
+            .file("rules/emails/dot.gif", "GIF89a one dot")
+            .file("rules/emails/owed-1.md", "Something owed. ![A dot](dot.gif)\n");
+        let (server, _) = turned(make).await;
+        start(&server, "owed", "sarah@shop.example").await;
+        job(&server, "sent", 1).await;
+        servers.push(server);
+    }
+    let read = |coded: &Value| {
+        let coded = coded.as_str().unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(coded).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let mut resend = of_resend.calls()[0].json();
+    let html = resend["html"].as_str().unwrap().to_owned();
+    let shown = html.split("cid:").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let bytes: Vec<String> = resend["attachments"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .map(|file| read(&file["content"].take()))
+        .collect();
+    assert_eq!(bytes, [String::from("GIF89a one dot"), "%PDF a guide ".repeat(100)]);
+    assert_eq!(
+        resend["attachments"],
+        json!([
+            {
+                "filename": "dot.gif", "content": null, "content_type": "image/gif",
+                "content_id": shown,
+            },
+            {"filename": "Führer.pdf", "content": null, "content_type": "application/pdf"},
+        ])
+    );
+    let mut postmark = of_postmark.calls()[0].json();
+    let html = postmark["HtmlBody"].as_str().unwrap().to_owned();
+    assert!(html.contains(&format!("cid:{shown}")), "{html}");
+    let again: Vec<String> = postmark["Attachments"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .map(|file| read(&file["Content"].take()))
+        .collect();
+    assert_eq!(again, bytes);
+    assert_eq!(
+        postmark["Attachments"],
+        json!([
+            {
+                "Name": "dot.gif", "Content": null, "ContentType": "image/gif",
+                "ContentID": format!("cid:{shown}"),
+            },
+            {"Name": "Führer.pdf", "Content": null, "ContentType": "application/pdf"},
+        ])
+    );
 }

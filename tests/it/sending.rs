@@ -6,6 +6,7 @@ use std::time::Duration;
 use rulerun::base::{Timestamp, time};
 use serde_json::{Value, json};
 
+use crate::support::binary::rulerun;
 use crate::support::server::{Make, TestClock, TestServer, eventually, results};
 use crate::support::smtp_server::Answer::{HangUp, Say};
 use crate::support::smtp_server::{Script, Server};
@@ -55,9 +56,14 @@ async fn counts(server: &TestServer) -> Value {
 }
 
 /// Stops a server and starts another one on what it left.
-async fn restarted(server: TestServer, make: Make) -> TestServer {
+pub(crate) async fn restarted(server: TestServer, make: Make) -> TestServer {
     let TestServer { server, folder } = server;
     server.stop().await;
+    again(folder, make).await
+}
+
+/// Starts a server on what another one left in this folder.
+async fn again(folder: tempfile::TempDir, make: Make) -> TestServer {
     let before = Make { folder, ..make };
     let paths = ["rules", "schemas"].map(|part| before.folder.path().join(part));
     let mut make = before.on_disk();
@@ -145,9 +151,18 @@ async fn in_no_second_more_leave_than_the_rate_says_not_even_around_a_restart() 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_email_of_unknown_fate_is_settled_by_hand_and_counts_as_sent() {
     let mail = Server::start(vec![Script { dot: &[HangUp], ..Script::default() }]).await;
-    let server = one("").env("SMTP_URL", &url(&mail)).start().await;
+    let make = || one("").env("SMTP_URL", &url(&mail));
+    let server = make().on_disk().start().await;
     start(&server, 0..1).await;
     eventually("it is held", || async { counts(&server).await["failed"] == 1 }).await;
+    let TestServer { server, folder } = server;
+    server.stop().await;
+    let data = folder.path().join("data");
+    let doctor = rulerun().arg("doctor").arg("--data").arg(data).output().unwrap();
+    let said = String::from_utf8(doctor.stdout).unwrap();
+    assert!(said.contains("\n1 e-mail of unknown fate waits for a decision"), "{said}");
+    assert_eq!(doctor.status.code(), Some(0), "the store is sound");
+    let server = again(folder, make()).await;
     let id = results(&server.get("/api/v1/queue?status=failed").await)[0]["id"].clone();
     let path = format!("/api/v1/queue/{}/settle", id.as_str().unwrap());
     let execution =
@@ -194,4 +209,24 @@ test "the news leave" {
     let tested = rulerun().current_dir(folder).args(["test", "rules"]).output().unwrap();
     assert!(tested.status.success(), "{tested:?}");
     drop(Running::serve(folder, &[], &["--dev"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mail_server_is_taken_leave_of_when_the_service_changes_and_at_the_end() {
+    let mail = Server::start(vec![Script::default()]).await;
+    let server = one("").env("SMTP_URL", &url(&mail)).start().await;
+    start(&server, 0..1).await;
+    eventually("it is sent", || async { mail.messages().len() == 1 }).await;
+    assert_eq!((mail.count("connect"), mail.count("QUIT")), (1, 0), "it waits for the next one");
+    let path = server.folder.path().join("rules/one.kdl");
+    let rules = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, rules.replace("retry", "in-flight 3\n    retry")).unwrap();
+    let changed = || async { server.app().live.load().services["mail"].rule.in_flight == 3 };
+    eventually("the service is another", changed).await;
+    start(&server, 1..2).await;
+    eventually("the old connection is closed", || async { mail.count("QUIT") == 1 }).await;
+    eventually("the second is sent", || async { mail.messages().len() == 2 }).await;
+    let TestServer { server, folder: _folder } = server;
+    server.stop().await;
+    assert_eq!((mail.count("connect"), mail.count("QUIT")), (2, 2));
 }

@@ -113,7 +113,7 @@ async fn refusals_of_another_program_are_judged_alike() {
         ("data-421@salon.example", Some(AttemptError::Connection), 421),
         ("data-452@salon.example", Some(AttemptError::Deferred), 452),
         ("data-530@salon.example", Some(AttemptError::Login), 530),
-        ("data-552@salon.example", Some(AttemptError::Bounce), 552),
+        ("data-552@salon.example", Some(AttemptError::Deferred), 552),
         ("data-554@salon.example", Some(AttemptError::Bounce), 554),
     ];
     for (to, error, status) in cases {

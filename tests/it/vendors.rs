@@ -29,7 +29,7 @@ fn driven(modules: &std::path::Path, vendor: &str, url: &str) -> Vec<Value> {
 async fn resends_own_library_finds_resend() {
     let Some(modules) = node_modules() else { return };
     let stand_in = StandIn::start(Resend::default()).await;
-    stand_in.vendor.lock().unwrap().limit = 9;
+    stand_in.vendor.lock().unwrap().limit = 10;
     let results = driven(&modules, "resend", &stand_in.url);
     let ids: Vec<&Value> = results.iter().map(|result| &result["data"]["id"]).collect();
     assert!(ids[0].is_string(), "{:?}", results[0]);
@@ -54,9 +54,10 @@ async fn resends_own_library_finds_resend() {
             (429, "rate_limit_exceeded"),
         ]
     );
-    assert_eq!(results[0]["remaining"], "8");
-    assert_eq!(stand_in.vendor.lock().unwrap().sent.len(), 2);
-    let body = &stand_in.calls()[0];
+    assert_eq!(results[0]["remaining"], "9");
+    assert_eq!(stand_in.vendor.lock().unwrap().sent.len(), 3);
+    let calls = stand_in.calls();
+    let body = &calls[0];
     assert!(body.header("user-agent").starts_with("resend-node"), "{body:?}");
     let ours: Value = json!({
         "from": "Acme <a@acme.example>", "to": ["b@shop.example"], "subject": "Hi", "text": "Hi",
@@ -64,6 +65,16 @@ async fn resends_own_library_finds_resend() {
         "tags": [{"name": "job", "value": "j-1"}],
     });
     assert_eq!(body.json(), ours, "the shape that rulerun sends, too");
+    let enclosed = calls.iter().map(|call| call.json()["attachments"].clone());
+    let enclosed: Vec<Value> = enclosed.filter(|files| !files.is_null()).collect();
+    let named = json!([
+        {
+            "filename": "dot.gif", "content": "R0lG", "content_type": "image/gif",
+            "content_id": "dot@acme",
+        },
+        {"filename": "a.pdf", "content": "JVBE", "content_type": "application/pdf"},
+    ]);
+    assert_eq!(enclosed, [named], "the names of `providers::files_go_along_with_the_json`");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,6 +112,17 @@ async fn postmarks_own_library_finds_postmark() {
         ]
     );
     assert_eq!(results[9]["error"]["recipients"], json!(["gone@shop.example"]));
+    let enclosed = stand_in.calls().into_iter().filter(|call| !call.body.is_empty());
+    let enclosed = enclosed.map(|call| call.json()["Attachments"].clone());
+    let enclosed: Vec<Value> = enclosed.filter(|files| !files.is_null()).collect();
+    let named = json!([
+        {
+            "Name": "dot.gif", "Content": "R0lG", "ContentType": "image/gif",
+            "ContentID": "cid:dot@acme",
+        },
+        {"Name": "a.pdf", "Content": "JVBE", "ContentType": "application/pdf", "ContentID": null},
+    ]);
+    assert_eq!(enclosed, [named], "the names of `providers::files_go_along_with_the_json`");
 }
 
 #[tokio::test(flavor = "multi_thread")]

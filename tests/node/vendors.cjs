@@ -41,12 +41,20 @@ async function resend() {
     await good.emails.send(mail({ to: [] })),
     await good.emails.send(mail({ from: "Acme <a@unverified.example>" })),
     await good.emails.send(mail({ tags: [{ name: "job", value: "ä b" }] })),
+    await good.emails.send(
+      mail({
+        attachments: [
+          { filename: "dot.gif", content: "R0lG", contentType: "image/gif", contentId: "dot@acme" },
+          { filename: "a.pdf", content: "JVBE", contentType: "application/pdf" },
+        ],
+      }),
+    ),
     await good.emails.send(mail({ subject: "Limited" })),
   ].map(({ data, error, headers }) => ({ data, error, remaining: headers?.["ratelimit-remaining"] }));
 }
 
 async function postmark() {
-  const { ServerClient } = require("postmark");
+  const { Models, ServerClient } = require("postmark");
   const host = url.replace("http://", "");
   const client = (token) => new ServerClient(token, { useHttps: false, requestHost: host });
   const good = client("00000000-aaaa-bbbb-cccc-stand-in-000");
@@ -75,6 +83,11 @@ async function postmark() {
     () => good.sendEmail(mail({ MessageStream: "nowhere" })),
     () => good.sendEmail(mail({ Subject: "Limited" })),
     () => good.sendEmail(mail({ Subject: "Broken" })),
+    () => {
+      const dot = new Models.Attachment("dot.gif", "R0lG", "image/gif", "cid:dot@acme");
+      const file = new Models.Attachment("a.pdf", "JVBE", "application/pdf");
+      return good.sendEmail(mail({ Attachments: [dot, file], Metadata: { job: "j-9" } }));
+    },
   ];
   const results = [];
   for (const call of calls) results.push(await told(call));

@@ -156,6 +156,7 @@ impl Store for Slow {
         suppressions(address) -> Vec<Suppression>;
         places(address) -> Places;
         flag(name) -> Option<String>;
+        file(hash) -> Option<Vec<u8>>;
         flags(prefix) -> Vec<(String, String)>;
         enrolments_of(person) -> Vec<Enrolment>;
     }

@@ -121,8 +121,8 @@ async fn a_healthy_store_and_its_backup_are_sound() {
     let (folder, store, file) = backed_up().await;
     let examined = examine_folder(&store, NOW, true).unwrap();
     assert_eq!((examined.found, examined.left), (vec![], vec![]));
-    let (contents, found) = examine_backup(&file, NOW).unwrap();
-    assert_eq!((contents.executions, found), (3, vec![]));
+    let (contents, examined) = examine_backup(&file, NOW).unwrap();
+    assert_eq!((contents.executions, examined.found), (3, vec![]));
     assert_eq!(names(folder.path()), ["copy", "store"], "nothing stays behind");
 }
 

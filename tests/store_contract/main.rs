@@ -18,6 +18,7 @@ mod deaths;
 mod disk;
 mod editions;
 mod fairness;
+mod files;
 mod help;
 mod pauses;
 mod queue;

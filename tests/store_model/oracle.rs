@@ -221,6 +221,7 @@ impl Oracle {
             Write::Convert { .. } => panic!("no history here reaches a goal: tests/leaving does"),
             Write::Log { .. }
             | Write::Tally(_)
+            | Write::File { .. }
             | Write::Edition { .. }
             | Write::TallyOnce { .. }
             | Write::TakePlace { .. }

@@ -4,6 +4,7 @@
 //! is ignored with a sentence that says why.
 
 mod act;
+mod follow;
 mod generic;
 mod postmark;
 mod resend;
@@ -14,7 +15,8 @@ mod tests;
 
 use serde_json::Value;
 
-pub use self::act::{Facts, act, counter, reply};
+pub use self::act::{Facts, act, reply, sent};
+pub use self::follow::{Event, Follows, counter, follow};
 use crate::base::{Id, text};
 use crate::model::rules::FeedbackType;
 

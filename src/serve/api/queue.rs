@@ -17,6 +17,7 @@ use crate::model::commit::{Commit, Write};
 use crate::model::queue::PAUSED_FLAG;
 use crate::model::{Attempt, Job, JobState};
 use crate::serve::app::App;
+use crate::serve::deliver::gate::{Held, LaneState};
 use crate::serve::journal::Kind;
 use crate::store::{Committed, JobFilter, Store, StoreError};
 
@@ -104,7 +105,17 @@ pub(super) async fn stats(State(app): State<Arc<App>>, asked: Asked) -> Answer {
         .map(|(state, count)| (state.word().to_owned(), json!(count)))
         .collect();
     body.insert("total".into(), json!(counts.iter().sum::<u64>()));
+    let held: Vec<Value> = app.gates.all_held().into_iter().map(held).collect();
+    if !held.is_empty() {
+        body.insert("held".into(), Value::Array(held));
+    }
     ok(&Value::Object(body))
+}
+
+/// A mail service that is held.
+fn held((service, why): (String, Held)) -> Value {
+    let (word, sentence) = (LaneState::Held(why).word(), why.sentence(&service));
+    json!({ "service": service, "reason": word, "message": sentence })
 }
 
 async fn grouped(store: &dyn Store, filter: JobFilter, columns: Vec<&'static str>) -> Answer {

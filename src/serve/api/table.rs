@@ -179,10 +179,16 @@ fn of_events() -> Vec<Call> {
 fn of_queue() -> Vec<Call> {
     const GROUP: &str = "Queue";
     const ENDED: &[(u16, &str)] = &[(409, "The job is in a state in which that is not possible.")];
-    let counted = object(
+    let mut counted = object(
         ["pending", "sending", "sent", "failed", "cancelled", "total"]
             .map(|state| (state, count())),
     );
+    let held = object([
+        ("service", text()),
+        ("reason", word(["bounces", "complaints"])),
+        ("message", text()),
+    ]);
+    counted["properties"]["held"] = json!({ "type": "array", "items": held });
     let stats = json!({ "anyOf": [counted, named("Counts")] });
     let state = || object([("queue", word(["running", "paused"]))]);
     let retried = || object([("retried", count())]);

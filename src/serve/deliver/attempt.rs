@@ -88,6 +88,7 @@ impl Deliver {
         };
         let (transition, mut writes) = engine::outcome(&job, &tried, retries, self.app.millis());
         writes.extend(self.judge_mail(&job, &tried));
+        writes.extend(self.came_back(live, &job, &tried, &transition).await);
         let attempt = Attempt {
             id,
             job: job.id,

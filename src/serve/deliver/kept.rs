@@ -10,8 +10,9 @@ use super::reputation::{Fate, Reputation};
 use super::{Deliver, Gates};
 use crate::model::commit::{Commit, Write};
 use crate::model::queue::{AttemptError, Job, Task, Tried};
+use crate::serve::app::App;
 use crate::serve::journal::Kind;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Flags of rates begin so; the lane's name follows.
 const RATE: &str = "rate ";
@@ -41,11 +42,30 @@ impl Gates {
         }
     }
 
+    /// What counting this e-mail would write, without counting it: for who does not know yet
+    /// whether it counts.
+    #[must_use]
+    pub fn foresee(&self, service: &str, fate: Fate) -> Option<Write> {
+        let known = self.reputations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reputation = known.get(service).cloned().unwrap_or_default();
+        reputation.note(fate).then(|| row(service, &reputation))
+    }
+
     /// Why this service is held, if so.
     #[must_use]
     pub fn held(&self, service: &str) -> Option<Held> {
         let known = self.reputations.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(service).and_then(|reputation| reputation.held)
+    }
+
+    /// Every service that is held, by name, and why.
+    #[must_use]
+    pub fn all_held(&self) -> Vec<(String, Held)> {
+        let known = self.reputations.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = known.iter().filter_map(|(name, one)| Some((name.clone(), one.held?)));
+        let mut held: Vec<_> = held.collect();
+        held.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        held
     }
 
     /// Lets a held service send again and counts from nothing; answers what is to be written,
@@ -57,18 +77,38 @@ impl Gates {
         Some(row(service, reputation))
     }
 
-    /// Takes up what was written down before a restart.
+    /// Takes up what was written down before a restart, once. It comes before everything that
+    /// is counted.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn remember(&self, store: &dyn Store) -> Result<(), StoreError> {
+        if !self.restored.load(Ordering::Acquire) {
+            let rates = store.flags(RATE).await?;
+            let reputations = store.flags(REPUTATION).await?;
+            self.restore(&rates, &reputations);
+            self.restored.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
     fn restore(&self, rates: &[(String, String)], reputations: &[(String, String)]) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.extend(rates.iter().filter_map(|(name, at)| {
-            Some((name.strip_prefix(RATE)?.to_owned(), at.parse::<i64>().ok()?))
-        }));
+        // Whoever came first may have counted something already.
+        for (name, at) in rates {
+            if let (Some(name), Ok(at)) = (name.strip_prefix(RATE), at.parse()) {
+                used.entry(name.to_owned()).or_insert(at);
+            }
+        }
         let mut known = self.reputations.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(reputations.iter().filter_map(|(name, text)| {
-            let name = name.strip_prefix(REPUTATION)?;
+        for (name, text) in reputations {
             // A row that cannot be read is one of another version: nothing is known.
-            Some((name.to_owned(), serde_json::from_str(text).ok()?))
-        }));
+            if let (Some(name), Ok(found)) =
+                (name.strip_prefix(REPUTATION), serde_json::from_str(text))
+            {
+                known.entry(name.to_owned()).or_insert(found);
+            }
+        }
     }
 }
 
@@ -79,17 +119,6 @@ fn row(service: &str, reputation: &Reputation) -> Write {
 }
 
 impl Deliver {
-    /// Takes up what was written down before a restart, once.
-    pub(super) async fn remember(&self) -> Result<(), StoreError> {
-        if !self.app.gates.restored.load(Ordering::Relaxed) {
-            let rates = self.app.store.flags(RATE).await?;
-            let reputations = self.app.store.flags(REPUTATION).await?;
-            self.app.gates.restore(&rates, &reputations);
-            self.app.gates.restored.store(true, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
     /// Writes down how much of their rates lanes have used up with the attempts that are about
     /// to begin, where that is more than what is written.
     pub(super) async fn keep_rates(&self, now: i64) -> Result<(), StoreError> {
@@ -113,10 +142,18 @@ impl Deliver {
             (Task::Email(_), Some(AttemptError::Bounce)) => Fate::Refused,
             _ => return None,
         };
-        let noted = self.app.gates.note(&job.lane, fate);
+        self.app.judge(&job.lane, fate)
+    }
+}
+
+impl App {
+    /// Counts what became of an e-mail of this mail service, and tells it when that holds the
+    /// service; answers what is to be written.
+    pub fn judge(&self, service: &str, fate: Fate) -> Option<Write> {
+        let noted = self.gates.note(service, fate);
         if let Some(held) = noted.held {
-            let text = format!("{}: {}", job.lane, held.sentence(&job.lane));
-            self.app.journal.say(Kind::Warning, &text);
+            let text = format!("{service}: {}", held.sentence(service));
+            self.journal.say(Kind::Warning, &text);
         }
         noted.write
     }

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod address;
 mod attempt;
+mod bounced;
 mod bucket;
 mod dial;
 pub mod gate;
@@ -167,6 +168,7 @@ impl Deliver {
         // What is not done by then is tried again at the next start, under the same id.
         let _ = tokio::time::timeout(DRAIN, all).await;
         attempts.abort_all();
+        self.transports.close().await;
     }
 
     /// Begins every job that is due and has a place; answers how long to sleep.
@@ -229,7 +231,7 @@ impl Deliver {
         attempts: &mut JoinSet<()>,
     ) -> Result<Duration, StoreError> {
         self.mind_the_clock().await?;
-        self.remember().await?;
+        self.app.gates.remember(&*self.app.store).await?;
         if self.app.store.flag(PAUSED_FLAG).await?.is_some() {
             return Ok(Duration::MAX);
         }
@@ -255,7 +257,7 @@ impl Deliver {
     /// The store cannot be read.
     pub async fn catch_up(self: &Arc<Self>) -> Result<Turn, StoreError> {
         let live = self.app.live.load_full();
-        self.remember().await?;
+        self.app.gates.remember(&*self.app.store).await?;
         let taken = self.take(&live, self.app.millis()).await?;
         let mut jobs = Vec::with_capacity(taken.jobs.len());
         for (leased, place) in taken.jobs {

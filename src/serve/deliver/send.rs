@@ -1,6 +1,7 @@
 //! One attempt: the job's bytes go to its service.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, StatusCode};
@@ -80,14 +81,22 @@ impl Deliver {
         email: &Email,
         asked: bool,
     ) -> Tried {
-        let find = |hash: &str| self.app.enclosures.find(&live.rules, hash);
+        let store = &*self.app.store;
+        let files = match self.app.enclosures.of(&live.rules, store, &email.message).await {
+            Ok(files) => files,
+            Err(error) => return ours(error.to_string()),
+        };
+        let find = |hash: &str| {
+            let found = files.iter().find(|(known, _)| known == hash);
+            found.map(|(_, file)| Arc::clone(file))
+        };
         let email = match mail::complete(&email.message, find) {
             Ok(Cow::Borrowed(_)) => Cow::Borrowed(email),
             Ok(Cow::Owned(message)) => Cow::Owned(Email { message, ..email.clone() }),
             Err(_) => {
                 return ours(String::from(
-                    "a file that comes with this e-mail was changed or taken away after it was \
-                     made; put the old file back",
+                    "a file that comes with this e-mail is missing in the store; put it back beside \
+                     the rules, with the same bytes",
                 ));
             }
         };

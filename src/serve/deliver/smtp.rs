@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use self::failure::{Failure, Stage};
@@ -156,6 +157,17 @@ impl Smtp {
         let result = session.send(letter, deadline).await;
         self.park(session).await;
         result
+    }
+
+    /// Takes leave of every connection that waits. Those under way are not touched.
+    pub async fn close(&self) {
+        let parked =
+            std::mem::take(&mut *self.parked.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut leaving = JoinSet::new();
+        for (session, _) in parked {
+            leaving.spawn(session.quit());
+        }
+        while leaving.join_next().await.is_some() {}
     }
 
     /// The connection that waited least, if any is still fresh.

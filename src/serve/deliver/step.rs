@@ -20,6 +20,7 @@ use crate::model::queue::{
 use crate::model::rules::{Event, MailKind, Sender, Sequence};
 use crate::model::{Call, Content, Origin};
 use crate::serve::app::{Accepted, object};
+use crate::serve::enclosures;
 use crate::serve::ingress::unsubscribe;
 use crate::serve::journal::Kind;
 use crate::serve::people;
@@ -92,11 +93,14 @@ impl Deliver {
                     target: scene.enrolment.to.clone(),
                     ..leased.job.clone()
                 };
+                let files: Vec<_> = content.files().cloned().collect();
                 match self.render(live, &job, &scene, subject, content, kind) {
                     Ok(task) => {
                         let mut writes = advance;
                         writes.extend(self.cap(live, &job, &scene));
-                        self.go(live, leased, Job { task, ..job }, writes).await
+                        let job = Job { task, ..job };
+                        writes.extend(enclosures::keep(&job, &files));
+                        self.go(live, leased, job, writes).await
                     }
                     Err(why) => {
                         let failed = Transition::Failed(format!("could not be made: {why}"));
@@ -304,7 +308,6 @@ impl Deliver {
             MailKind::Transactional => None,
             MailKind::Marketing => Some(scene.unsubscribe_url(live, job.id)),
         };
-        self.app.enclosures.remember(content.files());
         let request = MailRequest {
             sequence: &scene.enrolment.sequence,
             name: &scene.step,

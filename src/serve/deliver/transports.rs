@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use tokio::task::JoinSet;
+
 use super::http::HttpClient;
 use super::notion::{self, Notion};
 use super::smtp::Smtp;
@@ -67,8 +69,20 @@ impl Transports {
         let smtp = Smtp::over(self.network.clone(), url, self.roots.as_deref());
         let smtp = smtp.map_err(|error| error.to_string())?.allow_private(made.1);
         let smtp = Arc::new(smtp.limited(made.2, made.3).signed(made.4.clone()));
-        known.insert(name.clone(), (made, Arc::clone(&smtp)));
+        if let Some((_, before)) = known.insert(name.clone(), (made, Arc::clone(&smtp))) {
+            tokio::spawn(async move { before.close().await });
+        }
         Ok(smtp)
+    }
+
+    /// Takes leave of the mail servers.
+    pub(super) async fn close(&self) {
+        let known = self.smtp.lock().map(|mut known| std::mem::take(&mut *known));
+        let mut leaving = JoinSet::new();
+        for (_, smtp) in known.unwrap_or_default().into_values() {
+            leaving.spawn(async move { smtp.close().await });
+        }
+        while leaving.join_next().await.is_some() {}
     }
 
     /// The mirror of a service; none without its token and database.

@@ -51,6 +51,9 @@ pub enum Unfit {
     /// It was written by a newer version.
     #[error("it was made by a newer version of rulerun; use that version or a newer one")]
     Newer,
+    /// It was written by an older version whose rows this one cannot read.
+    #[error("it was made by an older version of rulerun; restore it with that version")]
+    Older,
     /// Its end is missing.
     #[error("it was cut off after {0} bytes; take another backup")]
     Cut(u64),
@@ -174,6 +177,9 @@ impl Decoder<'_> {
         if version > VERSION || rows > FORMAT {
             return Err(Unfit::Newer);
         }
+        if rows < FORMAT {
+            return Err(Unfit::Older);
+        }
         self.array().map(i64::from_be_bytes)
     }
 
@@ -222,5 +228,26 @@ impl Decoder<'_> {
             ErrorKind::UnexpectedEof => Unfit::Cut(self.bytes),
             _ => Unfit::Io(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Contents, Encoder, FORMAT, MAGIC, Unfit, check};
+
+    #[test]
+    fn a_backup_of_other_rows_is_refused() {
+        let mut encoder = Encoder::default();
+        encoder.head(0);
+        encoder.foot(&mut Contents::default());
+        let whole = encoder.take_last();
+        assert!(check(&mut &whole[..]).is_ok());
+        let of = |format| {
+            let mut other = whole.clone();
+            other[MAGIC.len() + 1] = format;
+            check(&mut &other[..]).unwrap_err()
+        };
+        assert!(matches!(of(FORMAT - 1), Unfit::Older), "{}", of(FORMAT - 1));
+        assert!(matches!(of(FORMAT + 1), Unfit::Newer), "{}", of(FORMAT + 1));
     }
 }

@@ -33,6 +33,8 @@ pub enum Flaw {
     Unknown,
     /// The body of a call is gone.
     BodyMissing,
+    /// A file that an e-mail names is gone.
+    FileMissing,
     /// An idempotency key names a recent call that is not there.
     CallMissing,
     /// A waiting job that nothing will ever take up.
@@ -75,6 +77,7 @@ impl Flaw {
             Self::Unreadable => "unreadable",
             Self::Unknown => "unknown",
             Self::BodyMissing => "body-missing",
+            Self::FileMissing => "file-missing",
             Self::CallMissing => "call-missing",
             Self::NotDue => "not-due",
             Self::StepNotDue => "step-not-due",
@@ -101,6 +104,7 @@ impl Flaw {
             Self::Unreadable => "rows that cannot be read",
             Self::Unknown => "rows of a kind that this version does not know",
             Self::BodyMissing => "accepted calls whose body is missing",
+            Self::FileMissing => "e-mails with a file that is missing",
             Self::CallMissing => "idempotency keys of calls that are missing",
             Self::NotDue => "waiting jobs that would never be sent",
             Self::StepNotDue => "next steps of enrolments that would never be reached",
@@ -129,6 +133,7 @@ impl Flaw {
             Self::Unreadable
             | Self::Unknown
             | Self::BodyMissing
+            | Self::FileMissing
             | Self::CallMissing
             | Self::EditionMissing
             | Self::Stuck
@@ -162,6 +167,8 @@ pub(super) struct Examination<'k> {
     kv: &'k dyn Kv,
     now: i64,
     found: BTreeMap<Flaw, (u64, String)>,
+    /// E-mails that may or may not have arrived.
+    pub(super) undecided: u64,
     /// What mending would write.
     fixes: Batch<'k>,
     /// Open jobs and enrolments of each execution, where there are any.
@@ -180,6 +187,7 @@ pub(super) fn examine(kv: &dyn Kv, now: i64) -> Result<Examination<'_>> {
         kv,
         now,
         found: BTreeMap::new(),
+        undecided: 0,
         fixes: Batch::over(kv),
         open: HashMap::new(),
         stats: BTreeMap::new(),

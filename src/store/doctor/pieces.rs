@@ -13,7 +13,7 @@ use crate::store::rows::{self, Counter, Followers, StoredEdition, UsedKey};
 use crate::store::{Stat, keys};
 
 /// Every kind of row.
-const KINDS: [u8; 26] = [
+const KINDS: [u8; 28] = [
     keys::EXECUTION,
     keys::JOB,
     keys::DUE,
@@ -39,6 +39,8 @@ const KINDS: [u8; 26] = [
     keys::FOLLOWERS,
     keys::PLACES,
     keys::ONCE,
+    keys::FILE,
+    keys::FILE_OF,
     keys::CHUNK,
 ];
 
@@ -146,6 +148,7 @@ impl Examination<'_> {
         })?;
         self.each(keys::PROGRESS, |found, key, _: Progress| found.has_execution(key))?;
         self.bodies()?;
+        self.files()?;
         self.chunks()?;
         self.unknown()
     }
@@ -175,6 +178,25 @@ impl Examination<'_> {
             match readable(payload(kv, &key, &raw))?.flatten() {
                 Some(_) => self.has_execution(key)?,
                 None => self.unreadable(&key),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every file can be put together, and every file that an e-mail names is there.
+    fn files(&mut self) -> Result<()> {
+        let kv = self.kv;
+        for row in kv.prefix(&[keys::FILE], Way::Up) {
+            let (key, raw) = row?;
+            if readable(payload(kv, &key, &raw))?.flatten().is_none() {
+                self.unreadable(&key);
+            }
+        }
+        for row in kv.prefix(&[keys::FILE_OF], Way::Up) {
+            let (key, _) = row?;
+            let id = keys::id_of(&key);
+            if !self.has(&keys::file_named(&key))? && self.has(&keys::by_id(keys::JOB, id))? {
+                self.find(Flaw::FileMissing, || format!("job {id}"));
             }
         }
         Ok(())

@@ -153,6 +153,18 @@ fn whatever_row_is_lost_is_noticed_or_was_not_needed() {
 }
 
 #[test]
+fn a_file_that_an_email_names_is_there() {
+    is_only_found(Flaw::FileMissing, |map| {
+        let (key, _) = first(map, keys::JOB);
+        let mut batch = Batch::over(map);
+        batch.put_small(keys::file_of("abc", keys::id_of(&key)), &[]);
+        for (key, change) in batch.into_changes() {
+            apply(map, key, change);
+        }
+    });
+}
+
+#[test]
 fn a_version_that_people_follow_is_there() {
     // Where none was ever kept, people came before there were any.
     assert_eq!(flaws(&busy()), []);

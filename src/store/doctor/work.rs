@@ -19,6 +19,7 @@ impl Examination<'_> {
             }
             let stat = found.stats.entry((job.event_type.clone(), job.lane.clone())).or_default();
             shift(stat, None, Some(job.state));
+            found.undecided += u64::from(job.is_unknown());
             if job.state != JobState::Pending {
                 stat.retries += u64::from(job.retries);
                 stat.max_retries = stat.max_retries.max(job.retries);

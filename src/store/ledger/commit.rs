@@ -125,6 +125,13 @@ impl Ledger {
                 }
             }
             Write::Log { execution, line } => self.log(batch, execution, &line)?,
+            Write::File { job, hash, coded } => {
+                let key = keys::file(&hash);
+                if batch.get(&key)?.is_none() {
+                    batch.put_new(key, coded.as_bytes());
+                }
+                batch.put_small(keys::file_of(&hash, job), &[]);
+            }
             Write::Suppress { address, reason, note } => {
                 let who = Fingerprint::of(&address);
                 suppress(batch, &Suppression { who, reason, sequence: None, note, at: now })?;

@@ -13,8 +13,8 @@ pub(in crate::store) const KEPT: i64 = 24 * 3_600_000;
 const STEP: usize = 200;
 
 /// The kinds of rows that a purge walks, in this order: jobs go after their executions,
-/// attempts after their jobs.
-const KINDS: [u8; 8] = [
+/// attempts after their jobs, files after what names them.
+const KINDS: [u8; 10] = [
     keys::EXECUTION,
     keys::JOB,
     keys::ATTEMPT,
@@ -23,6 +23,8 @@ const KINDS: [u8; 8] = [
     keys::IDEMPOTENCY,
     keys::PLACES,
     keys::EDITION,
+    keys::FILE_OF,
+    keys::FILE,
 ];
 
 /// How far a purge has come.
@@ -52,7 +54,9 @@ impl Ledger {
     ) -> Result<(Purge, bool), StoreError> {
         let Some(&kind) = KINDS.get(purge.kind) else { return Ok((purge, true)) };
         let end = match kind {
-            keys::IDEMPOTENCY | keys::EDITION | keys::PLACES => keys::end(&[kind]),
+            keys::IDEMPOTENCY | keys::EDITION | keys::PLACES | keys::FILE_OF | keys::FILE => {
+                keys::end(&[kind])
+            }
             _ => keys::by_id(kind, Id::floor(purge.before)),
         };
         let rows: Vec<Pair> =
@@ -109,6 +113,11 @@ fn forget(
         keys::EDITION => {
             let edition: StoredEdition = rows::decode(batch, &key, raw)?;
             return Ledger::forget_edition(batch, key, &edition, purge.before);
+        }
+        keys::FILE_OF => rows::job(batch, keys::id_of(&key))?.is_none(),
+        keys::FILE => {
+            let named = keys::jobs_of_file(&key);
+            batch.prefix(&named, Way::Up).next().transpose()?.is_none()
         }
         keys::ONCE => rows::job(batch, keys::job_of_once(&key))?.is_none(),
         keys::PLACES => rows::decode::<Places>(batch, &key, raw)?.are_over(purge.now),

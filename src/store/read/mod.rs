@@ -5,7 +5,7 @@ mod jobs;
 
 pub(super) use self::jobs::{held, job, jobs, stats};
 use super::claims::Claims;
-use super::kv::{Kv, Way};
+use super::kv::{Kv, Way, payload};
 use super::rows::{self, Followers, Head, StoredEnrolment};
 use super::{ExecutionFilter, ExecutionRow, Following, Page, StoreError, WebhookLog, keys};
 use crate::base::Id;
@@ -249,6 +249,15 @@ pub(super) fn tallies(kv: &dyn Kv, sequence: Option<&str>) -> Result<Vec<(Counte
         tallies.push(rows::decode(kv, &key, &raw)?);
     }
     Ok(tallies)
+}
+
+/// What was kept of a file.
+pub(super) fn file(kv: &dyn Kv, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    let Some(raw) = kv.get(key)? else { return Ok(None) };
+    match payload(kv, key, &raw)? {
+        Some(file) => Ok(Some(file)),
+        None => Err(rows::unreadable(key)),
+    }
 }
 
 /// Flags whose name begins so.

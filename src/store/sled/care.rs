@@ -63,6 +63,8 @@ pub struct Examined {
     pub found: Vec<Finding>,
     /// What still does not agree: the same, unless it was mended.
     pub left: Vec<Finding>,
+    /// E-mails that may or may not have arrived: a person has to say.
+    pub undecided: u64,
 }
 
 /// Whether a folder holds a store.
@@ -175,7 +177,7 @@ pub fn restore(
 pub fn examine_folder(folder: &Path, now: i64, mend: bool) -> Result<Examined, CareError> {
     let disk = open_existing(folder)?;
     let first = doctor::examine(&*disk.db, now)?;
-    let found = first.findings();
+    let (found, undecided) = (first.findings(), first.undecided);
     let (mut left, mut fixes) = (found.clone(), first.into_fixes());
     for _ in 0..ROUNDS {
         if !mend || fixes.is_empty() {
@@ -191,20 +193,20 @@ pub fn examine_folder(folder: &Path, now: i64, mend: bool) -> Result<Examined, C
         fixes = again.into_fixes();
     }
     disk.seal();
-    Ok(Examined { found, left })
+    Ok(Examined { found, left, undecided })
 }
 
 /// Checks a backup and compares its rows, which are unpacked beside it for a while.
 ///
 /// # Errors
 /// The file is not a whole backup, or there is no room beside it.
-pub fn examine_backup(file: &Path, now: i64) -> Result<(Contents, Vec<Finding>), CareError> {
+pub fn examine_backup(file: &Path, now: i64) -> Result<(Contents, Examined), CareError> {
     check(file)?;
     let fresh = beside(file, "doctor");
     let contents = unpack(file, &fresh, None)?;
     let examined = examine_folder(&fresh, now, false);
     fs::remove_dir_all(&fresh).map_err(|error| CareError::Io("remove", fresh, error))?;
-    Ok((contents, examined?.found))
+    Ok((contents, examined?))
 }
 
 /// `store.what` beside `store`.

@@ -35,8 +35,9 @@ const BYTES_A_SECOND: u64 = 32 * 1024 * 1024;
 /// The log.
 const LOG: &str = "db";
 
-/// The format of the rows. A later program that changes it will know what to convert.
-pub(in crate::store) const FORMAT: u8 = 1;
+/// The format of the rows. It grows with every change after which older rows would be misread.
+/// 2: caps, pauses, goals, versions of sequences, variants and handed-over e-mails.
+pub(in crate::store) const FORMAT: u8 = 2;
 /// Where the format is written: a key that sorts before every row.
 const FORMAT_KEY: &[u8] = b"\0format";
 
@@ -67,6 +68,13 @@ pub enum OpenError {
          or a newer one"
     )]
     Newer(PathBuf, u8),
+    /// It was written by an older version whose rows this one cannot read.
+    #[error(
+        "the data folder {0} was written by an older version (row format {1}, this one has \
+         {FORMAT}) and is left as it is; run that version until its queue is empty, then start \
+         this one with another folder"
+    )]
+    Older(PathBuf, u8),
 }
 
 impl OpenError {
@@ -216,6 +224,9 @@ fn start(folder: &Path, used: bool) -> Result<(Disk, Option<Vec<u8>>), OpenError
     let broken = |error: &sled::Error| sled_failed(folder, error);
     match db.get(FORMAT_KEY).map_err(|error| broken(&error))?.as_deref() {
         Some([FORMAT]) => {}
+        Some([older, ..]) if *older < FORMAT => {
+            return Err(OpenError::Older(folder.to_owned(), *older));
+        }
         Some([newer, ..]) => return Err(OpenError::Newer(folder.to_owned(), *newer)),
         _ if used => return Err(OpenError::damaged(folder, "its file `db` cannot be understood")),
         _ => {
@@ -300,4 +311,29 @@ fn is_locked(error: &sled::Error) -> bool {
 #[expect(clippy::disallowed_methods, reason = "nothing runs yet that could wait for a timer")]
 fn wait() {
     std::thread::sleep(BETWEEN);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FORMAT, FORMAT_KEY, OpenError, open, open_when_free};
+
+    #[test]
+    fn rows_of_another_format_are_never_read() {
+        for (format, words) in [
+            (1, "was written by an older version (row format 1"),
+            (FORMAT + 1, "was written by a newer version (row format"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let db = open_when_free(folder.path()).unwrap();
+            db.insert(FORMAT_KEY, &[format]).unwrap();
+            db.insert(b"e row", b"of another kind").unwrap();
+            db.flush().unwrap();
+            drop(db);
+            let refused = open(folder.path()).err().unwrap();
+            assert!(matches!(refused, OpenError::Older(..) | OpenError::Newer(..)), "{refused}");
+            assert!(refused.to_string().contains(words), "{refused}");
+            let db = open_when_free(folder.path()).unwrap();
+            assert_eq!(db.get(b"e row").unwrap().unwrap(), b"of another kind");
+        }
+    }
 }

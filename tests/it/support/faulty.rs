@@ -72,6 +72,7 @@ impl Store for Faulty {
     }
 
     hand_on! {
+        file(hash: &str) -> Answer<'_, Option<Vec<u8>>>;
         enrolments_of(person: &str) -> Answer<'_, Vec<rulerun::model::Enrolment>>;
         suppressions_of(who: Fingerprint) -> Answer<'_, Vec<Suppression>>;
         suppression_list(after: Option<Suppression>, take: usize) -> Answer<'_, Vec<Suppression>>;

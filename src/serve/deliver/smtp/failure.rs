@@ -113,7 +113,10 @@ impl Failure {
             (421, _) => AttemptError::Connection,
             (_, Stage::Secure) => AttemptError::Tls,
             _ if stage < Stage::Recipient || is_about_us(code, &reply) => AttemptError::Login,
-            (400..=499, _) => AttemptError::Deferred,
+            // A mailbox that is full or a message that is too large says nothing about whether
+            // there is such a person.
+            (400..=499 | 552, _) => AttemptError::Deferred,
+            _ if is_about_room(&reply) => AttemptError::Deferred,
             _ => AttemptError::Bounce,
         };
         let what = format!("the server answered {code} {}", super::clip(reply.replace('\n', " ")));
@@ -151,6 +154,11 @@ fn is_about_us(code: u16, reply: &str) -> bool {
         .and_then(|word| word.strip_prefix("5.7."))
         .and_then(|detail| detail.parse::<u16>().ok());
     ours || matches!(detail, Some(8 | 9 | 20..=27 | 515))
+}
+
+/// Refusals because of a full mailbox or the size of the message (RFC 3463), under whatever code.
+fn is_about_room(reply: &str) -> bool {
+    matches!(reply.split_whitespace().next(), Some("5.2.2" | "5.2.3" | "5.3.4"))
 }
 
 /// What happened, where, and what it means.
