@@ -110,7 +110,7 @@ pub const AT_ONCE: &str = "at once";
 const WHY: [(&str, &str); 26] = [
     ("suppressed: ", "suppressed"),
     ("too late", "too late"),
-    ("when `", "condition"),
+    ("when `", "condition not met"),
     ("the rule `", "condition unanswered"),
     ("capped: ", "capped"),
     ("stopped: goal reached", "goal reached"),
@@ -152,7 +152,7 @@ mod tests {
         for (reason, words) in [
             ("suppressed: the address is unsubscribed", "suppressed"),
             ("too late: it was due 2026-11-22T09:00:00Z and may be 1d late", "too late"),
-            ("when `tier == \"premium\"`, with tier = basic", "condition"),
+            ("when `tier == \"premium\"`, with tier = basic", "condition not met"),
             ("stopped: stopped by onboarding-handler", "stopped"),
             ("stopped: goal reached: paid", "goal reached"),
             ("stop-when `contact.unsubscribed`, with contact.unsubscribed = true", "stopped"),
