@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use rulerun::base::{Id, SourceMap, Timestamp, Zone, time};
 use rulerun::engine::{self, Decided, Need, StepDecision, View, World};
 use rulerun::model::commit::Write;
+use rulerun::model::queue::Places;
 use rulerun::model::rules::{Days, Holiday, Hours, Opening, RuleSet, Window};
 use rulerun::model::{Call, Enrolment, Origin};
 use serde_json::json;
@@ -288,6 +289,9 @@ fn a_step_that_comes_due_is_never_found_outside_its_window_at_any_speed() {
                 payload: payload.as_object().unwrap(),
                 contact: None,
                 suppressed: &[],
+                places: &Places::default(),
+                job: enrolment.job_id(step),
+                unsubscribe_url: "",
                 forced: false,
                 now: time::from_millis(*due),
             };
