@@ -9,9 +9,6 @@ use crate::support::smtp_server::{Script, Server};
 use super::stats;
 
 const RULES: &str = r#"
-server {
-    public-url "https://links.example.com"
-}
 sender "Acme <hello@acme.test>" {
     postal-address "1 Main Street"
 }
@@ -84,12 +81,18 @@ impl Sent {
     /// The path of the first link in the first e-mail.
     fn path(&self) -> String {
         let (links, _) = self.mail("One");
-        links[0].strip_prefix("https://links.example.com").expect("a link of ours").to_owned()
+        path_of(&links[0])
     }
 
     async fn clicked(&self) -> u64 {
         clicked(&self.server).await
     }
+}
+
+/// What follows the host of an address.
+fn path_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.find('/').map_or_else(String::new, |at| rest[at..].to_owned())
 }
 
 async fn clicked(server: &TestServer) -> u64 {
@@ -106,16 +109,15 @@ async fn only_web_links_of_the_author_lead_over_the_server_and_the_text_stays_as
         [("One", 1, "https://example.com/shop?a=1&b=2#c"), ("Page", 2, "https://example.com/a")]
     {
         let (links, text) = sent.mail(subject);
-        let ours = |url: &&String| url.starts_with("https://links.example.com/c/");
+        let ours = |url: &&String| path_of(url).starts_with("/c/");
         assert_eq!(links.iter().filter(ours).count(), count, "{links:?}");
         let left: Vec<_> = links.iter().filter(|url| !ours(url)).collect();
         for url in &left {
-            let fine = ["mailto:", "tel:", "https://links.example.com/unsubscribe/"];
-            assert!(fine.iter().any(|known| url.starts_with(known)), "{subject}: {url}");
+            let fine = ["mailto:", "tel:"].iter().any(|known| url.starts_with(known));
+            assert!(fine || path_of(url).starts_with("/unsubscribe/"), "{subject}: {url}");
         }
         assert!(!text.contains("/c/") && text.contains("https://example.com/"), "{text}");
-        let path = links[0].strip_prefix("https://links.example.com").unwrap();
-        let answer = sent.server.send("HEAD", path, &[], "").await;
+        let answer = sent.server.send("HEAD", &path_of(&links[0]), &[], "").await;
         assert_eq!(answer.headers["location"], first);
     }
     let (links, _) = sent.mail("Three");
