@@ -33,10 +33,14 @@ pub(super) fn run(client: &Client, remote: &Remote, name: &str) -> Outcome {
 fn human(body: &Value) -> String {
     let mut text = people(body);
     let steps: Vec<&Value> = body["steps"].as_array().into_iter().flatten().collect();
+    let is_told = |field: &str| {
+        let tracked = field == "clicked" && body["tracks_clicks"] == true;
+        tracked || steps.iter().any(|step| number(step, field) > 0)
+    };
     let shown: Vec<&(&str, &str)> = COLUMNS
         .iter()
         .enumerate()
-        .filter(|(at, (_, field))| *at < ALWAYS || steps.iter().any(|step| number(step, field) > 0))
+        .filter(|(at, (_, field))| *at < ALWAYS || is_told(field))
         .map(|(_, column)| column)
         .collect();
     let mut headings = vec!["STEP"];
@@ -60,9 +64,6 @@ fn human(body: &Value) -> String {
         if let Some(sentence) = step["comparison"]["sentence"].as_str() {
             let _ = write!(text, "\n{}: {}\n", table::cell(&step["step"]), out::clean(sentence));
         }
-    }
-    if body["tracks_clicks"] == false && !shown.iter().any(|(_, field)| *field == "clicked") {
-        out::note("Clicks are not counted; `track \"clicks\"` in the sequence counts them.");
     }
     text
 }
