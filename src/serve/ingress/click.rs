@@ -5,6 +5,8 @@
 //! and people whose browser asks not to be tracked do not, and of an e-mail that has been
 //! forgotten nothing is counted any more. Nothing else is kept: no address, no time, no cookie.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY};
@@ -95,7 +97,7 @@ fn plain(url: &str) -> String {
         if byte.is_ascii_graphic() {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -234,9 +234,10 @@ impl Ingress {
     ) -> Answer {
         let client = access::client(peer.ip(), request.headers(), &live.trusted_proxies);
         let clicks = path.starts_with(click::PATH);
-        let (name, rate) = match clicks {
-            true => (click::PATH, click::RATE),
-            false => (unsubscribe::PATH, unsubscribe::RATE),
+        let (name, rate) = if clicks {
+            (click::PATH, click::RATE)
+        } else {
+            (unsubscribe::PATH, unsubscribe::RATE)
         };
         if let Some(wait) = self.rates.take(name, rate, Some(client), self.app.millis()) {
             return answer::too_many("Too many requests; please try again.", wait);
