@@ -5,12 +5,14 @@
 //! the world has moved on.
 
 mod cap;
+mod chance;
 mod content;
 mod decide;
 mod ending;
 mod enrol;
 pub mod feedback;
 mod fill;
+mod numbers;
 mod outcome;
 mod refusal;
 mod replan;
@@ -20,7 +22,9 @@ mod timing;
 mod world;
 
 pub use cap::{limits, put_off};
+pub use chance::{Comparison, ENOUGH};
 pub use decide::{Decided, Decision, decide};
+pub use numbers::{Counts, Numbers, RATES, StepNumbers, numbers};
 pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;
 pub use replan::{Change, Replan, Started, replan};

@@ -26,7 +26,7 @@ const API: &[&str] = &[
     "openapi.json",
 ];
 /// Fixed addresses of the whole server.
-const ROOT: &[&str] = &["livez", "readyz", "metrics", "unsubscribe"];
+const ROOT: &[&str] = &["livez", "readyz", "metrics", "unsubscribe", "c"];
 
 /// Whether a name can stand between two slashes.
 pub(super) fn is_segment(name: &str) -> bool {

@@ -15,8 +15,8 @@ use crate::model::Scope;
 use crate::model::rules::{Edition, Sequence, SequenceStep};
 
 /// Words within a sequence that count as they are now, or only at the start of somebody.
-const LIVE: [&str; 8] =
-    ["subject", "via", "template", "kind", "apply", "locale", "once-per", "variant"];
+const LIVE: [&str; 9] =
+    ["subject", "via", "template", "kind", "apply", "locale", "once-per", "variant", "track"];
 /// The node in which the names of points in time stand.
 const TIMES: &str = "times";
 

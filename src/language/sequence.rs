@@ -90,6 +90,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         caps,
         stop_when,
         endings,
+        tracks_clicks: node.child_text("track") == Some("clicks"),
         everyone,
         steps,
         edition: Arc::new(edition),

@@ -103,6 +103,18 @@ pub fn safe_links(page: &str) -> String {
     })
 }
 
+/// The page with its links leading elsewhere, as far as `elsewhere` knows where.
+#[must_use]
+pub fn redirected(page: &str, elsewhere: impl Fn(&str) -> Option<String>) -> String {
+    rewritten(page, |tag, attribute| {
+        if !(tag.is("a") || tag.is("area")) || !attribute.name.eq_ignore_ascii_case("href") {
+            return None;
+        }
+        let url = elsewhere(text_of(attribute.value).trim())?;
+        Some(url.replace('&', "&amp;").replace('"', "&quot;").replace('\'', "&#39;"))
+    })
+}
+
 /// The page with other values of attributes.
 pub(super) fn rewritten(
     page: &str,

@@ -27,6 +27,7 @@ mod mail;
 mod mirror;
 mod n8n;
 mod n8n_export;
+mod numbers;
 mod once;
 mod outbound;
 mod people;

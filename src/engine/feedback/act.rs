@@ -59,7 +59,7 @@ pub fn act(rules: &RuleSet, rule: &Feedback, notice: &Notice, facts: &Facts<'_>)
     let mut told = LogLine { at: now, level, task: None, message: text };
     let mut logs = Vec::new();
     if let Some((job, email)) = sent {
-        commit.writes.extend(tally(email, notice.fate));
+        commit.writes.extend(tally(job.id, email, notice.fate));
         told.task = Some(email.name.clone());
         commit.writes.push(Write::Log { execution: job.execution, line: told });
     } else {
@@ -106,7 +106,8 @@ pub fn sent<'a>(notice: &Notice, job: Option<&'a Job>) -> Option<(&'a Job, &'a E
     }
 }
 
-fn tally(email: &Email, fate: Fate) -> Option<Write> {
+/// Counts it for the step, once for each e-mail: what bounced at once may be reported again.
+fn tally(job: Id, email: &Email, fate: Fate) -> Option<Write> {
     let what = match fate {
         Fate::Delivered => Tally::Delivered,
         Fate::HardBounce => Tally::Bounced,
@@ -114,13 +115,14 @@ fn tally(email: &Email, fate: Fate) -> Option<Write> {
         Fate::Unsubscribed => Tally::Unsubscribed,
         Fate::SoftBounce => return None,
     };
-    Some(Write::Tally(Counted {
+    let counted = Counted {
         sequence: email.sequence.clone(),
         step: email.name.clone(),
         variant: email.variant.clone(),
         what,
         reason: None,
-    }))
+    };
+    Some(Write::TallyOnce { job, counted })
 }
 
 /// The answer to a report that became this execution.

@@ -191,6 +191,9 @@ pub(super) const WORDS: &[Word] = &[
     Word::new("cap", &[Place::Sender, Place::Sequence], "At most so many marketing e-mails to one person in a time, over all sequences; in a sequence it holds that one's e-mails back.", "cap 1 per=\"12h\"")
         .args(&[arg("number", Type::Whole(1, 1000))])
         .props(&[must("per", Type::Duration, "The time.")]),
+    Word::new("track", &[Place::Sequence], "Counts who clicks a link in its e-mails; nothing is counted without it, and never who opens one.", "track \"clicks\"")
+        .args(&[arg("what", Type::Choice(&["clicks"], &[]))])
+        .once(),
     Word::new("variant", &[Place::Email], "Another text for some people.", "variant \"b\" weight=50 subject=\"Another subject\"")
         .later("use two e-mails with `when` until then"),
     Word::new("email", &[Place::Sequence], "One e-mail; its text stands in emails/NAME.md (or .html, .mjml) beside the rule file.", "email \"welcome-1\" after=\"5min\" subject=\"Welcome!\"")

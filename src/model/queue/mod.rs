@@ -20,7 +20,7 @@ pub use self::job::{Email, Job, JobState, Lease, Leased, QUARANTINE_AFTER, Task,
 pub use self::pause::{PAUSED, PAUSES, pause_flag, paused_by};
 pub use self::places::{Limit, Place, Places};
 pub use self::suppression::{Fingerprint, Suppression};
-pub use self::tally::{Counted, Tally};
+pub use self::tally::{AT_ONCE, Counted, Tally, why_ended};
 
 /// The reason of jobs and enrolments that ended because a person killed their execution: it
 /// ends KILLED.

@@ -60,6 +60,8 @@ pub struct Sequence {
     pub stop_when: Option<Guard>,
     /// Other calls and events that end it, in the order of the rules.
     pub endings: Vec<Ending>,
+    /// Whether the clicks on the links in its e-mails are counted (`track "clicks"`).
+    pub tracks_clicks: bool,
     /// Whether an edited plan reaches those who are mid-way too (`apply="everyone"`).
     pub everyone: bool,
     /// The steps in order.

@@ -17,6 +17,7 @@ mod flows;
 mod follow;
 mod groups;
 mod health;
+mod numbers;
 pub mod openapi;
 mod parameters;
 mod pauses;

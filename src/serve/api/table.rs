@@ -8,8 +8,8 @@ use super::openapi::words::{
     any, count, fields, flag, id, list, named, object, or_null, page, text, time, word,
 };
 use super::{
-    backup, calendar, contacts, events, executions, flows, follow, health, openapi, parameters,
-    pauses, queue, records, suppressions, webhook_logs,
+    backup, calendar, contacts, events, executions, flows, follow, health, numbers, openapi,
+    parameters, pauses, queue, records, suppressions, webhook_logs,
 };
 
 /// All of them.
@@ -21,6 +21,7 @@ pub(super) fn all() -> Vec<Call> {
         of_queue(),
         of_records(),
         of_people(),
+        numbers::calls(),
         suppressions::calls(),
         of_server(),
     ]

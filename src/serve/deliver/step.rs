@@ -21,7 +21,7 @@ use crate::model::rules::{Event, MailKind, Sender, Sequence};
 use crate::model::{Call, Content, Origin};
 use crate::serve::app::{Accepted, object};
 use crate::serve::enclosures;
-use crate::serve::ingress::unsubscribe;
+use crate::serve::ingress::{click, unsubscribe};
 use crate::serve::journal::Kind;
 use crate::serve::people;
 use crate::serve::settings::Live;
@@ -323,7 +323,17 @@ impl Deliver {
         let service = live.services.get(&job.lane);
         let packing = service.map_or(Packing::Message, |service| Packing::of(&service.rule));
         let draw = if self.app.options.plain { mail::draw_plain } else { mail::draw };
-        let email = draw(&request).and_then(|drawn| mail::pack_as(&request, drawn, packing));
+        let tracked = live.rules.sequences.get(&scene.enrolment.sequence);
+        let tracked = tracked.filter(|sequence| sequence.tracks_clicks);
+        let step =
+            tracked.and_then(|sequence| sequence.steps.iter().find(|step| step.name == scene.step));
+        let email = draw(&request).and_then(|mut drawn| {
+            if let Some(step) = step {
+                drawn.html =
+                    click::counted(&drawn.html, &live.public_url, &scene.key, job.id, step);
+            }
+            mail::pack_as(&request, drawn, packing)
+        });
         let mut email = email.map_err(|error| error.to_string())?;
         email.handed = (packing != Packing::Message).then(|| self.app.millis());
         Ok(Task::Email(email))

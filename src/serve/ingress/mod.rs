@@ -1,18 +1,20 @@
 //! Where calls arrive, and which door each of them goes through: a declared endpoint, a health
-//! page, a mail provider's report, an unsubscribe link, or the fixed API. What is bounded on the way stands in files of
-//! its own: connections and their patience (`connections`, `line`), bodies (`body`), how much
+//! page, a mail provider's report, a link in an e-mail, or the fixed API. What is bounded on
+//! the way stands in files of its own: connections and their patience (`connections`, `line`), bodies (`body`), how much
 //! goes on at once (`load`), and calls per time (`rate`).
 
 pub mod access;
 pub mod answer;
 pub mod body;
 mod call;
+pub mod click;
 mod connections;
 mod feedback;
 mod line;
 mod load;
 pub mod rate;
 pub mod router;
+mod seal;
 mod sns;
 pub mod unsubscribe;
 
@@ -128,14 +130,14 @@ impl Ingress {
             None if matches!(&*path, "/livez" | "/readyz") => {
                 self.fixed(live, request, &path, peer).await
             }
-            None if path.starts_with(unsubscribe::PATH) || is_fixed(&path) => {
+            None if is_link(&path) || is_fixed(&path) => {
                 // An endpoint takes its place once the body is there.
                 let Some(_place) = self.calls.take(1, live.rules.server.limits.in_flight) else {
                     self.app.metrics.call("", 503, Duration::ZERO);
                     return self.no_place().await.answer;
                 };
-                if path.starts_with(unsubscribe::PATH) {
-                    self.unsubscribe(live, request, &path, peer).await
+                if is_link(&path) {
+                    self.link(live, request, &path, peer).await
                 } else {
                     self.fixed(live, request, &path, peer).await
                 }
@@ -221,8 +223,9 @@ impl Ingress {
         ended.answer
     }
 
-    /// The page and the one click behind a link in an e-mail.
-    async fn unsubscribe(
+    /// What is behind a link in an e-mail: the page and the one click by which people leave,
+    /// or a target on the way to which the click is counted.
+    async fn link(
         &self,
         live: &Live,
         request: Request<Incoming>,
@@ -230,11 +233,19 @@ impl Ingress {
         peer: SocketAddr,
     ) -> Answer {
         let client = access::client(peer.ip(), request.headers(), &live.trusted_proxies);
-        let (name, rate) = (unsubscribe::PATH, unsubscribe::RATE);
+        let clicks = path.starts_with(click::PATH);
+        let (name, rate) = if clicks {
+            (click::PATH, click::RATE)
+        } else {
+            (unsubscribe::PATH, unsubscribe::RATE)
+        };
         if let Some(wait) = self.rates.take(name, rate, Some(client), self.app.millis()) {
             return answer::too_many("Too many requests; please try again.", wait);
         }
         let (parts, body) = request.into_parts();
+        if clicks {
+            return click::answer(&self.app, path, &parts.method, &parts.headers).await;
+        }
         let room = room_for_bodies(live.rules.server.limits.body);
         let body = Arriving::new(body, &self.bodies, room);
         unsubscribe::answer(&self.app, path, &parts.method, &parts.headers, body).await
@@ -279,6 +290,11 @@ fn opens(endpoint: &LiveEndpoint, key: Option<&str>) -> bool {
         // All are compared, so that time does not tell which one is near.
         Some(key) => endpoint.keys.iter().fold(false, |opens, known| opens | known.matches(key)),
     }
+}
+
+/// Whether an address stands in e-mails.
+fn is_link(path: &str) -> bool {
+    path.starts_with(unsubscribe::PATH) || path.starts_with(click::PATH)
 }
 
 /// Addresses of the API and the probes. Below the two webhook prefixes there are endpoints

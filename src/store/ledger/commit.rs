@@ -7,8 +7,8 @@ use super::goal::{self, Reached};
 use crate::base::Id;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{
-    Counted, Enrolment, EnrolmentState, Fingerprint, JobState, KILLED, Level, LogLine, Record,
-    Refusal, Suppression,
+    Enrolment, EnrolmentState, Fingerprint, JobState, KILLED, Level, LogLine, Record, Refusal,
+    Suppression, Tally,
 };
 use crate::store::kv::{Batch, Kv as _, Way};
 use crate::store::rows::{self, StoredEnrolment, StoredJob, UsedKey};
@@ -143,14 +143,8 @@ impl Ledger {
             Write::TakePlace { who, job, at, limits } => {
                 Self::take_place(batch, who, job, at, &limits)?;
             }
-            Write::Tally(counted) => tally(batch, counted)?,
-            Write::TallyOnce { job, counted } => {
-                let mark = keys::once(job, counted.what);
-                if batch.get(&mark)?.is_none() {
-                    batch.put_small(mark, &[]);
-                    tally(batch, counted)?;
-                }
-            }
+            Write::Tally(counted) => Self::tally(batch, counted, 1)?,
+            Write::TallyOnce { job, counted } => Self::tally_once(batch, job, counted)?,
             Write::Flag { name, value: Some(value) } => {
                 rows::write(batch, keys::flag(&name), &value)?;
             }
@@ -222,6 +216,7 @@ impl Ledger {
         delta.opened(enrolment.upcoming().map(|(_, due)| *due));
         delta.enrolled.push((sequence, key));
         Self::follows(batch, &enrolment, true, now)?;
+        Self::tally_people(batch, &enrolment.sequence, Tally::Entered, 1)?;
         let stored = StoredEnrolment::new(enrolment, step);
         self.queue_step(batch, &stored)?;
         self.write_enrolment(batch, stored, now)?;
@@ -268,6 +263,11 @@ impl Ledger {
         let killed = reason == KILLED;
         let message = goal::ended(&stored.enrolment.sequence, &state);
         let step = stored.step();
+        let what = match &state {
+            EnrolmentState::Converted { .. } => Tally::Converted,
+            _ => Tally::Stopped,
+        };
+        Self::tally_people(batch, &stored.enrolment.sequence, what, 1)?;
         let mut enrolment = stored.enrolment.clone();
         enrolment.state = state;
         let (execution, live) = (enrolment.execution, enrolment.live.clone());
@@ -315,12 +315,6 @@ fn suppress(batch: &mut Batch<'_>, entry: &Suppression) -> Result<(), StoreError
         rows::write(batch, key, entry)?;
     }
     Ok(())
-}
-
-fn tally(batch: &mut Batch<'_>, counted: Counted) -> Result<(), StoreError> {
-    let key = keys::tally(&counted);
-    let (_, before): (Counted, u64) = rows::read(batch, &key)?.unwrap_or((counted.clone(), 0));
-    rows::write(batch, key, &(counted, before + 1))
 }
 
 /// What a call gets that was made before.

@@ -72,6 +72,8 @@ impl Ledger {
             message: ended(&enrolment.sequence, &state),
         };
         let execution = enrolment.execution;
+        Self::tally_people(batch, &enrolment.sequence, Tally::Finished, -1)?;
+        Self::tally_people(batch, &enrolment.sequence, Tally::Converted, 1)?;
         enrolment.state = state;
         self.write_enrolment(batch, stored, now)?;
         // Of an execution that has been forgotten there is no log to add to.

@@ -26,6 +26,7 @@ pub(super) mod queue;
 mod replan;
 mod steer;
 mod suspect;
+mod tally;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Queueing: due rows, jobs that go one at a time, and the end of a job.
 
 use super::Ledger;
-use crate::model::queue::{EnrolmentState, JobState, KILLED};
+use crate::model::queue::{EnrolmentState, JobState, KILLED, Tally};
 use crate::store::kv::{Batch, Kv as _, Way};
 use crate::store::rows::{self, Due, StoredEnrolment, StoredJob};
 use crate::store::{StoreError, keys};
@@ -55,6 +55,7 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let Some(step) = stored.step() else { return Ok(()) };
         Self::count(batch, &step.job, None, Some(JobState::Pending), |_| ())?;
+        Self::tally_waiting(batch, &step, 1)?;
         self.make_due(batch, step.due_key(), &Due::Step(stored.key()))
     }
 
@@ -156,6 +157,8 @@ impl Ledger {
             stored.counted = false;
         }
         Self::leave_place(batch, &stored.job, now)?;
+        Self::tally_waiting(batch, &stored, -1)?;
+        Self::tally_end(batch, &stored, 1)?;
         self.delta(stored.job.execution).ended(state, 1);
         self.effects.push((id, None));
         rows::write(batch, keys::by_id(keys::JOB, id), &stored)
@@ -202,6 +205,7 @@ impl Ledger {
                 enrolment.enrolment.state = EnrolmentState::Active;
                 self.delta(enrolment.enrolment.execution).open += 1;
                 Self::follows(batch, &enrolment.enrolment, true, now)?;
+                Self::tally_people(batch, &enrolment.enrolment.sequence, Tally::Finished, -1)?;
             }
             self.write_enrolment(batch, enrolment, now)?;
         }
@@ -223,6 +227,7 @@ impl Ledger {
             let execution = enrolment.execution;
             self.delta(execution).open -= 1;
             Self::follows(batch, enrolment, false, now)?;
+            Self::tally_people(batch, &enrolment.sequence, Tally::Finished, 1)?;
         }
         rows::write(batch, stored.key(), &stored)
     }

@@ -61,6 +61,7 @@ impl Ledger {
         batch.delete_small(step.due_key());
         batch.delete(keys::by_id(keys::JOB, id))?;
         Self::count(batch, &step.job, Some(JobState::Pending), None, |_| ())?;
+        Self::tally_waiting(batch, &step, -1)?;
         // Whatever was held against it as a suspect is forgotten with it.
         self.effects.push((id, None));
         Ok(true)

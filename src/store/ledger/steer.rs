@@ -43,6 +43,7 @@ impl Ledger {
             if !stored.job.is_unknown() {
                 continue;
             }
+            Self::tally_end(batch, &stored, -1)?;
             let (from, to) = (JobState::Failed, JobState::Sent);
             Self::count(batch, &stored.job, Some(from), Some(to), |_| ())?;
             self.delta(stored.job.execution).ended(from, -1);
@@ -50,6 +51,7 @@ impl Ledger {
             stored.job.state = to;
             stored.job.reason = Some(SETTLED.to_owned());
             stored.job.updated = now;
+            Self::tally_end(batch, &stored, 1)?;
             rows::write(batch, keys::by_id(keys::JOB, *id), &stored)?;
             count += 1;
         }
@@ -68,6 +70,8 @@ impl Ledger {
             stat.retries = stat.retries.saturating_sub(u64::from(retries));
         })?;
         self.delta(stored.job.execution).ended(state, -1);
+        Self::tally_end(batch, &stored, -1)?;
+        Self::tally_waiting(batch, &stored, 1)?;
         stored.job.state = JobState::Pending;
         stored.job.reason = None;
         stored.job.retries = 0;

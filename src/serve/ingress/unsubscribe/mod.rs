@@ -15,6 +15,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::{HeaderMap, Method};
 
 use self::form::Wish;
+pub(super) use self::page::not_ours;
 pub use self::token::Token;
 use super::answer::{self, Answer};
 use super::body::Arriving;

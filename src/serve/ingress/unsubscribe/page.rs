@@ -79,7 +79,7 @@ pub(super) fn preferences(
 }
 
 /// For a link that is not one of ours.
-pub(super) fn not_ours() -> Answer {
+pub(in crate::serve::ingress) fn not_ours() -> Answer {
     html(404, &format!("<p>{NOT_OURS}</p>"))
 }
 

@@ -1,5 +1,8 @@
 //! `rulerun stats`: how much came in, what became of it, and who is on the way, in three short
-//! tables. Everything is counted by the server; here it is only laid out.
+//! tables; or how one sequence does (`sequence`). Everything is counted by the server; here it
+//! is only laid out.
+
+mod sequence;
 
 use std::collections::BTreeMap;
 
@@ -12,13 +15,10 @@ use super::{Format, Global, out, pause, table};
 use crate::model::queue::CAPTURED;
 use crate::serve::curl::escape;
 
-/// People in sequences that are counted at most, and how many are asked for at a time.
-const MOST: usize = 20_000;
-const CHUNK: usize = 1_000;
-
 const EXAMPLES: &str = "\
 Examples:
   rulerun stats                  calls of the last 24 hours, deliveries, sequences
+  rulerun stats welcome          one sequence: each step, each text, and why what was left out
   rulerun stats --since 7d
   rulerun stats --since 2026-11-01 --format json";
 
@@ -26,8 +26,10 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct StatsArgs {
+    /// Only this sequence, step by step, since its beginning.
+    sequence: Option<String>,
     /// From when on calls and attempts are counted: a time span such as 7d, or a date.
-    #[arg(long, value_name = "WHEN", default_value = "24h")]
+    #[arg(long, value_name = "WHEN", default_value = "24h", conflicts_with = "sequence")]
     since: String,
     #[command(flatten)]
     remote: Remote,
@@ -35,6 +37,9 @@ pub(super) struct StatsArgs {
 
 pub(super) fn run(global: &Global, args: &StatsArgs) -> Outcome {
     let client = Client::open(global, &args.remote)?;
+    if let Some(name) = &args.sequence {
+        return sequence::run(&client, &args.remote, name);
+    }
     let since = escape(&args.since);
     let mut answers = Vec::new();
     for path in [
@@ -42,6 +47,7 @@ pub(super) fn run(global: &Global, args: &StatsArgs) -> Outcome {
         format!("/webhook-logs?direction=outgoing&by=event_type&since={since}"),
         String::from("/queue/stats?by=event_type,service,status,reason"),
         String::from("/sequences/paused"),
+        String::from("/sequences/stats"),
     ] {
         let answer = client.get(&path)?;
         if !answer.is_good() {
@@ -49,16 +55,15 @@ pub(super) fn run(global: &Global, args: &StatsArgs) -> Outcome {
         }
         answers.push(answer);
     }
-    let (people, all_people) = people(&client)?;
-    let [calls, attempts, jobs, paused] = answers.as_slice() else {
+    let [calls, attempts, jobs, paused, sequences] = answers.as_slice() else {
         return Err(Failure::new("the server did not answer everything"));
     };
-    let complete = all_people && answers.iter().all(|answer| answer.body["complete"] != false);
+    let complete = answers.iter().all(|answer| answer.body["complete"] != false);
     let stats = json!({
         "since": args.since,
         "calls": counted_calls(calls),
         "deliveries": deliveries(jobs, attempts),
-        "sequences": people,
+        "sequences": client::results(&sequences.body),
         "paused": client::results(&paused.body),
         "complete": complete,
     });
@@ -147,32 +152,6 @@ fn deliveries(jobs: &Answer, attempts: &Answer) -> Value {
     rows
 }
 
-/// What may have become of a person in a sequence.
-const PEOPLE: [&str; 4] = ["active", "finished", "converted", "stopped"];
-
-/// How many people are in each sequence, were led through it, and were taken out; and whether
-/// that is all of them.
-fn people(client: &Client) -> Result<(Value, bool), Failure> {
-    let mut sums = Sums::new();
-    for page in 1..=MOST / CHUNK {
-        let answer = client.get(&format!("/sequences?size={CHUNK}&page={page}"))?;
-        let enrolments = client::results(&answer.body);
-        for enrolment in enrolments {
-            let column = match enrolment["state"].as_str().unwrap_or_default() {
-                "active" => "active",
-                "finished" => "finished",
-                "converted" => "converted",
-                _ => "stopped",
-            };
-            add(&mut sums, table::cell(&enrolment["sequence"]), column, &json!(1));
-        }
-        if enrolments.len() < CHUNK {
-            return Ok((rows(sums, "sequence", &PEOPLE), true));
-        }
-    }
-    Ok((rows(sums, "sequence", &PEOPLE), false))
-}
-
 fn human(stats: &Value) -> String {
     let since = table::cell(&stats["since"]);
     let parts = [
@@ -199,9 +178,9 @@ fn human(stats: &Value) -> String {
         ),
         section(
             &stats["sequences"],
-            &["sequence", "active", "finished", "converted", "stopped"],
-            &["SEQUENCES", "ACTIVE", "FINISHED", "CONVERTED", "STOPPED"],
-            "nobody has been in a sequence yet",
+            &["sequence", "entered", "active", "finished", "converted", "stopped", "sent"],
+            &["SEQUENCES", "ENTERED", "ACTIVE", "FINISHED", "CONVERTED", "STOPPED", "SENT"],
+            "the rules declare no sequences",
         ),
     ];
     let shown: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
