@@ -5,6 +5,7 @@
 //! the world has moved on.
 
 mod cap;
+mod choice;
 mod content;
 mod decide;
 mod ending;
@@ -20,6 +21,7 @@ mod timing;
 mod world;
 
 pub use cap::{limits, put_off};
+pub use choice::{Pick, position, said, variant};
 pub use decide::{Decided, Decision, decide};
 pub use outcome::{Retries, gone_flag, outcome};
 pub use refusal::Reply;

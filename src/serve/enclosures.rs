@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::Attachment;
-use crate::model::rules::{RuleSet, SequenceAction};
+use crate::model::rules::RuleSet;
 
 /// Bytes of coded files that are kept of rules from before.
 const MOST: usize = 64 * 1024 * 1024;
@@ -52,9 +52,6 @@ impl Enclosures {
 /// Every file that the rules send along.
 fn of(rules: &RuleSet) -> impl Iterator<Item = &Arc<Attachment>> {
     let steps = rules.sequences.values().flat_map(|sequence| &sequence.steps);
-    let texts = steps.filter_map(|step| match &step.action {
-        SequenceAction::Email { body, .. } => Some(body),
-        SequenceAction::Send { .. } => None,
-    });
+    let texts = steps.flat_map(|step| step.action.wordings()).map(|said| said.body);
     texts.flat_map(|text| text.images.iter().chain(&text.attachments))
 }

@@ -18,7 +18,7 @@ use crate::model::queue::{
     CAPTURED, Enrolment, EnrolmentState, Fingerprint, Job, Leased, Places, Task, Transition,
 };
 use crate::model::rules::{Event, MailKind, Sender, Sequence};
-use crate::model::{Call, Content, Origin};
+use crate::model::{Call, Content, Origin, in_language};
 use crate::serve::app::{Accepted, object};
 use crate::serve::ingress::unsubscribe;
 use crate::serve::journal::Kind;
@@ -302,7 +302,10 @@ impl Deliver {
         let sender = declared.or(unnamed.as_ref()).ok_or("the rules declare no `sender`")?;
         let unsubscribe_url = match kind {
             MailKind::Transactional => None,
-            MailKind::Marketing => Some(scene.unsubscribe_url(live, job.id)),
+            MailKind::Marketing => {
+                let link = scene.unsubscribe_url(live, job.id);
+                Some(in_language(&link, content.locale.as_deref()))
+            }
         };
         self.app.enclosures.remember(content.files());
         let request = MailRequest {
