@@ -58,7 +58,8 @@ pub fn outcome(
                 reason: String::from("bounced"),
                 note: message.clone(),
             };
-            return (fail(format!("bounced: {message}")), vec![suppress]);
+            let suppress = (!job.is_seed()).then_some(suppress);
+            return (fail(format!("bounced: {message}")), suppress.into_iter().collect());
         }
         (AttemptError::Status, _) if tried.status == Some(410) => {
             let flag = Write::Flag { name: gone_flag(job), value: Some(message.clone()) };

@@ -11,6 +11,7 @@ mod api;
 mod campaign;
 mod care;
 mod chaos;
+mod choice;
 mod commands;
 mod content;
 mod crash;

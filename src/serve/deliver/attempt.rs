@@ -87,7 +87,9 @@ impl Deliver {
                 .is_some_and(|service| service.rule.resend_unknown || may_repeat(service, &tried)),
         };
         let (transition, mut writes) = engine::outcome(&job, &tried, retries, self.app.millis());
-        writes.extend(self.judge_mail(&job, &tried));
+        if !job.is_seed() {
+            writes.extend(self.judge_mail(&job, &tried));
+        }
         let attempt = Attempt {
             id,
             job: job.id,
@@ -139,6 +141,8 @@ impl Deliver {
             Task::Email(_) if captured(live, &job.lane, self.app.options.dev).is_some() => {
                 cancelled(CAPTURED.to_owned())
             }
+            // The sender's own mailboxes get what they are to look at.
+            Task::Email(_) if job.is_seed() => Ok(None),
             Task::Email(email) => {
                 let listed = self.app.store.suppressions(&email.to.to_lowercase()).await?;
                 let barred = listed.iter().find(|entry| {

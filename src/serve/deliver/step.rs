@@ -11,7 +11,7 @@ use super::Deliver;
 use super::attempt::Before;
 use super::send::captured;
 use crate::base::{Id, Secret, time};
-use crate::engine::{self, Due, StepDecision};
+use crate::engine::{self, Due, Pick, StepDecision};
 use crate::mail::{self, MailRequest, Packing};
 use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{
@@ -42,13 +42,19 @@ pub(super) struct Scene {
 
 impl Scene {
     /// Where this person leaves the list, by an e-mail of this job.
-    fn unsubscribe_url(&self, live: &Live, job: Id) -> String {
+    pub(super) fn unsubscribe_url(&self, live: &Live, job: &Job) -> String {
+        let own = job.is_seed().then(|| job.target.to_lowercase());
         let left = unsubscribe::Token {
-            job,
+            job: job.id,
             sequence: self.enrolment.sequence.clone(),
-            person: self.enrolment.person.clone(),
+            person: own.unwrap_or_else(|| self.enrolment.person.clone()),
         };
         unsubscribe::link(&live.public_url, &self.key, &left)
+    }
+
+    /// The sequence and the step.
+    pub(super) fn names(&self) -> (&str, &str) {
+        (&self.enrolment.sequence, &self.step)
     }
 }
 
@@ -92,9 +98,12 @@ impl Deliver {
                     target: scene.enrolment.to.clone(),
                     ..leased.job.clone()
                 };
+                let locale = content.locale.clone().unwrap_or_default();
+                let pick = Pick { variant: content.variant.clone(), locale: Some(locale) };
                 match self.render(live, &job, &scene, subject, content, kind) {
                     Ok(task) => {
                         let mut writes = advance;
+                        writes.extend(self.seeds(live, &job, &scene, &pick).await);
                         writes.extend(self.cap(live, &job, &scene));
                         self.go(live, leased, Job { task, ..job }, writes).await
                     }
@@ -169,8 +178,13 @@ impl Deliver {
 
     /// What a step means at this moment.
     fn decide(&self, live: &Live, job: &Job, scene: &Scene) -> StepDecision {
-        let unsubscribe_url = scene.unsubscribe_url(live, job.id);
-        let due = Due {
+        let unsubscribe_url = scene.unsubscribe_url(live, job);
+        engine::step(&self.app.world(live), &self.due(job, scene, &unsubscribe_url))
+    }
+
+    /// What a decision about a step sees.
+    pub(super) fn due<'a>(&self, job: &Job, scene: &'a Scene, unsubscribe_url: &'a str) -> Due<'a> {
+        Due {
             enrolment: &scene.enrolment,
             began_with: scene.began_with.as_deref(),
             step: &scene.step,
@@ -180,12 +194,11 @@ impl Deliver {
             suppressed: &scene.suppressed,
             places: &scene.places,
             job: job.id,
-            unsubscribe_url: &unsubscribe_url,
+            unsubscribe_url,
             // What a person asked for again by hand has no limit of lateness.
             forced: job.by_hand,
             now: self.app.now(),
-        };
-        engine::step(&self.app.world(live), &due)
+        }
     }
 
     /// Looks at the conditions of an e-mail again before another attempt at it.
@@ -285,7 +298,7 @@ impl Deliver {
         }]
     }
 
-    fn render(
+    pub(super) fn render(
         &self,
         live: &Live,
         job: &Job,
@@ -303,7 +316,7 @@ impl Deliver {
         let unsubscribe_url = match kind {
             MailKind::Transactional => None,
             MailKind::Marketing => {
-                let link = scene.unsubscribe_url(live, job.id);
+                let link = scene.unsubscribe_url(live, job);
                 Some(in_language(&link, content.locale.as_deref()))
             }
         };
@@ -313,7 +326,7 @@ impl Deliver {
             name: &scene.step,
             kind,
             sender,
-            to: &scene.enrolment.to,
+            to: &job.target,
             subject,
             content,
             unsubscribe_url,

@@ -155,6 +155,7 @@ async fn leave(
     };
     let mut writes = vec![Write::Suppression(entry)];
     if let Some((job, _)) = app.store.job(token.job).await?
+        && !job.is_seed()
         && let Task::Email(email) = job.task
     {
         let counted = Counted {
