@@ -365,7 +365,7 @@ impl<'a> Around<'a> {
 fn half(reading: &mut Reading<'_>, span: Span, message: String, help: String) {
     reading.push(
         Diagnostic::warning(codes::HALF_TRANSLATED, message, span)
-            .label("readers get both languages")
+            .label("not in this language")
             .help(help),
     );
 }

@@ -120,7 +120,7 @@ async fn the_senders_mailbox_gets_each_wording_once_and_nothing_is_counted_for_i
     let path = &own[own.find("/unsubscribe/").unwrap()..];
     let answer = server.send("POST", path, &[], "List-Unsubscribe=One-Click").await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    let tallies = server.app().store.tallies("news").await.unwrap();
+    let tallies = server.app().store.tallies(Some("news".to_owned())).await.unwrap();
     let left = tallies.iter().filter(|(counted, _)| counted.what == Tally::Unsubscribed).count();
     assert_eq!(left, 0, "{tallies:?}");
     assert_eq!(server.app().store.examine(server.app().millis()).await.unwrap(), []);

@@ -198,7 +198,6 @@ async fn a_mail_server_at_a_private_address_is_refused_like_any_other_service() 
         sequence: "a".to_owned(),
         variant: None,
         name: "a-1".to_owned(),
-        variant: None,
         from: "a@example.com".to_owned(),
         to: "b@example.com".to_owned(),
         subject: "Hi".to_owned(),

@@ -51,7 +51,7 @@ sequence "welcome" to="{{email}}" locale="{{language}}" {
     }
 }
 sequence "welcome" to="{{email}}" locale="{{language}}" {
-    email "welcome-3" after="1d" subject="Welcome" {
+    email "greeting" after="1d" subject="Welcome" {
         locale "de" subject="Willkommen"
     }
 }"#,
@@ -72,7 +72,7 @@ sequence "welcome" to="{{email}}" locale="{{language}}" {
     }
 }
 sequence "welcome" to="{{email}}" locale="{{language}}" {
-    email "welcome-3" after="1d" subject="Welcome"
+    email "greeting" after="1d" subject="Welcome"
 }"#,
         right: r#"webhooks "shop" {
     path "/shop"
@@ -85,14 +85,14 @@ sequence "welcome" to="{{email}}" locale="{{language}}" {
     }
 }
 sequence "welcome" to="{{email}}" locale="{{language}}" {
-    email "welcome-3" after="1d" subject="Welcome" {
+    email "greeting" after="1d" subject="Welcome" {
         locale "de" subject="Willkommen"
     }
 }"#,
     },
     Mistake {
         code: codes::UNUSED_TEXT,
-        why: "Somebody has translated this text (here `emails/welcome-3.de.md`), and nobody will \
+        why: "Somebody has translated this text (here `emails/greeting.de.md`), and nobody will \
               ever read it.",
         around: File,
         wrong: r#"webhooks "shop" {
@@ -106,7 +106,7 @@ sequence "welcome" to="{{email}}" locale="{{language}}" {
     }
 }
 sequence "welcome" to="{{email}}" {
-    email "welcome-3" after="1d" subject="Welcome"
+    email "greeting" after="1d" subject="Welcome"
 }"#,
         right: r#"webhooks "shop" {
     path "/shop"
@@ -119,7 +119,7 @@ sequence "welcome" to="{{email}}" {
     }
 }
 sequence "welcome" to="{{email}}" locale="{{language}}" {
-    email "welcome-3" after="1d" subject="Welcome" {
+    email "greeting" after="1d" subject="Welcome" {
         locale "de" subject="Willkommen"
     }
 }"#,

@@ -148,9 +148,9 @@ impl Around {
         }
         sources.add_asset(surroundings::film());
         // A text with a translation, for the examples that are about one.
-        if lines.contains("welcome-3") {
-            sources.add("rules/emails/welcome-3.md", "Welcome!\n");
-            sources.add("rules/emails/welcome-3.de.md", "Willkommen!\n");
+        if lines.contains("greeting") {
+            sources.add("rules/emails/greeting.md", "Welcome!\n");
+            sources.add("rules/emails/greeting.de.md", "Willkommen!\n");
         }
         sources.add("rules/emails/welcome-2.md", "One more tip.\n");
         Some(sources)

@@ -94,7 +94,6 @@ impl Store for Faulty {
         jobs(filter: JobFilter, skip: usize, take: usize) -> Answer<'_, Page<Job>>;
         tallies(sequence: Option<String>) -> Answer<'_, Vec<(rulerun::model::queue::Counted, u64)>>;
         stats() -> Answer<'_, Vec<((String, String), Stat)>>;
-        tallies(sequence: Option<String>) -> Answer<'_, Vec<(rulerun::model::queue::Counted, u64)>>;
         webhook_logs(since: i64, take: usize) -> Answer<'_, Vec<WebhookLog>>;
         records(name: &str, skip: usize, take: usize) -> Answer<'_, Page<Record>>;
         enrolments(sequence: Option<String>, skip: usize, take: usize) -> Answer<'_, Page<Enrolment>>;
