@@ -27,6 +27,7 @@ const PLACES: [Place; 19] = [
     Place::Sequence,
     Place::Window,
     Place::Email,
+    Place::Variant,
     Place::Server,
     Place::Sender,
     Place::Service,

@@ -293,8 +293,8 @@ fn differs(expected: &Expected, what: &What) -> Option<String> {
                 Some(format!("{} {noun} \"{given}\", not \"{wanted}\"", expected.noun()))
             };
             other("goes to", to, given)
-                .or_else(|| other("has the subject", subject, about))
                 .or_else(|| other("is variant", variant, &got))
+                .or_else(|| other("has the subject", subject, about))
         }
         (Expected::Event { to, fields, .. }, What::Event { to: given, body, .. }) => {
             match to.as_ref().filter(|to| *to != given) {
