@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::world::World;
-use crate::model::rules::EmailText;
-use crate::model::{Body, Content, Context};
+use crate::model::rules::Said;
+use crate::model::{Body, Content, Context, in_language};
 use crate::template::Template;
 
 /// Fills a text in. Besides the payload it knows where this person leaves the list and where
@@ -14,14 +14,17 @@ use crate::template::Template;
 /// Which file could not be filled in, and why.
 pub(super) fn fill(
     world: &World<'_>,
-    text: &EmailText,
+    said: Said<'_>,
+    locale: Option<String>,
     unsubscribe_url: &str,
     context: &Context<'_>,
 ) -> Result<Content, String> {
+    let text = said.body;
     let mut context = context.clone();
     let postal = world.rules.sender.as_ref().and_then(|sender| sender.postal_address.as_deref());
-    context.set("unsubscribe_url", Value::from(unsubscribe_url));
-    context.set("preferences_url", Value::from(unsubscribe_url));
+    let link = in_language(unsubscribe_url, locale.as_deref());
+    context.set("unsubscribe_url", Value::from(link.as_str()));
+    context.set("preferences_url", Value::from(link));
     context.set("postal_address", Value::from(one_line(postal.unwrap_or_default())));
     let filled = |path: &str, template: &Template| {
         template.text(&context).map_err(|why| format!("{path}: {why}"))
@@ -40,6 +43,8 @@ pub(super) fn fill(
         preheader: preheader.transpose()?,
         images: text.images.clone(),
         attachments: text.attachments.clone(),
+        variant: said.variant.map(str::to_owned),
+        locale,
     })
 }
 

@@ -6,6 +6,7 @@
 
 mod cap;
 mod chance;
+mod choice;
 mod content;
 mod decide;
 mod ending;
@@ -23,6 +24,7 @@ mod world;
 
 pub use cap::{limits, put_off};
 pub use chance::{Comparison, ENOUGH};
+pub use choice::{Pick, position, said, variant};
 pub use decide::{Decided, Decision, decide};
 pub use numbers::{Counts, Numbers, RATES, StepNumbers, numbers};
 pub use outcome::{Retries, gone_flag, outcome};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::choice::{self, Pick};
 use super::fill::fill_all;
 use super::refusal::Halt;
 use super::timing;
@@ -96,7 +97,7 @@ pub fn step(world: &World<'_>, due: &Due<'_>) -> StepDecision {
     // A step that the edition does not know cannot be judged by it.
     let terms = due.began_with.and_then(|then| Terms::of(then, due.step)).unwrap_or(now);
     wanted(world, now, terms, due, &context).unwrap_or_else(|| {
-        let done = action(world, now, terms, due, &context);
+        let done = action(world, now, terms, due, &context, None);
         if done.is_ok() {
             world.went(now.step.span, Way::Done);
         }
@@ -119,15 +120,16 @@ impl<'a> Terms<'a> {
 }
 
 /// What a step would do if nothing stood against it: no guard, no suppression, no lateness.
-/// Previews and checks of texts ask this; what happens to a person is for [`step`] to say.
+/// Previews and checks of texts ask this, each for the wording that they name; what happens to
+/// a person is for [`step`] to say.
 ///
 /// # Errors
 /// Why it could not be made, as [`step`] would skip it for.
-pub fn draft(world: &World<'_>, due: &Due<'_>) -> Result<StepDecision, String> {
+pub fn draft(world: &World<'_>, due: &Due<'_>, pick: &Pick) -> Result<StepDecision, String> {
     let sequence = world.rules.sequences.get(&due.enrolment.sequence);
     let found = sequence.and_then(|sequence| Terms::of(sequence, due.step));
     let terms = found.ok_or_else(|| format!("there is no step {}", due.step))?;
-    action(world, terms, terms, due, &context(world, due))
+    action(world, terms, terms, due, &context(world, due), Some(pick))
 }
 
 /// The payload with `now` and `contact`.
@@ -216,15 +218,21 @@ fn action(
     then: Terms<'_>,
     due: &Due<'_>,
     context: &Context<'_>,
+    pick: Option<&Pick>,
 ) -> Result<StepDecision, String> {
     match &now.step.action {
-        SequenceAction::Email { subject, via, body } => Ok(StepDecision::Email {
-            subject: subject.text(context)?,
-            content: content::fill(world, body, due.unsubscribe_url, context)?,
-            kind: now.sequence.kind,
-            via: via.clone(),
-            expires: if due.forced { i64::MAX } else { latest(then.step, due.planned) },
-        }),
+        SequenceAction::Email { via, .. } => {
+            let (sequence, person) = (now.sequence, &due.enrolment.person);
+            let said = choice::said(sequence, now.step, person, context, pick);
+            let (said, locale) = said.ok_or("it is no e-mail")?;
+            Ok(StepDecision::Email {
+                subject: said.subject.text(context)?,
+                content: content::fill(world, said, locale, due.unsubscribe_url, context)?,
+                kind: sequence.kind,
+                via: via.clone(),
+                expires: if due.forced { i64::MAX } else { latest(then.step, due.planned) },
+            })
+        }
         SequenceAction::Send { event, fields } => {
             let payload = match fields {
                 None => due.payload.clone(),

@@ -129,6 +129,14 @@ codes! {
     ADDRESS_RESERVED = "address-reserved";
     /// A step that stands where it cannot work.
     STEP_ORDER = "step-order";
+    /// A variant of an e-mail that is the e-mail itself, or that leaves nobody for it.
+    BAD_VARIANT = "bad-variant";
+    /// A language that does not exist, or in which no text is written.
+    UNKNOWN_LOCALE = "unknown-locale";
+    /// An e-mail of which only a part is in a language.
+    HALF_TRANSLATED = "half-translated";
+    /// A text in another language that nothing uses.
+    UNUSED_TEXT = "unused-text";
     /// A step that can never happen.
     UNREACHABLE = "unreachable";
     /// A guard that always gives the same answer.

@@ -1,14 +1,11 @@
 //! `email`: a timed e-mail. Its text stands in a file beside the rule file.
 
-use std::sync::Arc;
-
 use super::codes;
-use super::email_text::text;
-use super::lints;
 use super::names::Thing;
 use super::reading::Reading;
 use super::situation::Situation;
 use super::tree::Node;
+use super::wordings;
 use crate::base::Diagnostic;
 use crate::model::rules::SequenceAction;
 
@@ -16,17 +13,12 @@ use crate::model::rules::SequenceAction;
 pub(super) fn email(
     reading: &mut Reading<'_>,
     node: &Node,
-    sequence: &str,
+    sequence: &Node,
     situations: &[&Situation],
 ) -> Option<SequenceAction> {
-    let subject = node.prop("subject");
-    if let Some(subject) = subject {
-        lints::subject(reading, subject);
-    }
-    let subject = subject.and_then(|value| reading.template(value, situations, false));
     let via = via(reading, node);
-    let body = text(reading, node, sequence, situations);
-    Some(SequenceAction::Email { subject: subject?, via, body: Arc::new(body?) })
+    let said = wordings::read(reading, node, sequence, situations);
+    said.map(|(subject, body, choice)| SequenceAction::Email { subject, via, body, choice })
 }
 
 /// The service that sends it: the one that is named, or the only one there is.

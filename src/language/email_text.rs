@@ -9,6 +9,7 @@ use serde_json::json;
 use super::codes;
 use super::enclosed;
 use super::json_schema::beside;
+use super::locales;
 use super::mends;
 use super::reading::{Reading, check_template};
 use super::situation::Situation;
@@ -35,14 +36,25 @@ pub(super) fn with_own_names(mut situation: Situation) -> Situation {
     situation
 }
 
-/// Reads the text that an `email` names, with everything that goes with it.
-pub(super) fn text(
-    reading: &mut Reading<'_>,
-    node: &Node,
-    sequence: &str,
-    situations: &[&Situation],
-) -> Option<EmailText> {
-    let named = node.prop("template").or(node.first())?;
+/// Which text is asked for, and what it may print.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The e-mail, beside whose file the texts stand.
+    pub(super) node: &'a Node,
+    /// The text's name.
+    pub(super) named: &'a Value,
+    /// Its language in the form of [`crate::model::rules::locale`]; none is the plain text.
+    pub(super) locale: Option<&'a str>,
+    /// The sequence's name.
+    pub(super) sequence: &'a str,
+    /// What its tags may read.
+    pub(super) situations: &'a [&'a Situation],
+}
+
+/// Reads a text of an `email` with the images that it shows. Its subject, what lists show
+/// beside that and the files that come along are for the caller to add.
+pub(super) fn text(reading: &mut Reading<'_>, asked: Asked<'_>) -> Option<EmailText> {
+    let Asked { node, named, .. } = asked;
     let name = named.text()?;
     if name.contains(['/', '\\']) {
         reading.push(
@@ -56,13 +68,10 @@ pub(super) fn text(
         return None;
     }
     let known: Vec<Situation> =
-        situations.iter().map(|situation| with_own_names((*situation).clone())).collect();
+        asked.situations.iter().map(|situation| with_own_names((*situation).clone())).collect();
     let situations: Vec<&Situation> = known.iter().collect();
-    let preheader =
-        node.prop("preheader").and_then(|value| reading.template(value, &situations, false));
-    let attachments = enclosed::attachments(reading, node);
-    let (path, file, kind) = find(reading, node, named, name)?;
-    let reader = Reader { named: named.span, sequence, situations: &situations };
+    let (path, file, kind) = find(reading, asked, name)?;
+    let reader = Reader { named: named.span, sequence: asked.sequence, situations: &situations };
     let format = match kind {
         TextKind::Markdown => Format::Markdown,
         TextKind::Html | TextKind::Mjml => Format::Html,
@@ -74,26 +83,25 @@ pub(super) fn text(
     let page = match kind {
         TextKind::Markdown => None,
         TextKind::Html | TextKind::Mjml => {
-            Some(page(reading, file, kind, &source, layout.as_deref(), &mut images)?)
+            Some(Arc::new(page(reading, file, kind, &source, layout.as_deref(), &mut images)?))
         }
     };
     if let (TextKind::Markdown, Some(layout)) = (kind, &layout) {
         enclosed::add(&mut images, &layout.images);
     }
-    let subject = node.prop("subject").map_or(named.span, |subject| subject.span);
-    let plain = plain(reading, node, name, &reader);
+    let plain = plain(reading, &path, &reader);
     Some(EmailText {
         path,
         file,
-        subject,
+        subject: named.span,
         kind,
-        template: template?,
+        template: Arc::new(template?),
         page,
         plain,
         layout: layout.filter(|_| kind == TextKind::Markdown),
-        preheader,
+        preheader: None,
         images,
-        attachments,
+        attachments: Vec::new(),
     })
 }
 
@@ -144,33 +152,31 @@ impl Reader<'_> {
 /// The file of that name, in whichever way it is written.
 fn find(
     reading: &mut Reading<'_>,
-    node: &Node,
-    named: &Value,
+    asked: Asked<'_>,
     name: &str,
 ) -> Option<(String, FileId, TextKind)> {
-    let mut found: Vec<(String, FileId, TextKind)> = Vec::new();
-    for kind in TextKind::ALL {
-        let path = beside(reading.sources, node, &format!("emails/{name}.{}", kind.ending()));
-        if let Some(file) = reading.sources.find(&path) {
-            found.push((path, file, kind));
-        }
-    }
+    let Asked { node, named, .. } = asked;
+    let mut found = locales::texts(reading.sources, node, name);
+    found.retain(|(locale, ..)| locale.as_deref() == asked.locale);
     if let [first, second, ..] = found.as_slice() {
         reading.push(
             Diagnostic::error(
                 codes::DUPLICATE,
-                format!("the e-mail `{name}` has two texts: {} and {}", first.0, second.0),
+                format!("the e-mail `{name}` has two texts: {} and {}", first.1, second.1),
                 named.span,
             )
             .label("which of them?")
             .help("delete or rename the one that is not meant"),
         );
+        reading.texts.extend(found.iter().map(|(_, _, file, _)| *file));
         return None;
     }
-    if found.is_empty() {
+    let Some((_, path, file, kind)) = found.pop() else {
         missing(reading, node, named, name);
-    }
-    found.pop()
+        return None;
+    };
+    reading.texts.insert(file);
+    Some((path, file, kind))
 }
 
 fn missing(reading: &mut Reading<'_>, node: &Node, named: &Value, name: &str) {
@@ -270,15 +276,12 @@ pub(super) fn tell(reading: &mut Reading<'_>, file: FileId, faults: Vec<MarkupFa
     }
 }
 
-/// The plain text in its author's words, if there is one.
-fn plain(
-    reading: &mut Reading<'_>,
-    node: &Node,
-    name: &str,
-    reader: &Reader<'_>,
-) -> Option<PlainText> {
-    let path = beside(reading.sources, node, &format!("emails/{name}.txt"));
+/// The plain text in its author's words beside a text, if there is one.
+fn plain(reading: &mut Reading<'_>, path: &str, reader: &Reader<'_>) -> Option<Arc<PlainText>> {
+    let (name, _) = path.rsplit_once('.')?;
+    let path = format!("{name}.txt");
     let file = reading.sources.find(&path)?;
+    reading.texts.insert(file);
     let template = reader.template(reading, file, Format::Text)?;
-    Some(PlainText { path, file, template })
+    Some(Arc::new(PlainText { path, file, template }))
 }

@@ -39,6 +39,7 @@ fn layout(reading: &mut Reading<'_>, node: &Node, value: &Value) -> Option<Arc<L
     if let Some(known) = reading.layouts.get(&path) {
         return known.clone();
     }
+    reading.texts.insert(file);
     let read = read(reading, node, file, &path).map(Arc::new);
     reading.layouts.insert(path, read.clone());
     read

@@ -29,6 +29,7 @@ mod layout;
 mod letters;
 mod lex;
 mod lints;
+mod locales;
 mod mends;
 pub mod mistakes;
 mod names;
@@ -52,6 +53,7 @@ mod values;
 pub mod vocabulary;
 mod webhooks;
 mod window;
+mod wordings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -239,6 +241,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
             sequences.entry(sequence.name.clone()).or_insert(sequence);
         }
     }
+    locales::unused(reading);
     addresses::check(reading, &webhooks, &endpoints, &feedback);
     lints::endpoints(reading, &server, &endpoints);
     dkim::alignment(reading, sender.as_ref());

@@ -57,6 +57,8 @@ impl<'a> Names<'a> {
                     self.declare(Thing::Sequence, node, sink);
                     let named = |email: &'a Node| email.prop_text("template").or(email.title());
                     self.texts.extend(node.all("email").filter_map(named));
+                    let variants = node.all("email").flat_map(|email| email.all("variant"));
+                    self.texts.extend(variants.filter_map(|one| one.prop_text("template")));
                 }
                 "events" => {
                     for event in node.all("event") {

@@ -10,7 +10,7 @@ use super::situation::{Fault, Faults, Situation, told};
 use super::tree::{Node, Value};
 use super::{codes, mends};
 use crate::base::diagnostic::did_you_mean;
-use crate::base::{Diagnostic, Fix, Sink, SourceMap, Span, Zone};
+use crate::base::{Diagnostic, FileId, Fix, Sink, SourceMap, Span, Zone};
 use crate::guard::{Guard, GuardFault};
 use crate::model::rules::{EnvironmentName, Layout, Schema, Service, Trigger};
 use crate::model::setting::{FromText, Setting, Source};
@@ -52,6 +52,8 @@ pub(super) struct Reading<'a> {
     pub(super) layout: Option<Arc<Layout>>,
     /// Layouts that were read, by path; none for those that cannot be used.
     pub(super) layouts: BTreeMap<String, Option<Arc<Layout>>>,
+    /// The texts of e-mails that were read.
+    pub(super) texts: BTreeSet<FileId>,
     /// Whether the sender says its zone.
     pub(super) zone_said: bool,
     /// While an edition of a sequence is read that was accepted before.
@@ -89,6 +91,7 @@ impl<'a> Reading<'a> {
             kept: None,
             layout: None,
             layouts: BTreeMap::new(),
+            texts: BTreeSet::new(),
         }
     }
 

@@ -49,6 +49,8 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         values::check(fixed, Type::Zone, &mut reading.sink);
     }
     let zone = node.prop("zone").and_then(|value| reading.template(value, &payload, false));
+    // Who has said nothing gets the plain text, so a field that may be missing is fine.
+    let locale = node.prop("locale").and_then(|value| reading.template(value, &asked, true));
     let counts_from = node.prop("counts-from").and_then(|value| moment(reading, value, &payload));
     let once = node.child("once-per");
     let once_per =
@@ -81,6 +83,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         about: node.child_text("about").map(str::to_owned),
         to: to?,
         zone,
+        locale,
         contact_zone,
         window,
         counts_from,
@@ -259,7 +262,7 @@ fn steps_of(
             // What a step does is read live, and not in an edition: something stands for it.
             child.title().map(|name| SequenceAction::Send { event: name.to_owned(), fields: None })
         } else if is_email {
-            email::email(reading, child, sequence, payload)
+            email::email(reading, child, node, payload)
         } else {
             steps::send(reading, child, payload, payload, &format!("sequence {sequence}"))
                 .map(|(event, fields)| SequenceAction::Send { event, fields })

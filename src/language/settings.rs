@@ -1,10 +1,11 @@
 //! `server`, `store`, `queue` and `sender`: what stands once in a rule set.
 
 use super::cap;
+use super::codes;
 use super::forms;
 use super::reading::Reading;
 use super::tree::{Node, Value};
-use crate::base::{Delay, Zone};
+use crate::base::{Delay, Diagnostic, Zone};
 use crate::model::rules::{Limits, QueueRules, Sender, Server};
 use crate::model::setting::Setting;
 
@@ -82,12 +83,35 @@ pub(super) fn sender(reading: &mut Reading<'_>, node: Option<&Node>) -> Option<S
         reply_to: text("reply-to"),
         postal_address: text("postal-address"),
         caps,
+        seeds: seeds(reading, node),
         zone: node
             .child_text("time-zone")
             .and_then(|zone| Zone::get(zone).ok())
             .unwrap_or(Zone::UTC),
         span: node.name_span,
     })
+}
+
+/// The sender's own mailboxes, each once.
+fn seeds(reading: &mut Reading<'_>, node: &Node) -> Vec<String> {
+    let mut seeds: Vec<String> = Vec::new();
+    for value in node.all("seeds").flat_map(|child| &child.args) {
+        let Some(address) = value.text() else { continue };
+        if seeds.iter().any(|known| known.eq_ignore_ascii_case(address)) {
+            reading.push(
+                Diagnostic::error(
+                    codes::DUPLICATE,
+                    format!("{address} would get two copies"),
+                    value.span,
+                )
+                .label("once more")
+                .help("name each mailbox once"),
+            );
+            continue;
+        }
+        seeds.push(address.to_owned());
+    }
+    seeds
 }
 
 /// A wait in a property; one that cannot be read is reported elsewhere.

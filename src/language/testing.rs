@@ -26,7 +26,7 @@ const BEGINS: &str = "2025-12-01T10:30:00Z";
 /// a block.
 const KINDS: [(&str, &[&str], bool); 7] = [
     ("reply", &[], true),
-    ("email", &["after", "to", "subject"], false),
+    ("email", &["after", "to", "subject", "variant"], false),
     ("event", &["after", "to"], true),
     ("save", &["id"], true),
     ("retry", &["after"], false),
@@ -292,7 +292,7 @@ impl Desk<'_> {
 
     /// Reports what has no meaning for this kind of `expect`.
     fn only(&mut self, node: &Node, kind: &str, props: &[&str], block: bool) {
-        let known = ["after", "to", "subject", "id", "before"];
+        let known = ["after", "to", "subject", "variant", "id", "before"];
         for prop in &node.props {
             let name = prop.name.as_str();
             if known.contains(&name) && !props.contains(&name) {
@@ -335,6 +335,7 @@ impl Desk<'_> {
                 name: self.email(value)?,
                 to: text("to"),
                 subject: text("subject"),
+                variant: text("variant"),
             },
             "event" => {
                 if let Some(service) = node.prop("to") {

@@ -45,8 +45,12 @@ fn enclosed<'a>(event: Event<'a>, images: &[Arc<Attachment>]) -> Event<'a> {
     Event::Start(Tag::Image { link_type, dest_url, title, id })
 }
 
-/// The footer of marketing e-mail: the postal address and the visible link.
-pub(super) fn footer(postal: Option<&str>, unsubscribe: Option<&str>) -> Vec<Event<'static>> {
+/// The footer of marketing e-mail: the postal address and the visible link with its words.
+pub(super) fn footer(
+    postal: Option<&str>,
+    unsubscribe: Option<&str>,
+    words: &'static str,
+) -> Vec<Event<'static>> {
     let mut out = Vec::new();
     let lines: Vec<String> = postal.map_or_else(Vec::new, |address| {
         address.lines().map(super::message::one_line).filter(|line| !line.is_empty()).collect()
@@ -73,7 +77,7 @@ pub(super) fn footer(postal: Option<&str>, unsubscribe: Option<&str>) -> Vec<Eve
             title: CowStr::Borrowed(""),
             id: CowStr::Borrowed(""),
         }));
-        out.push(Event::Text(CowStr::Borrowed("Unsubscribe")));
+        out.push(Event::Text(CowStr::Borrowed(words)));
         out.push(Event::End(TagEnd::Link));
         out.push(Event::End(TagEnd::Paragraph));
     }

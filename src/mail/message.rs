@@ -79,7 +79,7 @@ pub(super) fn email(
     Email {
         sequence: request.sequence.to_owned(),
         name: request.name.to_owned(),
-        variant: None,
+        variant: request.content.variant.clone(),
         from: envelope.from.email.to_string(),
         to: envelope.to.to_string(),
         subject,

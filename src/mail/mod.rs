@@ -15,11 +15,13 @@ mod markdown;
 mod message;
 mod provider;
 mod text;
+mod words;
 
 pub use contents::{Contents, Target, contents};
 pub use dkim::{Dkim, DkimError, EXAMPLE_KEY};
 pub use files::{complete, waits_for};
 pub use provider::{JOB_LABEL, Packing, is_resend_tag, pack_as, packed_for};
+pub use words::{Words, words};
 
 use pulldown_cmark::Event;
 
@@ -170,7 +172,8 @@ fn footer(request: &MailRequest<'_>, said: &str) -> Vec<Event<'static>> {
         !address.lines().all(|line| told.contains(lines(line).trim_end_matches(',')))
     };
     let url = request.unsubscribe_url.as_deref().filter(|url| !said.contains(*url));
-    markdown::footer(postal.filter(untold), url)
+    let words = words(request.content.locale.as_deref());
+    markdown::footer(postal.filter(untold), url, words.unsubscribe)
 }
 
 fn with_footer(mut text: String, footer: Vec<Event<'static>>) -> String {

@@ -226,6 +226,7 @@ mod tests {
             reply_to: None,
             postal_address: None,
             caps: Vec::new(),
+            seeds: Vec::new(),
             zone: Zone::UTC,
             span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
         };

@@ -14,6 +14,7 @@ fn sender() -> Sender {
         reply_to: Some("sang@acme.example".to_owned()),
         postal_address: Some("Acme Scaling\n1 Main St\nSpringfield".to_owned()),
         caps: Vec::new(),
+        seeds: Vec::new(),
         zone: Zone::UTC,
         span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
     }

@@ -83,6 +83,12 @@ fn media(name: &str) -> &'static str {
     }
 }
 
+/// The link of an unsubscribe page in somebody's language.
+#[must_use]
+pub fn in_language(link: &str, locale: Option<&str>) -> String {
+    locale.map_or_else(|| link.to_owned(), |locale| format!("{link}?lang={locale}"))
+}
+
 /// The text of an e-mail, as its author wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -107,6 +113,10 @@ pub struct Content {
     pub images: Vec<Arc<Attachment>>,
     /// Files that come with it.
     pub attachments: Vec<Arc<Attachment>>,
+    /// Which variant it is; none where there is only one.
+    pub variant: Option<String>,
+    /// The person's language, for the words that are not its author's.
+    pub locale: Option<String>,
 }
 
 impl Content {
@@ -126,6 +136,8 @@ impl Content {
             preheader: None,
             images: Vec::new(),
             attachments: Vec::new(),
+            variant: None,
+            locale: None,
         }
     }
 

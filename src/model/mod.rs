@@ -13,7 +13,7 @@ pub mod setting;
 pub mod test;
 
 pub use call::{Call, Origin};
-pub use content::{Attachment, Body, Content};
+pub use content::{Attachment, Body, Content, in_language};
 pub use context::Context;
 pub use queue::{
     Attempt, AttemptError, Enrolment, EnrolmentState, Execution, ExecutionState, Job, JobState,

@@ -103,6 +103,8 @@ pub enum Expected {
         to: Option<String>,
         /// Its subject, with its tags filled in.
         subject: Option<String>,
+        /// Its variant.
+        variant: Option<String>,
     },
     /// An event is sent for the first time.
     Event {

@@ -51,6 +51,8 @@ pub enum What {
         to: String,
         /// Its subject.
         subject: String,
+        /// Its variant; none where it has only one.
+        variant: Option<String>,
         /// Its plain text.
         text: String,
     },
@@ -131,6 +133,7 @@ fn first(job: &Job) -> Option<What> {
             sequence: email.sequence.clone(),
             to: email.to.clone(),
             subject: email.subject.clone(),
+            variant: email.variant.clone(),
             text: email.text.clone(),
         },
         Task::Event { event, body, .. } => What::Event {

@@ -396,7 +396,8 @@ impl Rehearsal {
                 self.timed.insert(engine::timed_event(after.id), call);
             }
             let moved_from = self.moved_from(&after)?;
-            for what in happened::of(before, &after) {
+            // Copies for the sender are not what the rules are about.
+            for what in happened::of(before, &after).into_iter().filter(|_| !after.is_seed()) {
                 let (at, planned) = (self.now(), after.planned);
                 self.happened.push(Happened { at, planned, moved_from, call, what });
             }

@@ -5,7 +5,7 @@ use super::hosts;
 use super::lint;
 use crate::base::{Diagnostic, Severity, Span};
 use crate::language::codes;
-use crate::model::rules::{EmailText, MailKind, RuleSet, SequenceAction};
+use crate::model::rules::{EmailText, MailKind, RuleSet};
 
 /// The mail service through which real e-mail leaves, and what is known of the surroundings.
 #[derive(Clone, Copy, Debug)]
@@ -57,11 +57,14 @@ pub fn leaving(outside: &Outside<'_>) -> Vec<Diagnostic> {
     found.extend(sender(rules, marketing, told));
     for sequence in rules.sequences.values() {
         for step in &sequence.steps {
-            if let SequenceAction::Email { body, .. } = &step.action {
-                found.extend(example_links(body));
+            for said in step.action.wordings() {
+                found.extend(example_links(said.body));
             }
         }
     }
+    // Several wordings may have a text in common.
+    found.sort_by_key(|one| one.span);
+    found.dedup();
     found.extend(
         lint::placeholders(rules)
             .into_iter()

@@ -5,14 +5,14 @@
 use serde_json::{Map, Value};
 
 use crate::base::{Id, Timestamp, time};
-use crate::engine::{self, Due, StepDecision, World};
+use crate::engine::{self, Due, Pick, StepDecision, World};
 use crate::mail::{self, MailRequest, Packing};
-use crate::model::Content;
 use crate::model::Context;
 use crate::model::queue::Places;
 use crate::model::queue::{Email, Enrolment, EnrolmentState};
 use crate::model::rules::{MailKind, RuleSet, Sender, Sequence, SequenceAction, SequenceStep};
 use crate::model::scope::example_of_fields;
+use crate::model::{Content, in_language};
 
 /// Where unsubscribe links of previews lead: a token that was made for nobody.
 const INERT: &str = "/unsubscribe/preview";
@@ -64,7 +64,7 @@ pub struct Letter {
 }
 
 impl Scene<'_> {
-    /// Fills an e-mail in.
+    /// Fills an e-mail in, in the variant and the language that are picked.
     ///
     /// # Errors
     /// Why it could not be made with this payload.
@@ -73,6 +73,7 @@ impl Scene<'_> {
         sequence: &Sequence,
         step: &SequenceStep,
         payload: &Map<String, Value>,
+        pick: &Pick,
     ) -> Result<Draft, String> {
         let enrolment = self.enrolment(sequence, payload)?;
         let unsubscribe_url = self.unsubscribe_url();
@@ -93,7 +94,8 @@ impl Scene<'_> {
             now: self.at,
         };
         let world = World::alone(self.rules, 1);
-        let StepDecision::Email { subject, content, kind, via, .. } = engine::draft(&world, &due)?
+        let StepDecision::Email { subject, content, kind, via, .. } =
+            engine::draft(&world, &due, pick)?
         else {
             return Err(format!("{} is no e-mail", step.name));
         };
@@ -161,8 +163,9 @@ impl Scene<'_> {
             sender: self.rules.sender.as_ref().unwrap_or(&nobody),
             to: &draft.to,
             subject: draft.subject,
+            unsubscribe_url: (draft.kind == MailKind::Marketing)
+                .then(|| in_language(&self.unsubscribe_url(), draft.content.locale.as_deref())),
             content: draft.content,
-            unsubscribe_url: (draft.kind == MailKind::Marketing).then(|| self.unsubscribe_url()),
             message_id: self.id.to_string(),
             at: self.at,
         };

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Outside, Scene, leaving, read, starts};
 use crate::base::{Clock as _, Diagnostic, Id, Severity, SourceMap, Timestamp};
+use crate::engine::Pick;
 use crate::language::codes;
 use crate::model::RuleSet;
 use crate::model::rules::{Sequence, SequenceAction, SequenceStep};
@@ -271,7 +272,8 @@ fn a_letter_carries_a_link_that_unsubscribes_nobody() {
         id: Id([0; 16]),
     };
     let payload = starts(&rules, "welcome")[0].full.clone();
-    let draft = scene.draft(sequence, step, &payload).expect("it can be filled in");
+    let draft =
+        scene.draft(sequence, step, &payload, &Pick::default()).expect("it can be filled in");
     assert_eq!((draft.to.as_str(), draft.withheld.as_deref()), ("sarah@example.com", None));
     let letter = scene.letter(sequence, step, draft).expect("it can be made");
     let header = |name: &str| {
@@ -294,7 +296,7 @@ fn a_letter_that_a_guard_withholds_is_made_and_says_so() {
     let rules = shop.rules();
     let (sequence, step) = first(&rules);
     let scene = Scene { rules: &rules, public_url: "", at: Timestamp::UNIX_EPOCH, id: Id([0; 16]) };
-    let draft = scene.draft(sequence, step, &starts(&rules, "welcome")[0].full);
+    let draft = scene.draft(sequence, step, &starts(&rules, "welcome")[0].full, &Pick::default());
     let why = draft.expect("it can be filled in").withheld.expect("it would be withheld");
     assert!(why.contains("first_name = \"Sarah\""), "{why}");
 }

@@ -8,7 +8,7 @@ use crate::mail;
 use crate::model::Attachment;
 use crate::model::commit::Write;
 use crate::model::queue::{Job, Task};
-use crate::model::rules::{RuleSet, SequenceAction};
+use crate::model::rules::RuleSet;
 use crate::store::{Store, StoreError};
 
 /// Bytes of coded files that are kept in memory, of rules from before.
@@ -83,10 +83,7 @@ pub fn keep(job: &Job, content: &[Arc<Attachment>]) -> Vec<Write> {
 /// A file that the rules send along.
 fn in_rules(rules: &RuleSet, hash: &str) -> Option<Arc<str>> {
     let steps = rules.sequences.values().flat_map(|sequence| &sequence.steps);
-    let texts = steps.filter_map(|step| match &step.action {
-        SequenceAction::Email { body, .. } => Some(body),
-        SequenceAction::Send { .. } => None,
-    });
+    let texts = steps.flat_map(|step| step.action.wordings()).map(|said| said.body);
     let mut files = texts.flat_map(|text| text.images.iter().chain(&text.attachments));
     files.find(|file| file.hash == hash)?.encoded.clone()
 }

@@ -13,7 +13,7 @@ const BEGIN: &str =
 const END: &str = "<!-- The words end here. -->\n";
 
 /// The places, in the order of the page.
-const PLACES: [Place; 19] = [
+const PLACES: [Place; 20] = [
     Place::File,
     Place::Webhooks,
     Place::Access,
@@ -27,6 +27,7 @@ const PLACES: [Place; 19] = [
     Place::Sequence,
     Place::Window,
     Place::Email,
+    Place::Variant,
     Place::Server,
     Place::Sender,
     Place::Service,

@@ -98,7 +98,9 @@ impl Project {
             Scene { rules: &rules, public_url: "https://mail.example.com", at, id: Id([7; 16]) };
         let sequence = &rules.sequences["s"];
         let start = starts(&rules, "s").remove(0);
-        let draft = scene.draft(sequence, &sequence.steps[0], &start.full).unwrap();
+        let draft = scene
+            .draft(sequence, &sequence.steps[0], &start.full, &rulerun::engine::Pick::default())
+            .unwrap();
         let letter = scene.letter(sequence, &sequence.steps[0], draft).unwrap();
         assert!(letter.email.message.is_ascii() && !letter.email.message.contains(&0));
         letter.email.message

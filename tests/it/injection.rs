@@ -95,6 +95,7 @@ fn written(to: &str, subject: String, content: Content) -> Result<Email, MailErr
         reply_to: None,
         postal_address: Some("1 Main Street".to_owned()),
         caps: Vec::new(),
+        seeds: Vec::new(),
         zone: Zone::UTC,
         span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
     };

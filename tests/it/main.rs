@@ -12,6 +12,7 @@ mod bounces;
 mod campaign;
 mod care;
 mod chaos;
+mod choice;
 mod commands;
 mod content;
 mod crash;

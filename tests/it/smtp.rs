@@ -23,6 +23,7 @@ pub(crate) fn email() -> Email {
         reply_to: None,
         postal_address: None,
         caps: Vec::new(),
+        seeds: Vec::new(),
         zone: Zone::UTC,
         span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
     };

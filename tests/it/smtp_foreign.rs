@@ -22,6 +22,7 @@ fn email(to: &str) -> Email {
         reply_to: Some("sang@acme.example".to_owned()),
         postal_address: Some("Acme Scaling, 1 Main St, Springfield".to_owned()),
         caps: Vec::new(),
+        seeds: Vec::new(),
         zone: Zone::UTC,
         span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
     };

@@ -119,6 +119,7 @@ fn written(subject: &str, markdown: &str, to: &str) -> Option<Email> {
     let span = Span::new(SourceMap::new().add("rules.kdl", ""), 0..0);
     let sender = Sender {
         caps: Vec::new(),
+        seeds: Vec::new(),
         name: Some(String::from("Acme")),
         address: String::from("hello@example.com"),
         reply_to: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::facts::{self, Facts};
-use crate::model::rules::{RuleSet, Sequence, SequenceAction, SequenceStep};
+use crate::model::rules::{RuleSet, Said, Sequence, SequenceAction, SequenceStep};
 
 /// What became of a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,8 +162,7 @@ fn sequence_lines(old: &Sequence, new: &Sequence) -> Vec<Line> {
         found.extend(
             changed.into_iter().map(|(fate, line)| (fate, format!("{word} {}: {line}", now.name))),
         );
-        if text_changes(step, now) {
-            let path = facts::text(now).map_or("", |text| text.path.as_str());
+        for path in changed_texts(step, now) {
             found.push((Fate::Changed, format!("{word} {}: its text, {path}", now.name)));
         }
     }
@@ -174,7 +173,23 @@ fn sequence_lines(old: &Sequence, new: &Sequence) -> Vec<Line> {
 
 /// Whether an e-mail says something else.
 pub(super) fn text_changes(old: &SequenceStep, new: &SequenceStep) -> bool {
-    facts::text(old).map(facts::said) != facts::text(new).map(facts::said)
+    !changed_texts(old, new).is_empty()
+}
+
+/// The texts of an e-mail that say something that it did not say before, to anybody.
+fn changed_texts<'a>(old: &SequenceStep, new: &'a SequenceStep) -> Vec<&'a str> {
+    let before: Vec<_> = old.action.wordings().collect();
+    let is_new = |said: &Said<'a>| {
+        let same = |was: &&Said<'_>| (was.variant, was.locale) == (said.variant, said.locale);
+        let plain = |was: &&Said<'_>| was.locale.is_none() && said.locale.is_none();
+        // The first variant has made the e-mail itself one.
+        let was = before.iter().find(same).or(before.iter().find(plain));
+        was.map(|was| facts::said(was.body)) != Some(facts::said(said.body))
+    };
+    let mut paths: Vec<&str> =
+        new.action.wordings().filter(is_new).map(|said| said.body.path.as_str()).collect();
+    paths.dedup();
+    paths
 }
 
 fn word(step: &SequenceStep) -> &'static str {

@@ -10,8 +10,9 @@ use crate::base::Delay;
 use crate::cli::list;
 use crate::guard::Guard;
 use crate::model::rules::{
-    Action, Again, CountsFrom, EmailText, Ending, Endpoint, Event, Fill, MailKind, RecordRules,
-    RuleSet, Schema, Sequence, SequenceAction, SequenceStep, Service, ServiceType, Step, Window,
+    Action, Again, Choice, CountsFrom, EmailText, Ending, Endpoint, Event, Fill, MailKind,
+    RecordRules, RuleSet, Schema, Sequence, SequenceAction, SequenceStep, Service, ServiceType,
+    Step, Window, Wording,
 };
 use crate::model::setting::Rate;
 use crate::model::{Setting, Shape, Source};
@@ -255,6 +256,7 @@ pub(super) fn sequence(one: &Sequence) -> Facts {
         },
     );
     facts.maybe("zone", source(one.zone.as_ref()));
+    facts.maybe("locale", source(one.locale.as_ref()));
     facts.maybe("window", one.window.as_ref().map(Window::to_string));
     facts.maybe("counts-from", source(one.counts_from.as_ref()));
     facts.maybe("once-per", source(one.once_per.as_ref()));
@@ -300,8 +302,9 @@ pub(super) fn step(one: &SequenceStep) -> Facts {
     facts.say("max-late", one.max_late.to_string());
     facts.maybe("window", one.any_time.then_some("any"));
     match &one.action {
-        SequenceAction::Email { subject, via, .. } => {
+        SequenceAction::Email { subject, via, choice, .. } => {
             facts.say("subject", subject.source());
+            self::choice(&mut facts, choice);
             facts.maybe("via", via.clone());
         }
         SequenceAction::Send { fields, .. } => facts.maybe("fields", fields.as_deref().map(filled)),
@@ -312,7 +315,7 @@ pub(super) fn step(one: &SequenceStep) -> Facts {
 /// All that an e-mail says and brings along.
 pub(super) fn said(text: &EmailText) -> Vec<&str> {
     let files = text.images.iter().chain(&text.attachments);
-    let templates = [Some(&text.template), text.page.as_ref(), text.preheader.as_ref()];
+    let templates = [Some(&*text.template), text.page.as_deref(), text.preheader.as_deref()];
     let more = [
         text.plain.as_ref().map(|plain| &plain.template),
         text.layout.as_ref().map(|layout| &layout.page),
@@ -321,12 +324,18 @@ pub(super) fn said(text: &EmailText) -> Vec<&str> {
     written.chain(files.map(|file| file.hash.as_str())).collect()
 }
 
-/// The text of an e-mail.
-pub(super) fn text(one: &SequenceStep) -> Option<&EmailText> {
-    match &one.action {
-        SequenceAction::Email { body, .. } => Some(body),
-        SequenceAction::Send { .. } => None,
-    }
+/// The variants of an e-mail, and its subjects besides the first one.
+fn choice(facts: &mut Facts, choice: &Choice) {
+    let shares: Vec<String> =
+        choice.shares().iter().map(|(name, weight)| format!("{name} {weight}")).collect();
+    facts.maybe("variants", (!shares.is_empty()).then(|| shares.join(", ")));
+    let subject = |wording: &Wording| {
+        let names = [wording.variant.as_deref(), wording.locale.as_deref()];
+        let names: Vec<&str> = names.into_iter().flatten().collect();
+        format!("{} \"{}\"", names.join(" "), wording.subject.source())
+    };
+    let subjects: Vec<String> = choice.wordings.iter().map(subject).collect();
+    facts.maybe("other subjects", (!subjects.is_empty()).then(|| subjects.join(", ")));
 }
 
 fn steps(steps: &[Step]) -> Vec<String> {

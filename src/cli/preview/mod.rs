@@ -16,6 +16,7 @@ use self::versions::{Fields, Version};
 use super::environment::Environment;
 use super::outcome::{Exit, Failure, Outcome};
 use super::{Format, Global, data, out, rules, table};
+use crate::engine::Pick;
 use crate::model::Lookup;
 use crate::model::queue::Email;
 use crate::model::rules::{RuleSet, Sequence, SequenceAction, SequenceStep};
@@ -27,6 +28,7 @@ Examples:
   rulerun preview noshow-1                        one of them, with the example of its schema
   rulerun preview noshow-1 --missing              without the fields that may be missing
   rulerun preview noshow-1 --payload sarah.json   with a payload of your own
+  rulerun preview noshow-1 --variant b --locale de  another wording of it
   rulerun preview noshow-1 --out mail             as files: .html, .txt and .eml
   rulerun preview --port 8025                     all of them in a browser, as you edit
   rulerun preview noshow-1 --send-to me@example.com";
@@ -40,6 +42,12 @@ pub(super) struct PreviewArgs {
     /// The payload to fill it in with, as JSON in a file; - is the pipe.
     #[arg(long, value_name = "FILE|-")]
     payload: Option<String>,
+    /// The variant; `a`, the e-mail itself, when not said.
+    #[arg(long, value_name = "NAME", requires = "email")]
+    variant: Option<String>,
+    /// The language, such as de or de-AT; what the payload says when not said.
+    #[arg(long, value_name = "LANGUAGE", requires = "email")]
+    locale: Option<String>,
     /// Leave out every field that may be missing.
     #[arg(long, conflicts_with = "payload")]
     missing: bool,
@@ -58,6 +66,11 @@ pub(super) struct PreviewArgs {
 }
 
 impl PreviewArgs {
+    /// Which wording of an e-mail is shown.
+    fn pick(&self, step: &SequenceStep) -> Result<Pick, Failure> {
+        versions::pick(step, self.variant.as_deref(), self.locale.as_deref())
+    }
+
     /// What the e-mails are filled in with.
     fn fields(&self) -> Result<Fields, Failure> {
         Ok(match &self.payload {
@@ -71,7 +84,7 @@ impl PreviewArgs {
 pub(super) fn run(global: &Global, args: &PreviewArgs) -> Outcome {
     let fields = args.fields()?;
     if let Some(port) = args.port {
-        return page::serve(global, args.email.as_deref(), &fields, port);
+        return page::serve(global, args, &fields, port);
     }
     let rules = rules::sound(global)?;
     let environment = Environment::load()?;
@@ -84,7 +97,8 @@ pub(super) fn run(global: &Global, args: &PreviewArgs) -> Outcome {
     let (sequence, step) = find(&rules, name)?;
     let person = args.send_to.as_deref();
     let url = rules::public_url(&rules, &environment)?;
-    let versions = versions::of(&rules, sequence, step, &fields, &url, person)?;
+    let pick = args.pick(step)?;
+    let versions = versions::of(&rules, sequence, step, &fields, &url, &pick, person)?;
     if let Some(person) = person {
         return send(&rules, &versions, &environment, person, args.format);
     }
@@ -104,10 +118,13 @@ pub(super) fn run(global: &Global, args: &PreviewArgs) -> Outcome {
             }
             let bare = |version: &Version| version.letter.email.text.clone();
             if matches!(fields, Fields::All)
-                && versions::of(&rules, sequence, step, &Fields::Required, &url, None)
+                && versions::of(&rules, sequence, step, &Fields::Required, &url, &pick, None)
                     .is_ok_and(|other| !other.iter().map(bare).eq(versions.iter().map(bare)))
             {
                 out::note("--missing shows how it reads without the fields that may be missing");
+            }
+            if let Some(note) = others(step, args) {
+                out::note(&note);
             }
             if rules.sender.is_none() {
                 out::note("the rules declare no `sender`: add one before e-mail leaves");
@@ -115,6 +132,23 @@ pub(super) fn run(global: &Global, args: &PreviewArgs) -> Outcome {
         }
     }
     Ok(Exit::Fine)
+}
+
+/// Which other wordings the e-mail has, unless one of them was asked for.
+fn others(step: &SequenceStep, args: &PreviewArgs) -> Option<String> {
+    let SequenceAction::Email { choice, .. } = &step.action else { return None };
+    let shares = choice.shares();
+    let variants = shares.iter().map(|(name, weight)| format!("{name} ({weight}%)"));
+    let variants = variants.collect::<Vec<_>>().join(", ");
+    let mut locales: Vec<&str> = step.action.wordings().filter_map(|said| said.locale).collect();
+    locales.sort_unstable();
+    locales.dedup();
+    let variants = (!shares.is_empty() && args.variant.is_none())
+        .then(|| format!("variants: {variants}; --variant NAME shows another one"));
+    let locales = (!locales.is_empty() && args.locale.is_none())
+        .then(|| format!("languages: {}; --locale LANGUAGE shows one", locales.join(", ")));
+    let told: Vec<String> = variants.into_iter().chain(locales).collect();
+    (!told.is_empty()).then(|| told.join("\n"))
 }
 
 /// A payload: an object, as every call brings one.

@@ -9,15 +9,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::versions::{self, Fields, Version};
-use super::{emails, find, shown};
+use super::{PreviewArgs, emails, find, shown};
 use crate::base::Clock as _;
 use crate::base::report::{self, Style};
 use crate::cli::environment::Environment;
 use crate::cli::outcome::{Exit, Failure, Outcome};
 use crate::cli::rules::{self, Loaded};
 use crate::cli::{Global, out};
+use crate::engine::Pick;
 use crate::model::RuleSet;
-use crate::model::rules::SequenceAction;
+use crate::model::rules::{Said, SequenceAction, SequenceStep};
 use crate::serve::clock::SystemClock;
 use crate::serve::curl;
 
@@ -42,6 +43,9 @@ struct Show {
     global: Global,
     /// The e-mail that was asked for; none shows them all.
     email: Option<String>,
+    /// The variant and the language that were asked for; without both, all of them are shown.
+    variant: Option<String>,
+    locale: Option<String>,
     fields: Fields,
     port: u16,
 }
@@ -50,10 +54,12 @@ struct Show {
 ///
 /// # Errors
 /// The port is taken; an e-mail that does not exist.
-pub(super) fn serve(global: &Global, email: Option<&str>, fields: &Fields, port: u16) -> Outcome {
+pub(super) fn serve(global: &Global, args: &PreviewArgs, fields: &Fields, port: u16) -> Outcome {
+    let email = args.email.as_deref();
     // What is wrong at the beginning is told here, not in the browser.
     let rules = rules::sound(global)?;
-    email.map(|name| find(&rules, name)).transpose()?;
+    let asked = email.map(|name| find(&rules, name)).transpose()?;
+    asked.map(|(_, step)| args.pick(step)).transpose()?;
     drop(rules);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .map_err(|why| Failure::new(format!("cannot listen on 127.0.0.1:{port}: {why}")))?;
@@ -63,6 +69,8 @@ pub(super) fn serve(global: &Global, email: Option<&str>, fields: &Fields, port:
     let show = Arc::new(Show {
         global: global.clone(),
         email: email.map(str::to_owned),
+        variant: args.variant.clone(),
+        locale: args.locale.clone(),
         fields: fields.clone(),
         port: address.port(),
     });
@@ -151,7 +159,11 @@ impl Show {
             Fields::All if missing => &Fields::Required,
             fields => fields,
         };
-        let made = versions::of(&rules, sequence, step, fields, &url, None).map_err(words)?;
+        let mut made = Vec::new();
+        for pick in self.picks(step) {
+            let found = versions::of(&rules, sequence, step, fields, &url, &pick, None);
+            made.extend(found.map_err(words)?);
+        }
         let mut page = format!("<h1>{}</h1>\n", escape(&step.name));
         if self.email.is_none() {
             page.push_str("<p><a href=\"/\">every e-mail</a></p>\n");
@@ -162,6 +174,18 @@ impl Show {
         }
         page.extend(made.iter().map(one));
         Ok(Some(page))
+    }
+
+    /// The wordings of an e-mail that are shown.
+    fn picks(&self, step: &SequenceStep) -> Vec<Pick> {
+        if self.variant.is_some() || self.locale.is_some() {
+            return vec![Pick { variant: self.variant.clone(), locale: self.locale.clone() }];
+        }
+        let pick = |said: Said<'_>| Pick {
+            variant: said.variant.map(str::to_owned),
+            locale: Some(said.locale.unwrap_or_default().to_owned()),
+        };
+        step.action.wordings().map(pick).collect()
     }
 
     fn rules(&self) -> Result<(RuleSet, String), String> {

@@ -11,10 +11,13 @@ use crate::model::rules::{Sequence, SequenceStep};
 
 /// Who or what starts a version, and with which values, in words.
 pub(super) fn about(version: &Version) -> String {
+    let email = &version.letter.email;
+    let variant = email.variant.as_ref().map(|name| format!("variant {name}, "));
+    let variant = variant.unwrap_or_default();
     if version.by.is_empty() {
-        return version.with.to_owned();
+        return format!("{variant}{}", version.with);
     }
-    format!("started by {}, {}", version.by.join(" or "), version.with)
+    format!("{variant}started by {}, {}", version.by.join(" or "), version.with)
 }
 
 /// For people: what it is, headers, text.
@@ -66,7 +69,8 @@ pub(super) fn json(
             let email = &version.letter.email;
             json!({
                 "started_by": version.by, "with": version.with, "withheld": version.withheld,
-                "to": email.to, "subject": email.subject, "headers": headers,
+                "to": email.to, "subject": email.subject, "variant": email.variant,
+                "headers": headers,
                 "text": email.text, "html": version.letter.html,
             })
         })

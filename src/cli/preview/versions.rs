@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::base::Clock as _;
 use crate::cli::outcome::Failure;
-use crate::model::rules::{RuleSet, Sequence, SequenceStep};
+use crate::engine::Pick;
+use crate::model::rules::{self, RuleSet, Sequence, SequenceAction, SequenceStep};
 use crate::review::{Letter, Scene, Start, starts};
 use crate::serve::clock::{self, SystemClock};
 
@@ -46,6 +47,32 @@ pub(super) struct Version {
     pub(super) withheld: Option<String>,
 }
 
+/// The variant and the language that somebody asks for, if the e-mail has them.
+///
+/// # Errors
+/// A variant that the e-mail does not have, or something that is no language.
+pub(super) fn pick(
+    step: &SequenceStep,
+    variant: Option<&str>,
+    locale: Option<&str>,
+) -> Result<Pick, Failure> {
+    let SequenceAction::Email { choice, .. } = &step.action else { return Ok(Pick::default()) };
+    if let Some(name) = variant.filter(|name| !choice.has(name)) {
+        let names: Vec<String> =
+            choice.shares().into_iter().map(|(name, _)| name.to_owned()).collect();
+        if names.is_empty() {
+            return Err(Failure::new(format!("{} has no variants", step.name))
+                .help("a variant is written like this: variant \"b\" weight=50 subject=\"…\""));
+        }
+        return Err(crate::cli::rules::unknown("variant", name, &names));
+    }
+    if let Some(text) = locale.filter(|text| rules::locale(text).is_none()) {
+        return Err(Failure::new(format!("`{text}` does not name a language"))
+            .help("write it like de, or de-AT for the German of Austria"));
+    }
+    Ok(Pick { variant: variant.map(str::to_owned), locale: locale.map(str::to_owned) })
+}
+
 /// Every version of an e-mail. With a `person`, it is a test for them: it goes to their
 /// address, and its subject says so.
 ///
@@ -58,13 +85,14 @@ pub(super) fn of(
     step: &SequenceStep,
     fields: &Fields,
     public_url: &str,
+    pick: &Pick,
     person: Option<&str>,
 ) -> Result<Vec<Version>, Failure> {
     let at = SystemClock.now();
     let scene = Scene { rules, public_url, at, id: clock::new_id(at) };
     let mut versions: Vec<Version> = Vec::new();
     for (by, payload) in payloads(rules, sequence, fields)? {
-        let made = scene.draft(sequence, step, &payload).and_then(|mut draft| {
+        let made = scene.draft(sequence, step, &payload, pick).and_then(|mut draft| {
             if let Some(person) = person {
                 person.clone_into(&mut draft.to);
                 draft.subject = format!("[Test] {}", draft.subject);

@@ -59,7 +59,9 @@ pub fn act(rules: &RuleSet, rule: &Feedback, notice: &Notice, facts: &Facts<'_>)
     let mut told = LogLine { at: now, level, task: None, message: text };
     let mut logs = Vec::new();
     if let Some((job, email)) = sent {
-        commit.writes.extend(tally(job.id, email, notice.fate));
+        if !job.is_seed() {
+            commit.writes.extend(tally(job.id, email, notice.fate));
+        }
         told.task = Some(email.name.clone());
         commit.writes.push(Write::Log { execution: job.execution, line: told });
     } else {

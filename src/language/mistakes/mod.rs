@@ -2,6 +2,7 @@
 //! right example. `rulerun explain` and `docs/mistakes.md` are made from this one table, and
 //! a test reads every example to see that it is as wrong, or as right, as it says.
 
+mod choice;
 mod guards;
 mod mail;
 mod names;
@@ -146,6 +147,11 @@ impl Around {
             sources.add("rules/emails/welcome-1.txt", format!("{lines}\n"));
         }
         sources.add_asset(surroundings::film());
+        // A text with a translation, for the examples that are about one.
+        if lines.contains("greeting") {
+            sources.add("rules/emails/greeting.md", "Welcome!\n");
+            sources.add("rules/emails/greeting.de.md", "Willkommen!\n");
+        }
         sources.add("rules/emails/welcome-2.md", "One more tip.\n");
         Some(sources)
     }
@@ -194,6 +200,7 @@ const GROUPS: &[(&str, &[Mistake])] = &[
     ("Tags in texts", mail::TAGS),
     ("Steps and sequences", mail::MISTAKES),
     ("Windows", timing::MISTAKES),
+    ("Variants and languages", choice::MISTAKES),
     ("E-mails as readers and mail providers see them", readers::MISTAKES),
     ("Tests", testing::MISTAKES),
     ("Secrets and the environment", safety::MISTAKES),

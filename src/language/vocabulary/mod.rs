@@ -44,6 +44,8 @@ pub enum Place {
     Window,
     /// In `email`.
     Email,
+    /// In `variant`.
+    Variant,
     /// Directly in a file of tests.
     TestFile,
     /// In `test`.
@@ -72,6 +74,7 @@ impl Place {
             Self::Sequence => "in `sequence`",
             Self::Window => "in `window`",
             Self::Email => "in `email`",
+            Self::Variant => "in `variant`",
             Self::TestFile => "directly in a file of tests",
             Self::Test => "in `test`",
         }

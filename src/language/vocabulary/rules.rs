@@ -1,8 +1,7 @@
 //! The words of rules and schemas: what marketers write.
 
 use super::{
-    Children, Place, Property, Thing, Type, Word, arg, maybe, must, prop, prop_later, prop_set,
-    set, some,
+    Children, Place, Property, Thing, Type, Word, arg, maybe, must, prop, prop_set, set, some,
 };
 
 /// The schemes of signatures.
@@ -16,6 +15,8 @@ pub(super) const FIELD_TYPES: &[&str] = &[
 /// The page around texts.
 pub(super) const LAYOUT: Property =
     prop("layout", Type::Text, "The page around the texts: emails/NAME.html with {{content}}.");
+const PREHEADER: Property =
+    prop("preheader", Type::Template, "What lists of e-mails show beside the subject.");
 const WHEN: Property = prop("when", Type::Guard, "Only when this holds.");
 const STEPS: &[Place] = &[Place::Endpoint, Place::Event, Place::Reaction];
 const AFTER: Property = prop("after", Type::Duration, "How long after the sequence's start.");
@@ -156,7 +157,7 @@ pub(super) const WORDS: &[Word] = &[
             prop("zone", Type::Template, "The person's time zone; without one, the field `zone` of the record `contact` or the sender's."),
             COUNTS_FROM,
             prop("kind", Type::Choice(&["marketing", "transactional"], &[]), "Marketing e-mail can be unsubscribed."),
-            prop_later("locale", "The person's language."),
+            prop("locale", Type::Template, "The person's language, such as `de` or `de-AT`: theirs is the text in emails/NAME.de.md, if there is one."),
             LAYOUT,
             prop("apply", Type::Choice(&["new", "everyone"], &[]), "Whom an edited plan reaches: new starts, or those who are mid-way too."),
         ])
@@ -194,8 +195,18 @@ pub(super) const WORDS: &[Word] = &[
     Word::new("track", &[Place::Sequence], "Counts who clicks a link in its e-mails; nothing is counted without it, and never who opens one.", "track \"clicks\"")
         .args(&[arg("what", Type::Choice(&["clicks"], &[]))])
         .once(),
-    Word::new("variant", &[Place::Email], "Another text for some people.", "variant \"b\" weight=50 subject=\"Another subject\"")
-        .later("use two e-mails with `when` until then"),
+    Word::new("variant", &[Place::Email], "Other words for some of the people; the others get variant `a`, which is the e-mail itself.", "variant \"b\" weight=50 subject=\"Another subject\"")
+        .args(&[arg("name", Type::Name)])
+        .props(&[
+            must("weight", Type::Whole(1, 99), "How many of 100 people get it. All variants together leave something for the e-mail itself."),
+            prop("subject", Type::Template, "Its subject, when it is not the e-mail's."),
+            prop("template", Type::Refers(Thing::Text), "The name of its text, when it is not the e-mail's."),
+            PREHEADER,
+        ])
+        .block(Children::Words(Place::Variant)),
+    Word::new("locale", &[Place::Email, Place::Variant], "The subject in another language; the text stands in emails/NAME.de.md.", "locale \"de\" subject=\"Willkommen!\"")
+        .args(&[arg("language", Type::Name)])
+        .props(&[must("subject", Type::Template, "The subject in this language."), PREHEADER]),
     Word::new("email", &[Place::Sequence], "One e-mail; its text stands in emails/NAME.md (or .html, .mjml) beside the rule file.", "email \"welcome-1\" after=\"5min\" subject=\"Welcome!\"")
         .args(&[arg("name", Type::Declares(Thing::Email))])
         .props(&[
@@ -207,7 +218,7 @@ pub(super) const WORDS: &[Word] = &[
             ANY_TIME,
             prop("via", Type::Refers(Thing::Service), "The service that sends it."),
             prop("template", Type::Refers(Thing::Text), "The text's name, when it is not the e-mail's."),
-            prop("preheader", Type::Template, "What lists of e-mails show beside the subject."),
+            PREHEADER,
         ])
         .block(Children::Words(Place::Email)),
     Word::new("attach", &[Place::Email], "A file that comes with the e-mail; it stands in the folder emails.", "attach \"guide.pdf\" name=\"Your guide.pdf\"")

@@ -122,6 +122,14 @@ pub(super) const WORDS: &[Word] = &[
     .args(&[arg("zone", Type::Zone)])
     .once(),
     Word::new(
+        "seeds",
+        &[Place::Sender],
+        "Your own mailboxes: each gets a copy of an e-mail when it is sent for the first time after a change.",
+        "seeds \"qa@example.com\"",
+    )
+    .args(&[some("address", Type::Email)])
+    .once(),
+    Word::new(
         "service",
         &[Place::File],
         "A system that rulerun calls.",

@@ -48,6 +48,7 @@ pub(super) const WORDS: &[Word] = &[
             prop("after", Type::Duration, "How long after the last call above; at any time when not said."),
             prop("to", Type::MayRefer(&[Thing::Service]), "The address of an e-mail, or the service of an event."),
             prop("subject", Type::Text, "The subject of an e-mail."),
+            prop("variant", Type::Name, "The variant of an e-mail."),
             prop("id", Type::Text, "Which record."),
             prop("before", Type::Duration, "With `nothing`: for how long after the last call above."),
         ])

@@ -157,7 +157,17 @@ pub struct Job {
     pub last_status: Option<u16>,
 }
 
+/// What the copy of an e-mail for one of the sender's own mailboxes is about.
+pub const SEED: &str = "seed";
+
 impl Job {
+    /// Whether it is a copy of an e-mail for one of the sender's own mailboxes. Nothing is
+    /// counted for it, and nobody is suppressed by it.
+    #[must_use]
+    pub fn is_seed(&self) -> bool {
+        self.entity_type.as_deref() == Some(SEED) && matches!(self.task, Task::Email(_))
+    }
+
     /// Whether it is an e-mail that may or may not have arrived, and waits for a person.
     #[must_use]
     pub fn is_unknown(&self) -> bool {

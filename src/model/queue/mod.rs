@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use self::attempt::{Attempt, AttemptError, Tried};
 pub use self::enrolment::{Enrolment, EnrolmentState};
 pub use self::execution::{Execution, ExecutionState, Level, LogLine, Progress, Refusal};
-pub use self::job::{Email, Job, JobState, Lease, Leased, QUARANTINE_AFTER, Task, Transition};
+pub use self::job::{
+    Email, Job, JobState, Lease, Leased, QUARANTINE_AFTER, SEED, Task, Transition,
+};
 pub use self::pause::{PAUSED, PAUSES, pause_flag, paused_by};
 pub use self::places::{Limit, Place, Places};
 pub use self::suppression::{Fingerprint, Suppression};

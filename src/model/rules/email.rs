@@ -33,7 +33,7 @@ impl TextKind {
 }
 
 /// The text of an e-mail, and where it and its subject are written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EmailText {
     /// The file it stands in.
     pub path: String,
@@ -44,16 +44,16 @@ pub struct EmailText {
     /// How it is written.
     pub kind: TextKind,
     /// The text as it is written.
-    pub template: Template,
+    pub template: Arc<Template>,
     /// The whole page that is filled in, made of the text and its layout; none for Markdown,
     /// which is filled in as it is written.
-    pub page: Option<Template>,
+    pub page: Option<Arc<Template>>,
     /// The plain text in its author's words; none draws it from the text.
-    pub plain: Option<PlainText>,
+    pub plain: Option<Arc<PlainText>>,
     /// The page around Markdown; none is the built-in one.
     pub layout: Option<Arc<Layout>>,
     /// What a list of e-mails shows beside the subject.
-    pub preheader: Option<Template>,
+    pub preheader: Option<Arc<Template>>,
     /// Images that the text or its layout shows and that come with it.
     pub images: Vec<Arc<Attachment>>,
     /// Files that come with it.

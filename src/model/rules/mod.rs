@@ -4,6 +4,7 @@
 
 mod calendar;
 mod cap;
+mod choice;
 mod edition;
 mod email;
 mod ending;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 pub use self::calendar::{Days, Holiday, Hours};
 pub use self::cap::Cap;
+pub use self::choice::{Choice, ITSELF, Said, Share, Wording, chain, locale};
 pub use self::edition::Edition;
 pub use self::email::{EmailText, Layout, PlainText, TextKind};
 pub use self::ending::{Ending, Trigger};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Cap, Edition, EmailText, Ending, Fill, Window};
+use super::{Cap, Choice, Edition, EmailText, Ending, Fill, Said, Window};
 use crate::base::{Delay, Span};
 use crate::guard::Guard;
 use crate::template::Template;
@@ -41,6 +41,8 @@ pub struct Sequence {
     pub to: Template,
     /// The person's time zone, if the payload knows it.
     pub zone: Option<Template>,
+    /// The person's language, if the payload knows it.
+    pub locale: Option<Template>,
     /// Whether the record "contact" may know it: it has a field `zone`.
     pub contact_zone: bool,
     /// When it may send; none is always.
@@ -110,11 +112,13 @@ pub enum SequenceAction {
     /// Send an e-mail.
     Email {
         /// Subject line.
-        subject: Template,
+        subject: Arc<Template>,
         /// The service that sends it; none when no mail service is declared.
         via: Option<String>,
         /// Its text, with what goes with it.
         body: Arc<EmailText>,
+        /// What it says instead to some people.
+        choice: Choice,
     },
     /// Queue an outgoing event.
     Send {
@@ -123,4 +127,42 @@ pub enum SequenceAction {
         /// Its payload; none sends the frozen payload.
         fields: Option<Vec<(String, Fill)>>,
     },
+}
+
+impl SequenceAction {
+    /// What an e-mail says to somebody of this variant and language, or of the nearest
+    /// language that there is; none where no e-mail is sent.
+    #[must_use]
+    pub fn said(&self, variant: Option<&str>, locale: Option<&str>) -> Option<Said<'_>> {
+        let Self::Email { subject, body, choice, .. } = self else { return None };
+        let shares = choice.shares();
+        let variant = shares.iter().map(|(name, _)| *name).find(|name| Some(*name) == variant);
+        let found = choice.find(variant, locale.unwrap_or_default());
+        let own = Said { variant, locale: None, subject, body };
+        Some(found.map_or(own, |found| Said {
+            variant,
+            locale: found.locale.as_deref(),
+            subject: &found.subject,
+            body: &found.body,
+        }))
+    }
+
+    /// Everything that an e-mail says to anybody, its own words first.
+    pub fn wordings(&self) -> impl Iterator<Item = Said<'_>> {
+        let (own, others) = match self {
+            Self::Email { subject, body, choice, .. } => {
+                let variant = choice.shares().first().map(|(name, _)| *name);
+                let own = Said { variant, locale: None, subject, body };
+                (Some(own), choice.wordings.as_slice())
+            }
+            Self::Send { .. } => (None, &[][..]),
+        };
+        let variant = own.and_then(|own| own.variant);
+        own.into_iter().chain(others.iter().map(move |other| Said {
+            variant: other.variant.as_deref().or(variant),
+            locale: other.locale.as_deref(),
+            subject: &other.subject,
+            body: &other.body,
+        }))
+    }
 }

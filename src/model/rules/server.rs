@@ -83,6 +83,8 @@ pub struct Sender {
     pub postal_address: Option<String>,
     /// How many marketing e-mails one person gets; every cap holds.
     pub caps: Vec<Cap>,
+    /// The sender's own mailboxes: each gets a copy of an e-mail that is new.
+    pub seeds: Vec<String>,
     /// The zone in which days are counted and times are written.
     pub zone: Zone,
     /// Where it is written.
@@ -100,6 +102,7 @@ impl Sender {
             reply_to: None,
             postal_address: None,
             caps: Vec::new(),
+            seeds: Vec::new(),
             zone: Zone::UTC,
             span,
         }

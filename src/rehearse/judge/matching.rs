@@ -7,6 +7,7 @@ use super::super::{Happened, What};
 use super::words::{clock, gap, line, lines_for, short};
 use super::{Awaited, Called, Fault, SAME, must_be_expected};
 use crate::base::{Delay, Zone, time};
+use crate::model::rules::ITSELF;
 use crate::model::test::Expected;
 
 /// Everything that is not as expected: first the lines of the test that nothing fits, then
@@ -37,7 +38,9 @@ fn detail(awaited: &Awaited<'_>) -> usize {
     said(awaited.expectation.after.is_some())
         + match &awaited.expectation.what {
             Expected::Reply { fields, .. } => fields.len(),
-            Expected::Email { to, subject, .. } => said(to.is_some()) + said(subject.is_some()),
+            Expected::Email { to, subject, variant, .. } => {
+                said(to.is_some()) + said(subject.is_some()) + said(variant.is_some())
+            }
             Expected::Event { to, fields, .. } => said(to.is_some()) + fields.len(),
             Expected::Save { id, fields, .. } => said(id.is_some()) + fields.len(),
             _ => 0,
@@ -280,12 +283,18 @@ fn differs(expected: &Expected, what: &What) -> Option<String> {
                 Some(format!("the call is answered with {}, not {status}", reply.status))
             }
         }
-        (Expected::Email { to, subject, .. }, What::Email { to: given, subject: about, .. }) => {
+        (
+            Expected::Email { to, subject, variant, .. },
+            What::Email { to: given, subject: about, variant: got, .. },
+        ) => {
+            let got = got.clone().unwrap_or_else(|| ITSELF.to_owned());
             let other = |noun: &str, wanted: &Option<String>, given: &String| {
                 let wanted = wanted.as_ref().filter(|wanted| *wanted != given)?;
                 Some(format!("{} {noun} \"{given}\", not \"{wanted}\"", expected.noun()))
             };
-            other("goes to", to, given).or_else(|| other("has the subject", subject, about))
+            other("goes to", to, given)
+                .or_else(|| other("is variant", variant, &got))
+                .or_else(|| other("has the subject", subject, about))
         }
         (Expected::Event { to, fields, .. }, What::Event { to: given, body, .. }) => {
             match to.as_ref().filter(|to| *to != given) {

@@ -17,11 +17,12 @@ use std::ops::Range;
 use super::letter::{Draft, Scene};
 use super::starts::{Start, starts};
 use crate::base::{Diagnostic, Id, Span, Timestamp, time};
+use crate::engine::Pick;
 use crate::language::codes;
 use crate::mail;
 use crate::markup;
 use crate::model::Content;
-use crate::model::rules::{EmailText, RuleSet, Sequence, SequenceAction, SequenceStep, TextKind};
+use crate::model::rules::{EmailText, RuleSet, Said, Sequence, SequenceStep, TextKind};
 use crate::model::scope::EXAMPLE_TIME;
 
 /// E-mails are filled in so many times; what a larger rule set has beyond that is looked at
@@ -46,9 +47,9 @@ pub(super) fn lint(rules: &RuleSet) -> Vec<Diagnostic> {
     for sequence in rules.sequences.values() {
         let starts: Vec<Start> = starts(rules, &sequence.name).into_iter().take(STARTS).collect();
         for step in &sequence.steps {
-            if let SequenceAction::Email { body, .. } = &step.action {
-                let drafts = drafts(rules, sequence, step, &starts, &mut left);
-                found.extend(Paper { rules, sequence, step, body }.look(drafts));
+            for said in step.action.wordings() {
+                let drafts = drafts(rules, sequence, step, said, &starts, &mut left);
+                found.extend(Paper { rules, sequence, step, body: said.body }.look(drafts));
             }
         }
     }
@@ -59,15 +60,12 @@ pub(super) fn lint(rules: &RuleSet) -> Vec<Diagnostic> {
 pub(super) fn placeholders(rules: &RuleSet) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for sequence in rules.sequences.values() {
-        let emails = sequence.steps.iter().filter_map(|step| match &step.action {
-            SequenceAction::Email { subject, body, .. } => Some((subject, body)),
-            SequenceAction::Send { .. } => None,
-        });
+        let said = sequence.steps.iter().flat_map(|step| step.action.wordings());
         let known: Vec<String> = starts(rules, &sequence.name)
             .into_iter()
             .flat_map(|start| start.full.into_iter().map(|(name, _)| name))
             .collect();
-        for (subject, body) in emails {
+        for Said { subject, body, .. } in said {
             let text = readable(body);
             found.extend(placeholder::find(&text, &known, |range| Span::new(body.file, range)));
             // A subject is short: the whole of it is the place.
@@ -102,17 +100,21 @@ fn drafts<'a>(
     rules: &RuleSet,
     sequence: &Sequence,
     step: &SequenceStep,
+    said: Said<'_>,
     starts: &'a [Start],
     left: &mut usize,
 ) -> Vec<Filled<'a>> {
     let at = time::parse_time(EXAMPLE_TIME).unwrap_or(Timestamp::UNIX_EPOCH);
     let scene = Scene { rules, public_url: "https://example.com", at, id: Id([0; 16]) };
+    // No language is the plain text, whatever the example's person speaks.
+    let locale = said.locale.unwrap_or_default().to_owned();
+    let pick = Pick { variant: said.variant.map(str::to_owned), locale: Some(locale) };
     let mut filled = Vec::new();
     for start in starts {
         let mut fill = |payload, bare| {
             if *left > 0 {
                 *left -= 1;
-                let draft = scene.draft(sequence, step, payload);
+                let draft = scene.draft(sequence, step, payload, &pick);
                 filled.push(Filled { start, bare, draft });
             }
         };

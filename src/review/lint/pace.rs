@@ -35,7 +35,7 @@ pub(super) fn check(rules: &RuleSet) -> Vec<Diagnostic> {
 /// The e-mails of a sequence that everybody gets, with their subjects.
 fn emails(sequence: &Sequence) -> impl Iterator<Item = (&SequenceStep, &Template)> {
     sequence.steps.iter().filter(|step| step.when.is_none()).filter_map(|step| match &step.action {
-        SequenceAction::Email { subject, .. } => Some((step, subject)),
+        SequenceAction::Email { subject, .. } => Some((step, &**subject)),
         SequenceAction::Send { .. } => None,
     })
 }

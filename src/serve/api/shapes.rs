@@ -285,6 +285,7 @@ pub(super) fn captured(job: &Job) -> Option<Value> {
         "captured_at": at(job.updated),
         "sequence": email.sequence,
         "name": email.name,
+        "variant": email.variant,
         "from": email.from,
         "to": email.to,
         "subject": email.subject,

@@ -21,6 +21,7 @@ mod quarantine;
 pub mod reply;
 mod reputation;
 mod resend;
+mod seeds;
 mod send;
 pub mod smtp;
 mod step;

@@ -11,14 +11,14 @@ use super::Deliver;
 use super::attempt::Before;
 use super::send::captured;
 use crate::base::{Id, Secret, time};
-use crate::engine::{self, Due, StepDecision};
+use crate::engine::{self, Due, Pick, StepDecision};
 use crate::mail::{self, MailRequest, Packing};
 use crate::model::commit::{Assumption, IdempotencyKey, NextStep, Write};
 use crate::model::queue::{
     CAPTURED, Enrolment, EnrolmentState, Fingerprint, Job, Leased, Places, Task, Transition,
 };
-use crate::model::rules::{Event, MailKind, Sender, Sequence};
-use crate::model::{Call, Content, Origin};
+use crate::model::rules::{Event, MailKind, Sender, Sequence, locale};
+use crate::model::{Call, Content, Origin, in_language};
 use crate::serve::app::{Accepted, object};
 use crate::serve::enclosures;
 use crate::serve::ingress::{click, unsubscribe};
@@ -43,13 +43,19 @@ pub(super) struct Scene {
 
 impl Scene {
     /// Where this person leaves the list, by an e-mail of this job.
-    fn unsubscribe_url(&self, live: &Live, job: Id) -> String {
+    pub(super) fn unsubscribe_url(&self, live: &Live, job: &Job) -> String {
+        let own = job.is_seed().then(|| job.target.to_lowercase());
         let left = unsubscribe::Token {
-            job,
+            job: job.id,
             sequence: self.enrolment.sequence.clone(),
-            person: self.enrolment.person.clone(),
+            person: own.unwrap_or_else(|| self.enrolment.person.clone()),
         };
         unsubscribe::link(&live.public_url, &self.key, &left)
+    }
+
+    /// The sequence and the step.
+    pub(super) fn names(&self) -> (&str, &str) {
+        (&self.enrolment.sequence, &self.step)
     }
 }
 
@@ -94,9 +100,12 @@ impl Deliver {
                     ..leased.job.clone()
                 };
                 let files: Vec<_> = content.files().cloned().collect();
+                let locale = content.locale.clone().unwrap_or_default();
+                let pick = Pick { variant: content.variant.clone(), locale: Some(locale) };
                 match self.render(live, &job, &scene, subject, content, kind) {
                     Ok(task) => {
                         let mut writes = advance;
+                        writes.extend(self.seeds(live, &job, &scene, &pick).await);
                         writes.extend(self.cap(live, &job, &scene));
                         let job = Job { task, ..job };
                         writes.extend(enclosures::keep(&job, &files));
@@ -173,8 +182,13 @@ impl Deliver {
 
     /// What a step means at this moment.
     fn decide(&self, live: &Live, job: &Job, scene: &Scene) -> StepDecision {
-        let unsubscribe_url = scene.unsubscribe_url(live, job.id);
-        let due = Due {
+        let unsubscribe_url = scene.unsubscribe_url(live, job);
+        engine::step(&self.app.world(live), &self.due(job, scene, &unsubscribe_url))
+    }
+
+    /// What a decision about a step sees.
+    pub(super) fn due<'a>(&self, job: &Job, scene: &'a Scene, unsubscribe_url: &'a str) -> Due<'a> {
+        Due {
             enrolment: &scene.enrolment,
             began_with: scene.began_with.as_deref(),
             step: &scene.step,
@@ -184,12 +198,11 @@ impl Deliver {
             suppressed: &scene.suppressed,
             places: &scene.places,
             job: job.id,
-            unsubscribe_url: &unsubscribe_url,
+            unsubscribe_url,
             // What a person asked for again by hand has no limit of lateness.
             forced: job.by_hand,
             now: self.app.now(),
-        };
-        engine::step(&self.app.world(live), &due)
+        }
     }
 
     /// Looks at the conditions of an e-mail again before another attempt at it.
@@ -289,7 +302,7 @@ impl Deliver {
         }]
     }
 
-    fn render(
+    pub(super) fn render(
         &self,
         live: &Live,
         job: &Job,
@@ -306,14 +319,17 @@ impl Deliver {
         let sender = declared.or(unnamed.as_ref()).ok_or("the rules declare no `sender`")?;
         let unsubscribe_url = match kind {
             MailKind::Transactional => None,
-            MailKind::Marketing => Some(scene.unsubscribe_url(live, job.id)),
+            MailKind::Marketing => {
+                let link = scene.unsubscribe_url(live, job);
+                Some(in_language(&link, content.locale.as_deref()))
+            }
         };
         let request = MailRequest {
             sequence: &scene.enrolment.sequence,
             name: &scene.step,
             kind,
             sender,
-            to: &scene.enrolment.to,
+            to: &job.target,
             subject,
             content,
             unsubscribe_url,
@@ -324,13 +340,16 @@ impl Deliver {
         let packing = service.map_or(Packing::Message, |service| Packing::of(&service.rule));
         let draw = if self.app.options.plain { mail::draw_plain } else { mail::draw };
         let tracked = live.rules.sequences.get(&scene.enrolment.sequence);
-        let tracked = tracked.filter(|sequence| sequence.tracks_clicks);
-        let step =
-            tracked.and_then(|sequence| sequence.steps.iter().find(|step| step.name == scene.step));
+        let tracked = tracked.filter(|sequence| sequence.tracks_clicks && !job.is_seed());
+        let said = tracked.and_then(|sequence| {
+            let step = sequence.steps.iter().find(|step| step.name == scene.step)?;
+            let language = request.content.locale.as_deref().and_then(locale);
+            step.action.said(request.content.variant.as_deref(), language.as_deref())
+        });
         let email = draw(&request).and_then(|mut drawn| {
-            if let Some(step) = step {
-                drawn.html =
-                    click::counted(&drawn.html, &live.public_url, &scene.key, job.id, step);
+            if let Some(said) = &said {
+                let (page, key) = (&drawn.html, &scene.key);
+                drawn.html = click::counted(page, &live.public_url, key, job.id, said.body);
             }
             mail::pack_as(&request, drawn, packing)
         });

@@ -16,10 +16,11 @@ use super::answer::{self, Answer};
 use super::seal::Seal;
 use super::unsubscribe;
 use crate::base::{Id, Secret};
+use crate::mail;
 use crate::markup;
 use crate::model::commit::{Commit, Write};
 use crate::model::queue::{Counted, Tally, Task};
-use crate::model::rules::{EmailText, SequenceAction, SequenceStep};
+use crate::model::rules::EmailText;
 use crate::model::setting::Rate;
 use crate::serve::app::App;
 
@@ -35,9 +36,8 @@ const ID: usize = 16;
 /// write stays as it is, because whoever can put a value into an e-mail could otherwise have us
 /// send people anywhere; so do links of ours, and those that are no web addresses.
 #[must_use]
-pub fn counted(page: &str, public_url: &str, key: &Secret, job: Id, step: &SequenceStep) -> String {
-    let SequenceAction::Email { body, .. } = &step.action else { return page.to_owned() };
-    let written = Written::new(body);
+pub fn counted(page: &str, public_url: &str, key: &Secret, job: Id, text: &EmailText) -> String {
+    let written = Written::new(text);
     let ours = format!("{public_url}{}", unsubscribe::PATH);
     markup::redirected(page, |url| {
         let host = host(url).filter(|host| written.has(host))?;
@@ -67,7 +67,7 @@ impl Written {
     fn new(text: &EmailText) -> Self {
         let page = text.page.as_ref().unwrap_or(&text.template);
         let layout = text.layout.as_ref().map(|layout| &layout.page);
-        let all = [Some(page), layout].into_iter().flatten();
+        let all = [Some(&**page), layout].into_iter().flatten();
         Self(all.map(|one| one.source().to_ascii_lowercase()).collect())
     }
 
@@ -120,8 +120,10 @@ pub(super) async fn answer(app: &App, path: &str, method: &Method, headers: &Hea
         return answer::error(503, answer::CANNOT_STORE);
     };
     let found = path.strip_prefix(PATH).and_then(|token| open(&key, token));
-    let Some((job, target)) = found else { return unsubscribe::not_ours() };
-    let Ok(location) = HeaderValue::from_str(&target) else { return unsubscribe::not_ours() };
+    let Some((job, target)) = found else { return unsubscribe::not_ours(mail::words(None)) };
+    let Ok(location) = HeaderValue::from_str(&target) else {
+        return unsubscribe::not_ours(mail::words(None));
+    };
     if *method == Method::GET && wants_to_be_counted(headers) {
         count(app, job).await;
     }

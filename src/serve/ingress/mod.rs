@@ -248,7 +248,7 @@ impl Ingress {
         }
         let room = room_for_bodies(live.rules.server.limits.body);
         let body = Arriving::new(body, &self.bodies, room);
-        unsubscribe::answer(&self.app, path, &parts.method, &parts.headers, body).await
+        unsubscribe::answer(&self.app, path, &parts, body).await
     }
 
     /// The fixed API.

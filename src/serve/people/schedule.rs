@@ -211,15 +211,21 @@ impl Teller<'_> {
             "attempts": job.attempts,
             "execution_id": job.execution.to_string(),
             "subject": null,
+            "variant": null,
             "when": null,
             "stop_when": null,
             "version": null,
             "note": null,
         });
         match (&job.task, found, enrolment) {
-            (Task::Email(email), ..) => entry["subject"] = Value::from(email.subject.as_str()),
+            (Task::Email(email), ..) => {
+                entry["subject"] = Value::from(email.subject.as_str());
+                entry["variant"] = email.variant.clone().into();
+            }
             (Task::Step { .. }, Some((sequence, step)), Some(one)) => {
-                entry["subject"] = self.subject(one, step).await?.into();
+                let (subject, variant) = self.subject(one, sequence, step).await?.unzip();
+                entry["subject"] = subject.into();
+                entry["variant"] = variant.flatten().into();
                 let source = |guard: &Option<crate::guard::Guard>| {
                     guard.as_ref().map(|guard| Value::from(guard.source()))
                 };
@@ -272,23 +278,28 @@ impl Teller<'_> {
         Some(format!("moved by the window from {}", at(from)))
     }
 
-    /// The subject as the person will read it, if nothing changes.
+    /// The subject as the person will read it, if nothing changes, and the variant.
     async fn subject(
         &mut self,
         one: &Enrolment,
+        sequence: &Sequence,
         step: &SequenceStep,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<(String, Option<String>)>, StoreError> {
         if !self.payloads.contains_key(&one.id) {
             let payload = payload(self.store, one).await?;
             self.payloads.insert(one.id, payload);
         }
-        let SequenceAction::Email { subject, .. } = &step.action else { return Ok(None) };
         let empty = Map::new();
         let payload = self.payloads.get(&one.id).unwrap_or(&empty);
         let zone = Zone::get(&one.zone).unwrap_or(Zone::UTC);
         let mut context = Context::new(payload, zone);
         context.set("now", Value::String(time::format_millis(one.started)));
-        Ok(Some(subject.text(&context).unwrap_or_else(|_| subject.source().to_owned())))
+        let said = engine::said(sequence, step, &one.person, &context, None);
+        Ok(said.map(|(said, _)| {
+            let subject = said.subject.text(&context);
+            let subject = subject.unwrap_or_else(|_| said.subject.source().to_owned());
+            (subject, said.variant.map(str::to_owned))
+        }))
     }
 
     /// The pause that holds it up.

@@ -148,11 +148,15 @@ fn job_entry(job: &Job, flow: &str) -> (i64, Value) {
     };
     let why = job.reason.as_ref().filter(|_| kind != CAPTURED);
     let why = why.map(|reason| format!(": {reason}")).unwrap_or_default();
-    let (what, subject) = match &job.task {
-        Task::Email(email) => ("email", Some(&email.subject)),
-        Task::Step { .. } => ("step", None),
-        Task::Event { .. } => ("event", None),
-        Task::Mirror { .. } => ("mirror", None),
+    let what = match &job.task {
+        Task::Email(_) => "email",
+        Task::Step { .. } => "step",
+        Task::Event { .. } => "event",
+        Task::Mirror { .. } => "mirror",
+    };
+    let email = match &job.task {
+        Task::Email(email) => Some(email),
+        _ => None,
     };
     let entry = json!({
         "timestamp": super::at(at),
@@ -164,7 +168,8 @@ fn job_entry(job: &Job, flow: &str) -> (i64, Value) {
         "jobId": job.id.to_string(),
         "what": what,
         "sequence": job.enrolment.as_ref().map(|(sequence, _)| sequence),
-        "subject": subject,
+        "subject": email.map(|email| &email.subject),
+        "variant": email.and_then(|email| email.variant.as_ref()),
         "to": job.target,
         "attempts": job.attempts,
         "status": job.last_status,

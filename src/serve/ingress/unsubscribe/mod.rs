@@ -12,7 +12,8 @@ mod page;
 mod token;
 
 use http_body_util::{BodyExt as _, Limited};
-use hyper::{HeaderMap, Method};
+use hyper::Method;
+use hyper::http::request::Parts;
 
 use self::form::Wish;
 pub(super) use self::page::not_ours;
@@ -20,8 +21,10 @@ pub use self::token::Token;
 use super::answer::{self, Answer};
 use super::body::Arriving;
 use crate::base::Secret;
+use crate::mail::{self, Words};
 use crate::model::commit::{Commit, Write};
 use crate::model::queue::{Counted, Fingerprint, Suppression, Tally, Task, suppression};
+use crate::model::rules::locale;
 use crate::model::setting::Rate;
 use crate::serve::app::App;
 use crate::serve::clock;
@@ -65,28 +68,24 @@ pub fn link(public_url: &str, key: &Secret, token: &Token) -> String {
     format!("{public_url}{PATH}{}", token.seal(key))
 }
 
-/// Answers a request below [`PATH`].
-pub(super) async fn answer(
-    app: &App,
-    path: &str,
-    method: &Method,
-    headers: &HeaderMap,
-    body: Arriving,
-) -> Answer {
+/// Answers a request below [`PATH`]. Its query may name the language of the page: `lang=de`.
+pub(super) async fn answer(app: &App, path: &str, parts: &Parts, body: Arriving) -> Answer {
+    let Parts { method, headers, uri, .. } = parts;
+    let words = words_of(uri.query().unwrap_or_default());
     let Ok(key) = key(app).await else {
         return answer::error(503, answer::CANNOT_STORE);
     };
     let Some(token) = path.strip_prefix(PATH).and_then(|token| Token::open(&key, token)) else {
-        return page::not_ours();
+        return page::not_ours(words);
     };
     match *method {
         Method::GET | Method::HEAD => {}
         Method::POST => {
             let Ok(body) = Limited::new(body, MAX_FORM).collect().await else {
-                return page::not_understood();
+                return page::not_understood(words);
             };
             let Some(wish) = Wish::read(headers, &body.to_bytes()) else {
-                return page::not_understood();
+                return page::not_understood(words);
             };
             if grant(app, &token, wish).await.is_err() {
                 return answer::error(503, answer::CANNOT_STORE);
@@ -101,7 +100,13 @@ pub(super) async fn answer(
     let about =
         live.rules.sequences.get(&token.sequence).and_then(|sequence| sequence.about.clone());
     let about = about.unwrap_or_else(|| page::readable(&token.sequence));
-    page::preferences(&token.person, &token.sequence, &about, &entries)
+    page::preferences(words, &token.person, &token.sequence, &about, &entries)
+}
+
+/// Our words in the language that a query names.
+fn words_of(query: &str) -> &'static Words {
+    let named = query.split('&').find_map(|pair| pair.strip_prefix("lang="));
+    mail::words(named.and_then(locale).as_deref())
 }
 
 /// Does what somebody wishes; what is so already stays as it is.
@@ -151,6 +156,7 @@ async fn leave(
     };
     let mut writes = vec![Write::Suppression(entry)];
     if let Some((job, _)) = app.store.job(token.job).await?
+        && !job.is_seed()
         && let Task::Email(email) = job.task
     {
         let counted = Counted {

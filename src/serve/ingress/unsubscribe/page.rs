@@ -6,12 +6,9 @@ use http_body_util::{Either, Full};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, REFERRER_POLICY};
 use hyper::{Response, StatusCode};
 
+use crate::mail::Words;
 use crate::model::queue::{Suppression, suppression};
 use crate::serve::ingress::answer::Answer;
-
-/// The answer to every link that is not one of ours. It is always the same.
-const NOT_OURS: &str = "This link does not work. Please copy the whole link from the e-mail, or \
-                        open it in the newest e-mail that you got.";
 
 /// What a person gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,52 +40,42 @@ impl State {
 
 /// The page of a person. `about` names the sequence for them.
 pub(super) fn preferences(
+    words: &Words,
     person: &str,
     sequence: &str,
     about: &str,
     entries: &[Suppression],
 ) -> Answer {
     let (person, about) = (escape(person), escape(about));
-    let these = button("leave", "this", "Stop these e-mails only");
-    let all = button("leave", "all", "Stop all e-mails");
+    let named = |text: &str| text.replacen("{}", &format!("<b>{about}</b>"), 1);
+    let these = button("leave", "this", words.stop_these);
+    let all = button("leave", "all", words.stop_all);
     let (now, buttons) = match State::of(entries, sequence) {
-        State::Everything => {
-            (format!("gets our e-mails, among them <b>{about}</b>."), format!("{these}{all}"))
+        State::Everything => (named(words.gets_all), format!("{these}{all}")),
+        State::NotThis => {
+            (named(words.gets_others), format!("{}{all}", button("join", "this", words.join_these)))
         }
-        State::NotThis => (
-            format!("gets no more e-mails of <b>{about}</b>. Others may still come."),
-            format!("{}{all}", button("join", "this", "Get these e-mails again")),
-        ),
-        State::Nothing => (
-            String::from("gets no more of these e-mails."),
-            button("join", "all", "Get our e-mails again"),
-        ),
+        State::Nothing => (words.gets_none.to_owned(), button("join", "all", words.join_all)),
         State::Barred => {
             let barring =
                 entries.iter().find(|entry| entry.sequence.is_none() && !entry.was_asked_for());
             let reason = barring.map_or(suppression::MANUAL, |entry| &entry.reason);
-            let why = if reason == suppression::BOUNCED {
-                "because e-mails to it came back. Write to us if it works again."
-            } else {
-                "because it was taken off our list. Write to us to change that."
-            };
-            (format!("gets no more of these e-mails, {why}"), String::new())
+            let bounced = reason == suppression::BOUNCED;
+            let why = if bounced { words.came_back } else { words.taken_off };
+            (why.to_owned(), String::new())
         }
     };
-    html(200, &format!("<p><b>{person}</b> {now}</p>{buttons}"))
+    html(200, words, &format!("<p><b>{person}</b> {now}</p>{buttons}"))
 }
 
-/// For a link that is not one of ours.
-pub(in crate::serve::ingress) fn not_ours() -> Answer {
-    html(404, &format!("<p>{NOT_OURS}</p>"))
+/// For a link that is not one of ours: the same whatever is wrong with it.
+pub(in crate::serve::ingress) fn not_ours(words: &Words) -> Answer {
+    html(404, words, &format!("<p>{}</p>", words.no_link))
 }
 
 /// For a form that says nothing that we know.
-pub(super) fn not_understood() -> Answer {
-    html(
-        400,
-        "<p>This was not understood, and nothing was changed. Please open the link again.</p>",
-    )
+pub(super) fn not_understood(words: &Words) -> Answer {
+    html(400, words, &format!("<p>{}</p>", words.not_understood))
 }
 
 fn button(name: &str, value: &str, text: &str) -> String {
@@ -108,14 +95,15 @@ pub(super) fn readable(name: &str) -> String {
     first.chars().chain(letters).collect()
 }
 
-fn html(status: u16, inner: &str) -> Answer {
+fn html(status: u16, words: &Words, inner: &str) -> Answer {
+    let Words { language, title, .. } = words;
     let html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+        "<!doctype html><html lang=\"{language}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" \
-         content=\"noindex\"><title>Your e-mails</title><style>body{{font:1.1em/1.5 \
+         content=\"noindex\"><title>{title}</title><style>body{{font:1.1em/1.5 \
          sans-serif;max-width:32em;margin:3em auto;padding:0 1em;overflow-wrap:anywhere}}\
          button{{font:inherit;display:block;width:100%;margin:.7em 0;padding:.7em}}</style></head>\
-         <body><h1>Your e-mails</h1>{inner}</body></html>"
+         <body><h1>{title}</h1>{inner}</body></html>"
     );
     let mut answer = Response::new(Either::Left(Full::new(Bytes::from(html))));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
