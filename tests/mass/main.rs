@@ -137,7 +137,7 @@ fn run(asked: &Asked) -> Vec<String> {
 async fn live_through(world: &mut World) -> Vec<u64> {
     let mut memory = Vec::new();
     let from = BEGINNING + ENTRY;
-    let each = 10 * DAY / i64::try_from(LOOKS).unwrap();
+    let each = 9 * DAY / i64::try_from(LOOKS).unwrap();
     while world.next().await {
         let looks = i64::try_from(memory.len()).unwrap();
         if memory.len() < LOOKS && world.clock.millis() >= from + looks * each {

@@ -28,7 +28,7 @@ const RULES: &str = r#"
 server listen="127.0.0.1:8080" {
     public-url "https://rules.example.com"
 }
-queue batch=256 keep="7d"
+queue batch=256 keep="2d"
 sender "School <school@example.com>" {
     postal-address "1 Main Street, Springfield"
     time-zone "America/New_York"

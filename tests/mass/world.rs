@@ -28,8 +28,8 @@ use crate::{mailbox, rules};
 
 /// Calls at once.
 const CALLERS: usize = 64;
-/// The server cleans up this often, in milliseconds.
-const CLEANUP: i64 = 3_600_000;
+/// What is old is cleaned away this often, in milliseconds: the server does it every hour.
+const CLEANUP: i64 = 24 * 3_600_000;
 /// Nothing takes longer than this at one moment.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -163,7 +163,7 @@ impl World {
         self.calling += began.elapsed();
     }
 
-    /// Removes finished work that is older than the rules say, as the server does every hour.
+    /// Removes finished work that is older than the rules say, once a day.
     async fn clean_up(&mut self, now: i64) {
         let began = Instant::now();
         let keep = self.app.live.load().rules.queue.keep.to_duration().as_millis();
