@@ -68,7 +68,7 @@ fn main() {
     let seed = number("--seed").unwrap_or_else(|| {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() % 1_000_000
     });
-    let people = number("--people").unwrap_or(if full { 100_000 } else { 600 });
+    let people = number("--people").unwrap_or(if full { 100_000 } else { 300 });
     let people = usize::try_from(people).unwrap();
     let leap = if people < 10_000 { 40 * 60_000 } else { 5 * 60_000 };
     let asked = Asked { people, seed, leap };
