@@ -24,6 +24,7 @@ pub(crate) const STEPS: [(&str, After); 5] = [
 /// The one of them that only interested people get.
 pub(crate) const OFFER: usize = 4;
 
+/// A cap may put an e-mail off beyond the weekend; with a week's patience none is left out.
 const RULES: &str = r#"
 server listen="127.0.0.1:8080" {
     public-url "https://rules.example.com"
@@ -61,15 +62,15 @@ sequence "course" to="{{email}}" zone="{{time_zone}}" {
     window days="mon-fri" hours="09:00-17:00" spread="15min"
     stop-on "school/leave" for="{{email}}"
     stop-when "contact.bounced"
-    email "course-1" after="5min" subject="course-1"
-    email "course-2" after="1d" subject="course-2"
-    email "course-3" after="2d" subject="course-3"
-    email "course-4" after="7d" subject="course-4"
+    email "course-1" after="5min" max-late="7d" subject="course-1"
+    email "course-2" after="1d" max-late="7d" subject="course-2"
+    email "course-3" after="2d" max-late="7d" subject="course-3"
+    email "course-4" after="7d" max-late="7d" subject="course-4"
 }
 sequence "offers" to="{{email}}" zone="{{time_zone}}" {
     window days="mon-fri" hours="09:00-17:00" spread="15min"
     stop-on "school/leave" for="{{email}}"
-    email "offer-1" after="3h" subject="offer-1"
+    email "offer-1" after="3h" max-late="7d" subject="offer-1"
 }
 "#;
 

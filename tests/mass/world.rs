@@ -21,7 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::calendar::ZONES;
+use crate::calendar::{DAY, ZONES};
 use crate::clock::HandClock;
 use crate::people::{Act, Book, address};
 use crate::{mailbox, rules};
@@ -29,7 +29,7 @@ use crate::{mailbox, rules};
 /// Calls at once.
 const CALLERS: usize = 64;
 /// What is old is cleaned away this often, in milliseconds: the server does it every hour.
-const CLEANUP: i64 = 24 * 3_600_000;
+const CLEANUP: i64 = 3 * DAY;
 /// Nothing takes longer than this at one moment.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -98,12 +98,19 @@ impl World {
         let Some(next) = due.into_iter().chain(planned).min() else { return false };
         let now = next.max(self.clock.millis() + self.leap);
         self.act_until(now).await;
-        self.clock.turn_to(now);
-        self.app.store.bell().notify_one();
+        self.turn_to(now).await;
         if now - self.cleaned >= CLEANUP {
             self.clean_up(now).await;
         }
         true
+    }
+
+    /// Turns the clock, and never while something is under way: it would be decided at one
+    /// moment and arrive at another.
+    async fn turn_to(&self, at: i64) {
+        self.quiet().await;
+        self.clock.turn_to(at);
+        self.app.store.bell().notify_one();
     }
 
     /// Waits until nothing is due or under way; answers when something is due again.
@@ -144,7 +151,7 @@ impl World {
                 }
             }
             let Some(Reverse((last, ..))) = acts.last() else { break };
-            self.clock.turn_to(*last);
+            self.turn_to(*last).await;
             let mut calls = JoinSet::new();
             for Reverse((_, who, act)) in acts {
                 let (ours, theirs) = duplex(16 * 1024);
@@ -163,7 +170,7 @@ impl World {
         self.calling += began.elapsed();
     }
 
-    /// Removes finished work that is older than the rules say, once a day.
+    /// Removes finished work that is older than the rules say.
     async fn clean_up(&mut self, now: i64) {
         let began = Instant::now();
         let keep = self.app.live.load().rules.queue.keep.to_duration().as_millis();
