@@ -31,7 +31,7 @@ const CALLERS: usize = 64;
 /// What is old is cleaned away this often, in milliseconds: the server does it every hour.
 const CLEANUP: i64 = 3 * DAY;
 /// Nothing takes longer than this at one moment.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The server, and those who use it.
 pub(crate) struct World {
