@@ -70,7 +70,7 @@ fn main() {
     });
     let people = number("--people").unwrap_or(if full { 100_000 } else { 300 });
     let people = usize::try_from(people).unwrap();
-    let leap = if people < 10_000 { 40 * 60_000 } else { 5 * 60_000 };
+    let leap = if people < 10_000 { 60 * 60_000 } else { 5 * 60_000 };
     let asked = Asked { people, seed, leap };
     let began = Instant::now();
     println!("\nrunning 1 test: {people} people, --seed={seed}");
