@@ -1,8 +1,10 @@
-//! Another program's opinion of the e-mails that we ship: `SpamAssassin`'s, without network.
+//! Other programs' opinion of the e-mails that we ship: `SpamAssassin`'s, without network, and
+//! that of a mail program, which must read what was written.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use mail_parser::MessageParser;
 use serde_json::Value;
 
 /// From here on we would mend an e-mail; `SpamAssassin` itself objects from 5.
@@ -20,8 +22,16 @@ fn rulerun(arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// An e-mail as it would leave.
+struct Shown {
+    name: String,
+    /// What the preview says about it.
+    preview: Value,
+    message: String,
+}
+
 /// Every e-mail of these rules as a message.
-fn messages(rules: &[&str]) -> Vec<(String, String)> {
+fn messages(rules: &[&str]) -> Vec<Shown> {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
     let listed = rulerun(&[rules, &["preview", "--format", "json"]].concat());
@@ -29,9 +39,9 @@ fn messages(rules: &[&str]) -> Vec<(String, String)> {
     for email in listed.as_array().unwrap() {
         let name = email["email"].as_str().unwrap().to_owned();
         let preview = ["preview", &name, "--out", out, "--format", "json"];
-        rulerun(&[rules, &preview].concat());
+        let preview = rulerun(&[rules, &preview].concat());
         let message = std::fs::read_to_string(folder.path().join(format!("{name}.eml"))).unwrap();
-        messages.push((name, message));
+        messages.push(Shown { name, preview, message });
     }
     messages
 }
@@ -108,7 +118,7 @@ fn no_shipped_email_looks_like_spam() {
     let kinds = of_every_kind();
     emails.extend(messages(&["--rules", kinds.path().to_str().unwrap()]));
     let mut mailbox = String::new();
-    for (_, message) in &emails {
+    for Shown { message, .. } in &emails {
         let message = message.replace("\r\n", "\n").replace("\nFrom ", "\n>From ");
         mailbox.extend(["From x@example.com Mon Dec  1 10:30:00 2025\n", &message, "\n"]);
     }
@@ -129,7 +139,39 @@ fn no_shipped_email_looks_like_spam() {
         .filter_map(|line| line.split("score=").nth(1)?.split(' ').next()?.parse().ok())
         .collect();
     assert_eq!(scores.len(), emails.len(), "each is judged: {judged}");
-    for ((name, _), score) in emails.iter().zip(scores) {
+    for (Shown { name, .. }, score) in emails.iter().zip(scores) {
         assert!(score < MOST, "{name} scores {score}; `spamassassin -L -t` says why");
+    }
+}
+
+#[test]
+fn every_shipped_email_reads_back_as_its_preview_shows_it() {
+    let mut emails = messages(&[]);
+    emails.extend(messages(&["--rules", "examples/hello.kdl"]));
+    assert!(emails.len() > 10, "{} e-mails", emails.len());
+    for Shown { name, preview, message } in &emails {
+        let mail = MessageParser::default().parse(message.as_bytes()).unwrap();
+        let [shown] = &preview["versions"].as_array().unwrap()[..] else {
+            panic!("{name} has several versions");
+        };
+        let text = |field: &str| shown[field].as_str().unwrap();
+        let lines = |body: Option<std::borrow::Cow<'_, str>>| body.unwrap().replace("\r\n", "\n");
+        assert_eq!(mail.subject(), Some(text("subject")), "{name}");
+        assert_eq!(lines(mail.body_text(0)), text("text"), "{name}");
+        assert_eq!(lines(mail.body_html(0)), text("html"), "{name}");
+        let to = mail.to().unwrap().first().unwrap();
+        assert_eq!(to.address(), Some(text("to")), "{name}");
+        let header = |name: &str| shown["headers"][name].as_str().unwrap_or_default();
+        let id = mail.message_id().unwrap();
+        assert_eq!(format!("<{id}>"), header("Message-ID"), "{name}");
+        assert_eq!(mail.date().unwrap().to_rfc822(), header("Date"), "{name}");
+        let from = mail.from().unwrap().first().unwrap();
+        let address = from.address().unwrap();
+        let whole = from.name().map(|name| format!("{name} <{address}>"));
+        assert_eq!(whole.unwrap_or_else(|| address.to_owned()), header("From"), "{name}");
+        assert_eq!(mail.attachment_count(), 0, "{name}");
+        if header("List-Unsubscribe") != "" {
+            assert!(mail.header("List-Unsubscribe-Post").is_some(), "{name} has no one click");
+        }
     }
 }
