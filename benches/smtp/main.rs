@@ -113,6 +113,7 @@ fn email() -> Email {
         reply_to: None,
         postal_address: Some("Acme, 1 Main St, Springfield".to_owned()),
         caps: Vec::new(),
+        seeds: Vec::new(),
         zone: Zone::UTC,
         span: Span::new(SourceMap::new().add("rules.kdl", ""), 0..0),
     };

@@ -24,7 +24,7 @@ pub fn position(person: &str, sequence: &str, step: &str) -> u32 {
     let person = person.trim().to_lowercase();
     let digest = Sha256::digest([&person, sequence, step].join("\0"));
     let first = digest.iter().take(8).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
-    u32::try_from(first * 100 >> 64).unwrap_or_default()
+    u32::try_from((first * 100) >> 64).unwrap_or_default()
 }
 
 /// The variant of an e-mail that a person gets; none where it has only one wording. The

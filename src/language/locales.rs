@@ -70,7 +70,9 @@ pub(super) fn unused(reading: &mut Reading<'_>) {
             continue;
         }
         let plain = |path: &&str| path.rsplit_once('.').is_some_and(|(stem, _)| stem == text);
-        let help = if used.iter().any(plain) && source.path.ends_with(".txt") {
+        let help = if used.iter().any(plain)
+            && source.path.rsplit_once('.').is_some_and(|(_, kind)| kind == "txt")
+        {
             format!("it stands beside no text of its language; write {text}.{language}.md")
         } else if used.iter().any(plain) {
             String::from("write locale=\"{{language}}\" behind the sequence that sends it")

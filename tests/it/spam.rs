@@ -170,7 +170,7 @@ fn every_shipped_email_reads_back_as_its_preview_shows_it() {
         let whole = from.name().map(|name| format!("{name} <{address}>"));
         assert_eq!(whole.unwrap_or_else(|| address.to_owned()), header("From"), "{name}");
         assert_eq!(mail.attachment_count(), 0, "{name}");
-        if header("List-Unsubscribe") != "" {
+        if !header("List-Unsubscribe").is_empty() {
             assert!(mail.header("List-Unsubscribe-Post").is_some(), "{name} has no one click");
         }
     }

@@ -294,9 +294,6 @@ fn a_step_that_comes_due_is_never_found_outside_its_window_at_any_speed() {
                 unsubscribe_url: "",
                 forced: false,
                 now: time::from_millis(*due),
-                job: rulerun::base::Id([0; 16]),
-                places: &rulerun::model::queue::Places::default(),
-                unsubscribe_url: "",
             };
             let decision = engine::step(&world, &due);
             assert!(

@@ -6,14 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use rulerun::model::JobState;
-use rulerun::serve::app::{App, Options, RulesState};
-use rulerun::serve::clock::Ids;
-use rulerun::serve::deliver::{Deliver, Gates};
+use rulerun::serve::app::{App, Options};
+use rulerun::serve::deliver::Deliver;
 use rulerun::serve::ingress::Ingress;
-use rulerun::serve::journal::{Journal, Voice};
-use rulerun::serve::metrics::Metrics;
+use rulerun::serve::journal::Voice;
 use rulerun::store::{Claim, JobFilter, SledStore};
 use serde_json::json;
 use tokio::io::AsyncBufReadExt as _;

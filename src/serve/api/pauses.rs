@@ -8,6 +8,8 @@ use serde_json::json;
 
 use super::answer::{Answer, At, Fault, ok};
 use super::calendar::known_sequence;
+use super::calls::Call;
+use super::openapi::words::{count, object, or_null, page, text, time};
 use super::parameters;
 use super::query::{Asked, Query};
 use super::shapes;
@@ -102,4 +104,42 @@ async fn whom(app: &App, sequence: &str, query: &Query) -> Result<Option<String>
         return Ok(Some(person));
     }
     Err(Fault::missing(format!("`{person}` was never in the sequence `{sequence}`.")))
+}
+
+/// The calls about pauses.
+pub(super) fn calls() -> Vec<Call> {
+    const GROUP: &str = "People";
+    let paused = object([("sequence", text()), ("person", or_null(text())), ("paused_at", time())]);
+    let resumed = object([
+        ("sequence", text()),
+        ("person", or_null(text())),
+        ("paused_at", or_null(time())),
+        ("held", count()),
+        ("too_late", count()),
+        ("resumed", count()),
+    ]);
+    vec![
+        Call::get(
+            "/api/v1/sequences/paused",
+            all,
+            (GROUP, "Which sequences are paused, for whom, and how much that holds."),
+            page("Pause"),
+        ),
+        Call::post(
+            "/api/v1/sequences/{name}/pause",
+            pause,
+            (GROUP, "Holds what comes due in a sequence, for everybody or for one person."),
+            paused,
+        )
+        .query(parameters::PAUSE)
+        .also(&[(404, "There is no such sequence, or the person was never in it.")]),
+        Call::post(
+            "/api/v1/sequences/{name}/resume",
+            resume,
+            (GROUP, "Lets a paused sequence go on; says how much was held and is too late now."),
+            resumed,
+        )
+        .query(parameters::PAUSE)
+        .also(&[(404, "There is no such sequence, or the person was never in it.")]),
+    ]
 }

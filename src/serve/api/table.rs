@@ -21,6 +21,7 @@ pub(super) fn all() -> Vec<Call> {
         of_queue(),
         of_records(),
         of_people(),
+        pauses::calls(),
         numbers::calls(),
         suppressions::calls(),
         of_server(),
@@ -346,15 +347,6 @@ fn of_people() -> Vec<Call> {
         ("complete", flag()),
         ("upcoming", list(named("Due"))),
     ]);
-    let paused = object([("sequence", text()), ("person", or_null(text())), ("paused_at", time())]);
-    let resumed = object([
-        ("sequence", text()),
-        ("person", or_null(text())),
-        ("paused_at", or_null(time())),
-        ("held", count()),
-        ("too_late", count()),
-        ("resumed", count()),
-    ]);
     let schedule = object([
         ("results", list(named("Due"))),
         ("total", count()),
@@ -404,28 +396,6 @@ fn of_people() -> Vec<Call> {
             active,
         )
         .query(parameters::ACTIVE),
-        Call::get(
-            "/api/v1/sequences/paused",
-            pauses::all,
-            (GROUP, "Which sequences are paused, for whom, and how much that holds."),
-            page("Pause"),
-        ),
-        Call::post(
-            "/api/v1/sequences/{name}/pause",
-            pauses::pause,
-            (GROUP, "Holds what comes due in a sequence, for everybody or for one person."),
-            paused,
-        )
-        .query(parameters::PAUSE)
-        .also(&[(404, "There is no such sequence, or the person was never in it.")]),
-        Call::post(
-            "/api/v1/sequences/{name}/resume",
-            pauses::resume,
-            (GROUP, "Lets a paused sequence go on; says how much was held and is too late now."),
-            resumed,
-        )
-        .query(parameters::PAUSE)
-        .also(&[(404, "There is no such sequence, or the person was never in it.")]),
         Call::get(
             "/api/v1/schedule",
             calendar::schedule,

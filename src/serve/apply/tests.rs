@@ -437,7 +437,7 @@ async fn history(world: &mut World) {
     for _ in 0..40 {
         world.something().await;
     }
-    world.end().await;
+    Box::pin(world.end()).await;
 }
 
 impl Drop for World {
@@ -454,6 +454,6 @@ async fn whatever_is_edited_when_nothing_is_done_twice_early_or_never() {
     for seed in first..first + cases {
         let mut world = World::new(seed);
         world.note(format!("SEED={seed} CASES=1"));
-        history(&mut world).await;
+        Box::pin(history(&mut world)).await;
     }
 }
