@@ -208,6 +208,12 @@ async fn three_failures_are_retried_with_the_same_bytes_then_a_person_sends_it()
     let queued = server.post("/api/v1/events/lead_scraped", &lead).await.json();
     for (attempts, wait) in [(1, 5), (2, 30), (3, 300)] {
         eventually("an attempt", || async { receiver.seen().len() == attempts }).await;
+        // What came back is written down before the clock goes on.
+        let waits = || async {
+            let job = server.get("/api/v1/queue").await.json()["results"][0].clone();
+            job["status"] == "pending" && job["attempts"] == attempts
+        };
+        eventually("it waits", waits).await;
         server.advance(&clock, Duration::from_secs(wait - 1)).await;
         assert_eq!(receiver.seen().len(), attempts, "not before {wait} s");
         server.advance(&clock, Duration::from_secs(1)).await;

@@ -313,7 +313,7 @@ impl World {
         assert_eq!(pending, waiting, "what waits: {told:?}");
         let mut conversions = [0; 3];
         for (counted, count) in self.app.store.tallies(Some(String::from("s"))).await.unwrap() {
-            if counted.what == Tally::Converted {
+            if counted.what == Tally::Converted && !counted.step.is_empty() {
                 let step = STEPS.iter().position(|step| *step == counted.step).unwrap();
                 conversions[step] += count;
             }
