@@ -3,6 +3,7 @@
 //! order; this decides when to come back.
 
 use super::step::{Due, StepDecision};
+use super::timing;
 use super::world::World;
 use crate::base::time;
 use crate::model::queue::Limit;
@@ -18,11 +19,12 @@ pub fn limits(world: &World<'_>, sequence: &Sequence) -> Vec<Limit> {
     everybody.iter().chain(&sequence.caps).map(|cap| cap.limit(world.speed)).collect()
 }
 
-/// Why an e-mail has to wait for its turn, or comes too late by that.
+/// Why an e-mail has to wait for its turn, or comes too late by that. The sequence and the step
+/// come twice: as they are now, and as they were when the person began.
 pub(super) fn capped(
     world: &World<'_>,
-    sequence: &Sequence,
-    step: &SequenceStep,
+    (sequence, step): (&Sequence, &SequenceStep),
+    (its_sequence, its_step): (&Sequence, &SequenceStep),
     due: &Due<'_>,
     latest: i64,
 ) -> Option<StepDecision> {
@@ -32,7 +34,10 @@ pub(super) fn capped(
         return None;
     }
     let free = due.places.free_from(&limits(world, sequence), time::millis(due.now))?;
-    Some(put_off(free, latest))
+    // Whose turn comes while the window is closed waits for the next opening.
+    let then = Due { now: time::from_millis(free), ..*due };
+    let open = timing::closed_until(world, its_sequence, its_step, &then).ok().flatten();
+    Some(put_off(open.unwrap_or(free), latest))
 }
 
 /// What becomes of an e-mail whose turn comes at this moment and that is too late after that

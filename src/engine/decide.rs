@@ -87,7 +87,7 @@ pub fn decide(world: &World<'_>, call: &Call, view: &View) -> Decided {
         flow,
         at: time::millis(call.at),
         rules: world.rules.hash.clone(),
-        person: person(&call.payload),
+        person: person(&call.payload).or_else(|| whom(&writes)),
         labels,
         reply_status: reply.status,
         reply: if reply.body.is_null() { String::new() } else { reply.body.to_string() },
@@ -139,6 +139,14 @@ fn opens_work(writes: &[Write]) -> bool {
 /// The person that a payload is about: its `email`, lower-cased.
 fn person(payload: &Map<String, Value>) -> Option<String> {
     payload.get("email").and_then(Value::as_str).map(|email| email.trim().to_lowercase())
+}
+
+/// Whom a call is about that names them in another field: the first who begins a sequence.
+fn whom(writes: &[Write]) -> Option<String> {
+    writes.iter().find_map(|write| match write {
+        Write::Enrol { enrolment, .. } => Some(enrolment.person.clone()),
+        _ => None,
+    })
 }
 
 impl Run<'_> {

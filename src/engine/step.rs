@@ -188,7 +188,7 @@ fn wanted(
             Err(why) => return Some(unanswered(guard, &why)),
         }
     }
-    cap::capped(world, now.sequence, now.step, due, late)
+    cap::capped(world, (now.sequence, now.step), (then.sequence, then.step), due, late)
 }
 
 /// What to do while the window is closed; none while it is open. What a person asks for by

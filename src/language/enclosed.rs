@@ -29,6 +29,10 @@ pub(super) fn attachments(reading: &mut Reading<'_>, node: &Node) -> Vec<Arc<Att
     for child in node.all("attach") {
         let Some(value) = child.first() else { continue };
         let Some(file) = value.text() else { continue };
+        if !stays_inside(file) {
+            outside(reading, value, file);
+            continue;
+        }
         let path = beside(reading.sources, node, &format!("emails/{file}"));
         let Some(asset) = asset(reading, &path) else {
             missing(reading, node, value, &path);
@@ -66,6 +70,24 @@ fn weigh(reading: &mut Reading<'_>, total: u64, span: Span) {
 #[allow(clippy::cast_precision_loss, reason = "sizes are for people, and far below 2^52")]
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / (1024.0 * 1024.0)
+}
+
+/// Whether a name leads to a file in the folder emails or below it.
+fn stays_inside(name: &str) -> bool {
+    !name.contains(['\\', ':']) && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+/// Says that a file stands elsewhere: what leaves is only what was put there to leave.
+fn outside(reading: &mut Reading<'_>, value: &Value, file: &str) {
+    reading.push(
+        Diagnostic::error(
+            codes::BAD_NAME,
+            format!("`{file}` is not a file of the folder emails"),
+            value.span,
+        )
+        .label("leads elsewhere")
+        .help("put the file into the folder emails and write its name alone"),
+    );
 }
 
 fn missing(reading: &mut Reading<'_>, node: &Node, value: &Value, path: &str) {
@@ -119,7 +141,7 @@ pub(super) fn images(
     let mut found: Vec<Arc<Attachment>> = Vec::new();
     for (name, range) in names {
         let path = beside(reading.sources, node, &format!("emails/{name}"));
-        match asset(reading, &path) {
+        match asset(reading, &path).filter(|_| stays_inside(&name)) {
             Some(asset) => {
                 let image = Attachment::new(name, asset.hash, asset.size, asset.bytes.as_deref());
                 add(&mut found, &[Arc::new(image)]);

@@ -363,3 +363,49 @@ async fn of_a_forgotten_person_no_byte_of_the_address_is_left_and_others_stay() 
     let emails = server.app().store.jobs(JobFilter::default(), 0, 500).await.unwrap().rows;
     assert!(emails.iter().any(|job| matches!(job.task, Task::Email(_))));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_forgotten_goes_whatever_field_named_them_and_so_do_copies_for_the_sender() {
+    let rules = RULES.replace("    cap 1 per=\"12h\"\n", "    seeds \"qa@acme.test\"\n")
+        + r#"
+webhooks "shop" {
+    path "/shop"
+    endpoint "order" {
+        payload {
+            customer email
+            email email optional
+        }
+        start "receipt"
+    }
+}
+sequence "receipt" to="{{customer}}" kind="transactional" {
+    once-per "{{customer}}"
+    email "receipt-1" after="0s" subject="Your order, {{customer}}"
+}
+"#;
+    let clock = TestClock::at("2026-01-05T10:00:00Z");
+    let make = make().file("rules/one.kdl", &rules).file("rules/emails/receipt-1.md", "Thanks.\n");
+    let server = make.clock(&clock).start().await;
+    let order = |body: Value| {
+        let server = &server;
+        async move { assert_eq!(server.post("/shop/order", &body).await.status, 200) }
+    };
+    let made = |count: usize| {
+        let server = &server;
+        async move {
+            let all = || async { results(&server.get("/api/v1/outbox").await).len() == count };
+            eventually("e-mails are made", all).await;
+        }
+    };
+    let copies = || async {
+        let all = results(&server.get("/api/v1/outbox").await);
+        all.iter().filter(|mail| mail["to"] == "qa@acme.test").count()
+    };
+    // The call names the person in a field of its own, and nobody else.
+    order(json!({ "customer": "sarah@shop.example" })).await;
+    made(2).await;
+    assert_eq!(copies().await, 1);
+    let gone = server.send("DELETE", "/api/v1/contacts/sarah@shop.example", &[], "").await.json();
+    assert_eq!(gone["removed"]["executions"], 1, "{gone}");
+    assert_eq!(results(&server.get("/api/v1/outbox").await).len(), 0, "the copy is gone, too");
+}

@@ -40,8 +40,11 @@ use world::World;
 const BEGINNING: i64 = 1_761_091_200_000;
 /// Memory is looked at so often once everybody has entered.
 const LOOKS: usize = 10;
-/// So much more than at the first look may it be at the last, in MiB.
-const GROWTH: u64 = 64;
+/// From this look on as much is cleaned away as comes: finished work is kept for two days, and
+/// the cleaning comes every three.
+const STEADY: usize = 5;
+/// So much more than at that look may it be at the last, in MiB.
+const GROWTH: u64 = 32;
 
 /// What the command line asks for.
 struct Asked {
@@ -155,8 +158,8 @@ fn resident() -> u64 {
     pages * 4 / 1024
 }
 
-/// Whether memory has grown while nobody came in.
+/// Whether memory has grown once as much goes as comes.
 fn grown(memory: &[u64]) -> Option<String> {
-    let (first, last) = (memory.first()?, memory.last()?);
+    let (first, last) = (memory.get(STEADY)?, memory.last()?);
     (*last > first + GROWTH).then(|| format!("memory has grown: {memory:?} MiB"))
 }

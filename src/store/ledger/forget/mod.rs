@@ -54,6 +54,9 @@ pub(in crate::store) struct Forget {
     from: Vec<u8>,
     /// Calls that went, whose jobs go too.
     calls: HashSet<Id>,
+    /// Calls of others that put the person into a sequence: copies for the sender's own
+    /// mailboxes hold what the person's e-mail said.
+    began: HashSet<Id>,
     /// What has gone.
     pub(in crate::store) done: Forgotten,
 }
@@ -62,8 +65,8 @@ impl Forget {
     /// Of an address in small letters; nothing has been looked at.
     pub(in crate::store) fn new(person: String, now: i64) -> Self {
         let words = Words::of(&person);
-        let (calls, done) = (HashSet::new(), Forgotten::default());
-        Self { person, words, now, kind: 0, from: vec![KINDS[0]], calls, done }
+        let (calls, began, done) = (HashSet::new(), HashSet::new(), Forgotten::default());
+        Self { person, words, now, kind: 0, from: vec![KINDS[0]], calls, began, done }
     }
 
     /// Whether a text is the person's address, however it is typed.

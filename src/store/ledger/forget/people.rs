@@ -47,6 +47,7 @@ impl Ledger {
                 return Ok(());
             }
         }
+        forget.began.insert(one.execution);
         batch.delete_small(keys::person_enrolment(&one.person, &one.sequence, &one.key));
         batch.delete(key)?;
         forget.done.enrolments += 1;
@@ -105,7 +106,9 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let id = keys::id_of(key);
         let Some(stored) = rows::job(batch, id)? else { return Ok(()) };
-        let theirs = forget.calls.contains(&stored.job.execution);
+        let execution = &stored.job.execution;
+        let copied = stored.job.is_seed() && forget.began.contains(execution);
+        let theirs = copied || forget.calls.contains(execution);
         if !(theirs || holds && is_about(forget, &stored)) {
             return Ok(());
         }
