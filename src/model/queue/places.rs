@@ -62,7 +62,9 @@ impl Places {
 
     /// Gives a job a place.
     pub fn take(&mut self, job: Id, limits: &[Limit], now: i64) {
-        self.keep = limits.iter().map(|limit| limit.millis).max().unwrap_or_default();
+        // Sequences share the row: one with a short cap must not forget what a long one counts.
+        let longest = limits.iter().map(|limit| limit.millis).max().unwrap_or_default();
+        self.keep = self.keep.max(longest);
         if !self.has(job) {
             self.taken.push(Place { job, at: now, open: true });
         }
@@ -130,6 +132,18 @@ mod tests {
         assert_eq!(places.free_from(&limits, 9 * HOUR), Some(10 * HOUR));
         places.give_back(id(1));
         assert_eq!(places.free_from(&limits, 9 * HOUR), None);
+    }
+
+    #[test]
+    fn a_sequence_with_a_short_cap_forgets_nothing_that_a_long_one_counts() {
+        let (day, week) = ([Limit { count: 1, millis: 24 * HOUR }], 7 * 24 * HOUR);
+        let both = [day[0], Limit { count: 2, millis: week }];
+        let mut places = Places::default();
+        for (number, at, limits) in [(1, 0, &both[..]), (2, 24, &both[..]), (3, 72, &day[..])] {
+            places.take(id(number), limits, at * HOUR);
+            places.sent(id(number), at * HOUR);
+        }
+        assert_eq!(places.free_from(&both, 96 * HOUR), Some(24 * HOUR + week));
     }
 
     #[test]

@@ -41,12 +41,16 @@ impl Deliver {
         let (Some(service), Task::Email(email)) = (service, &leased.job.task) else {
             return Ok(Handover::Go { asked: false });
         };
-        let Some(since) = email.handed.filter(|_| !fresh) else {
+        if fresh {
             return Ok(Handover::Go { asked: false });
-        };
-        let attempts = self.app.store.job(leased.job.id).await?.map_or_else(Vec::new, |job| job.1);
-        if may_be_there(since, &attempts) {
-            return Ok(self.ask(service, &leased.job, since, &attempts));
+        }
+        // A copy for the sender's own mailbox was made before its time and is not marked yet.
+        if let Some(since) = email.handed {
+            let found = self.app.store.job(leased.job.id).await?;
+            let attempts = found.map_or_else(Vec::new, |job| job.1);
+            if may_be_there(since, &attempts) {
+                return Ok(self.ask(service, &leased.job, since, &attempts));
+            }
         }
         let now = self.app.millis();
         let marked = Email { handed: Some(now), ..email.clone() };

@@ -112,6 +112,14 @@ impl Ledger {
         if !(theirs || holds && is_about(forget, &stored)) {
             return Ok(());
         }
+        // What others are owed goes to them as it is; when it has, it can be forgotten, too.
+        let own = theirs
+            || forget.is_theirs(&stored.job.target)
+            || stored.job.enrolment.as_ref().is_some_and(|(_, key)| forget.words.are_in(key));
+        let mail = matches!(stored.job.task, Task::Email(_) | Task::Step { .. });
+        if !own && mail && stored.job.state == JobState::Pending {
+            return Ok(());
+        }
         if stored.job.state == JobState::Pending {
             if self.held(id).is_some() {
                 let marked = StoredJob { cancel: Some(WHY.to_owned()), ..stored };
