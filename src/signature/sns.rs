@@ -137,7 +137,10 @@ pub fn is_subscribe_url(url: &str) -> bool {
 fn path_at_amazon(url: &str) -> Option<&str> {
     let (host, path) = url.strip_prefix("https://sns.")?.split_once('/')?;
     let host = host.strip_suffix(".cn").unwrap_or(host);
-    is_word(host.strip_suffix(".amazonaws.com")?, true).then_some(path)
+    let region = host.strip_suffix(".amazonaws.com")?;
+    // `sns.s3.amazonaws.com` and its like are somebody's bucket with the name "sns".
+    let is_region = is_word(region, true) && region.contains('-') && !region.starts_with("s3");
+    is_region.then_some(path)
 }
 
 /// Small letters and digits, up to a bounded length, with dashes where they may stand.
@@ -174,6 +177,8 @@ mod tests {
             format!("https://sns.a.b.amazonaws.com/{pem}"),
             format!("https://sns..amazonaws.com/{pem}"),
             format!("https://s3.us-west-2.amazonaws.com/{pem}"),
+            format!("https://sns.s3.amazonaws.com/{pem}"),
+            format!("https://sns.s3-us-west-2.amazonaws.com/{pem}"),
             format!("https://sns.us-west-2.amazonaws.com/bucket/{pem}"),
             format!("https://sns.us-west-2.amazonaws.com/{pem}?x"),
             format!("https://SNS.us-west-2.amazonaws.com/{pem}"),

@@ -29,7 +29,11 @@ impl Deliver {
         };
         let service = live.services.get(&job.lane);
         let takes_all = service.is_some_and(|service| service.rule.kind.is_mail_provider());
+        // 5.6 and 5.7 are about the message, its sender or a policy, not about the mailbox
+        // (RFC 3463).
+        let policy = ["5.6.", "5.7."].iter().any(|code| tried.reply.trim_start().starts_with(code));
         let fate = match tried.error {
+            Some(AttemptError::Bounce) if policy => return Vec::new(),
             Some(AttemptError::Bounce) => Fate::HardBounce,
             // A provider that puts us off says nothing about the mailbox.
             Some(AttemptError::Deferred) if !takes_all => Fate::SoftBounce,

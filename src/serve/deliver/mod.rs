@@ -279,7 +279,13 @@ impl Deliver {
             (leased, place)
         };
         let jobs: Vec<_> = claimed.jobs.into_iter().map(placed).collect();
-        self.keep_rates(now).await?;
+        if let Err(error) = self.keep_rates(now).await {
+            // Nothing of it has begun: it is handed back, not left to its leases.
+            let again = now.saturating_add(1_000);
+            let leases = jobs.iter().map(|(leased, _)| (leased.lease, again)).collect();
+            let _ = self.app.store.release(leases).await;
+            return Err(error);
+        }
         let next = [claimed.next_due, self.app.gates.next_free(now)];
         Ok(Taken {
             more: jobs.len() >= limit,

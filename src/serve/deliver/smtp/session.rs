@@ -172,7 +172,9 @@ impl Session {
                 }
             }
             if let Some(failure) = refused {
-                self.sound = !goes_on || self.retract(deadline).await;
+                // Only where the recipient was refused is there nobody whom a dot would reach.
+                let for_nobody = failure.stage == Stage::Recipient;
+                self.sound = !goes_on || (for_nobody && self.retract(deadline).await);
                 return Err(failure);
             }
         }
