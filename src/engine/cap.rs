@@ -9,14 +9,19 @@ use crate::base::time;
 use crate::model::queue::Limit;
 use crate::model::rules::{MailKind, Sequence, SequenceAction, SequenceStep};
 
-/// The caps under which the e-mails of a sequence stand; none for what people are owed.
+/// The place that an e-mail of a sequence takes: the caps that may hold it back, and for how
+/// many milliseconds it counts. A sequence without a cap of its own takes places all the same
+/// where another has one, because a cap counts the e-mails of all. None where nothing counts
+/// it: without any cap, and for what people are owed.
 #[must_use]
-pub fn limits(world: &World<'_>, sequence: &Sequence) -> Vec<Limit> {
+pub fn place(world: &World<'_>, sequence: &Sequence) -> Option<(Vec<Limit>, i64)> {
+    let longest = world.rules.longest_cap?;
     if sequence.kind == MailKind::Transactional {
-        return Vec::new();
+        return None;
     }
     let everybody = world.rules.sender.as_ref().map_or(&[][..], |sender| &sender.caps);
-    everybody.iter().chain(&sequence.caps).map(|cap| cap.limit(world.speed)).collect()
+    let limits = everybody.iter().chain(&sequence.caps).map(|cap| cap.limit(world.speed));
+    Some((limits.collect(), longest.limit(world.speed).millis))
 }
 
 /// Why an e-mail has to wait for its turn, or comes too late by that. The sequence and the step
@@ -33,7 +38,8 @@ pub(super) fn capped(
     if due.forced || due.places.has(due.job) {
         return None;
     }
-    let free = due.places.free_from(&limits(world, sequence), time::millis(due.now))?;
+    let (limits, _) = place(world, sequence)?;
+    let free = due.places.free_from(&limits, time::millis(due.now))?;
     // Whose turn comes while the window is closed waits for the next opening.
     let then = Due { now: time::from_millis(free), ..*due };
     let open = timing::closed_until(world, its_sequence, its_step, &then).ok().flatten();

@@ -34,10 +34,8 @@ impl Run<'_> {
     /// Ends what says that this ends it, for the person whom its payload names.
     pub(super) fn endings(&mut self, on: &Trigger, context: &Context<'_>) {
         let rules = self.world.rules;
-        for sequence in rules.sequences.values() {
-            for ending in sequence.endings.iter().filter(|ending| ending.on == *on) {
-                self.ending(sequence, ending, context);
-            }
+        for (sequence, number) in rules.endings.get(on).into_iter().flatten() {
+            self.ending(sequence, &sequence.endings[*number], context);
         }
     }
 

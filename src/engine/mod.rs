@@ -22,7 +22,7 @@ mod step;
 mod timing;
 mod world;
 
-pub use cap::{limits, put_off};
+pub use cap::{place, put_off};
 pub use chance::{Comparison, ENOUGH};
 pub use choice::{Pick, position, said, variant};
 pub use decide::{Decided, Decision, decide};

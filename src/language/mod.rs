@@ -61,7 +61,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::base::{Diagnostic, FileId, Severity, Sink, SourceMap};
-use crate::model::rules::RecordRules;
+use crate::model::rules::{RecordRules, Sequence, Trigger};
 use crate::model::{Kind, RuleSet, Scope, Shape};
 use names::Thing;
 use reading::Reading;
@@ -245,6 +245,9 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
     addresses::check(reading, &webhooks, &endpoints, &feedback);
     lints::endpoints(reading, &server, &endpoints);
     dkim::alignment(reading, sender.as_ref());
+    let caps = sender.iter().flat_map(|sender| &sender.caps);
+    let caps = caps.chain(sequences.values().flat_map(|sequence| &sequence.caps));
+    let longest_cap = caps.copied().max_by_key(|cap| cap.per.to_duration());
     RuleSet {
         hash: hash(reading.sources),
         server,
@@ -258,9 +261,25 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
         endpoints,
         feedback,
         events,
+        endings: endings_of(&sequences),
+        longest_cap,
         sequences,
         environment: reading.environment.clone(),
     }
+}
+
+/// What calls and events end, so that no call has to look for it.
+fn endings_of(
+    sequences: &BTreeMap<String, Arc<Sequence>>,
+) -> BTreeMap<Trigger, Vec<(Arc<Sequence>, usize)>> {
+    let mut endings: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for sequence in sequences.values() {
+        for (number, ending) in sequence.endings.iter().enumerate() {
+            let ended = endings.entry(ending.on.clone()).or_default();
+            ended.push((Arc::clone(sequence), number));
+        }
+    }
+    endings
 }
 
 /// The fields of every record: from its schema, or the union of what rules save.

@@ -210,8 +210,10 @@ pub enum Write {
         job: Id,
         /// When, in milliseconds since 1970.
         at: i64,
-        /// The caps.
+        /// The caps that may hold it back.
         limits: Vec<Limit>,
+        /// For how many milliseconds it counts: as long as the longest cap of all looks back.
+        keep: i64,
     },
     /// Count one more of these.
     Tally(Counted),

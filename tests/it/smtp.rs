@@ -301,6 +301,18 @@ async fn there_are_never_more_connections_than_was_said_and_each_takes_only_its_
     }
 }
 
+#[tokio::test]
+async fn what_came_of_a_message_is_told_before_the_farewell_that_follows_it() {
+    let slow = Script { quit: &[Silence], ..Script::default() };
+    let server = Server::start(vec![slow, Script::default()]).await;
+    let smtp = smtp(&server).limited(1, 1);
+    assert_eq!(smtp.send(&email(), PATIENCE).await.error, None);
+    // The connection that takes leave still has the only place.
+    assert_eq!(smtp.send(&email(), HASTE).await.error, Some(AttemptError::Timeout));
+    assert_eq!(smtp.send(&email(), PATIENCE).await.error, None);
+    assert_eq!((server.count("connect"), server.messages().len()), (2, 2));
+}
+
 /// A server that takes several commands in one write.
 const PIPELINING: &[Answer] = &[Say("250-script\r\n250-PIPELINING\r\n250 8BITMIME")];
 

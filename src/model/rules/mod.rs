@@ -66,6 +66,11 @@ pub struct RuleSet {
     pub events: BTreeMap<String, Arc<Event>>,
     /// Timed e-mails, by name.
     pub sequences: BTreeMap<String, Arc<Sequence>>,
+    /// What calls and events end: by what is called or sent, each `stop-on` and `goal` that
+    /// names it, as the sequence and the number among its endings.
+    pub endings: BTreeMap<Trigger, Vec<(Arc<Sequence>, usize)>>,
+    /// The cap that looks back longest, of the sender and of all sequences.
+    pub longest_cap: Option<Cap>,
     /// Every environment name with whether rulerun cannot start without it, and its place.
     pub environment: Vec<EnvironmentName>,
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -43,7 +43,7 @@ const REPLY_BYTES: usize = 4096;
 pub struct Smtp {
     network: Network,
     server: Server,
-    connections: Semaphore,
+    connections: Arc<Semaphore>,
     messages: u32,
     dkim: Option<Arc<Dkim>>,
     parked: Mutex<Vec<(Session, Instant)>>,
@@ -80,7 +80,7 @@ impl Smtp {
         Ok(Self {
             network,
             server: Server::read(url, extra_root)?,
-            connections: Semaphore::new(IN_FLIGHT),
+            connections: Arc::new(Semaphore::new(IN_FLIGHT)),
             messages: MESSAGES_PER_CONNECTION,
             dkim: None,
             parked: Mutex::new(Vec::new()),
@@ -98,7 +98,8 @@ impl Smtp {
     /// closed after so many messages.
     #[must_use]
     pub fn limited(mut self, connections: usize, messages: u32) -> Self {
-        self.connections = Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS));
+        let connections = connections.clamp(1, Semaphore::MAX_PERMITS);
+        self.connections = Arc::new(Semaphore::new(connections));
         self.messages = messages;
         self
     }
@@ -142,20 +143,19 @@ impl Smtp {
         };
         let letter =
             Letter { from: stored(&email.from)?, to: stored(&email.to)?, message: &message };
-        let place = timeout_at(deadline, self.connections.acquire()).await;
-        let _place = place.map_err(|_| Failure::late(Stage::Connect))?;
+        let place = timeout_at(deadline, Arc::clone(&self.connections).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(Failure::late(Stage::Connect)) };
         // A connection that waited may have gone stale: then a new one is opened, once.
         if let Some(mut session) = self.unpark() {
             let result = session.send(letter, deadline).await;
-            let stale = result.as_ref().is_err_and(Failure::may_be_stale);
-            self.park(session).await;
-            if !stale {
+            if !result.as_ref().is_err_and(Failure::may_be_stale) {
+                self.park(session, place);
                 return result;
             }
         }
         let mut session = Session::open(&self.network, &self.server, deadline).await?;
         let result = session.send(letter, deadline).await;
-        self.park(session).await;
+        self.park(session, place);
         result
     }
 
@@ -177,14 +177,18 @@ impl Smtp {
         parked.pop().map(|(session, _)| session)
     }
 
-    /// Keeps a connection for the next message, or takes leave of it. One on which the two
-    /// sides may not agree where they are is closed without a word.
-    async fn park(&self, session: Session) {
+    /// Keeps a connection for the next message, or takes leave of it, in its place, while what
+    /// came of the message is written down already. One on which the two sides may not agree
+    /// where they are is closed without a word.
+    fn park(&self, session: Session, place: OwnedSemaphorePermit) {
         if !session.is_sound() {
             return;
         }
         if session.messages() >= self.messages {
-            session.quit().await;
+            tokio::spawn(async move {
+                session.quit().await;
+                drop(place);
+            });
             return;
         }
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);

@@ -153,10 +153,13 @@ impl Deliver {
     /// The place that a marketing e-mail needs where there are caps.
     fn cap(&self, live: &Live, job: &Job, scene: &Scene) -> Option<Write> {
         let sequence = live.rules.sequences.get(&scene.enrolment.sequence)?;
-        let limits = engine::limits(&self.app.world(live), sequence);
+        let (mut limits, keep) = engine::place(&self.app.world(live), sequence)?;
+        // What a person asked for by hand is counted, and goes out all the same.
+        if job.by_hand {
+            limits.clear();
+        }
         let who = Fingerprint::of(&scene.enrolment.person);
-        let wanted = !limits.is_empty() && !job.by_hand;
-        wanted.then(|| Write::TakePlace { who, job: job.id, at: self.app.millis(), limits })
+        Some(Write::TakePlace { who, job: job.id, at: self.app.millis(), limits, keep })
     }
 
     /// Another e-mail to the same person has taken the last place meanwhile.

@@ -140,8 +140,8 @@ impl Ledger {
             Write::Unsuppress { who, reason, sequence } => {
                 batch.delete(keys::unsuppressed(who, &reason, sequence.as_deref()))?;
             }
-            Write::TakePlace { who, job, at, limits } => {
-                Self::take_place(batch, who, job, at, &limits)?;
+            Write::TakePlace { who, job, at, keep, limits: _ } => {
+                Self::take_place(batch, who, job, at, keep)?;
             }
             Write::Tally(counted) => Self::tally(batch, counted, 1)?,
             Write::TallyOnce { job, counted } => Self::tally_once(batch, job, counted)?,

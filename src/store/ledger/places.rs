@@ -5,7 +5,7 @@
 use super::Ledger;
 use crate::base::Id;
 use crate::model::commit::Write;
-use crate::model::queue::{CAPTURED, Fingerprint, Job, JobState, Limit, Places, Task};
+use crate::model::queue::{CAPTURED, Fingerprint, Job, JobState, Places, Task};
 use crate::store::kv::Batch;
 use crate::store::rows;
 use crate::store::{StoreError, keys};
@@ -15,7 +15,7 @@ impl Ledger {
     /// theirs already.
     pub(super) fn capped(batch: &Batch<'_>, writes: &[Write]) -> Result<Option<i64>, StoreError> {
         for write in writes {
-            let Write::TakePlace { who, job, at, limits } = write else { continue };
+            let Write::TakePlace { who, job, at, limits, .. } = write else { continue };
             let Some(places) = rows::read::<Places>(batch, &keys::places(*who))? else { continue };
             if !places.has(*job)
                 && let Some(free) = places.free_from(limits, *at)
@@ -32,11 +32,11 @@ impl Ledger {
         who: Fingerprint,
         job: Id,
         at: i64,
-        limits: &[Limit],
+        keep: i64,
     ) -> Result<(), StoreError> {
         let key = keys::places(who);
         let mut places: Places = rows::read(batch, &key)?.unwrap_or_default();
-        places.take(job, limits, at);
+        places.take(job, keep, at);
         rows::write(batch, key, &places)
     }
 

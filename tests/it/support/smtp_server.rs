@@ -31,6 +31,8 @@ pub(crate) struct Script {
     pub(crate) rcpt: &'static [Answer],
     pub(crate) data: &'static [Answer],
     pub(crate) dot: &'static [Answer],
+    /// Whatever is said to `QUIT`, the connection is closed afterwards.
+    pub(crate) quit: &'static [Answer],
 }
 
 impl Default for Script {
@@ -44,6 +46,7 @@ impl Default for Script {
             rcpt: &[Say("250 2.1.5 recipient ok")],
             data: &[Say("354 go on")],
             dot: &[Say("250 2.0.0 queued as 7")],
+            quit: &[Say("221 2.0.0 bye")],
         }
     }
 }
@@ -87,7 +90,7 @@ impl Server {
                     log: Arc::clone(&log),
                     together: Arc::clone(&together),
                     said: "",
-                    used: [0; 8],
+                    used: [0; 9],
                 };
                 tokio::spawn(talk.run(stream, Arc::clone(&messages)));
                 script = scripts.next().unwrap_or(script);
@@ -135,7 +138,7 @@ struct Talk {
     together: Log,
     /// The last answer.
     said: &'static str,
-    used: [usize; 8],
+    used: [usize; 9],
 }
 
 impl Talk {
@@ -175,16 +178,16 @@ impl Talk {
             "RCPT" => (5, self.script.rcpt),
             "DATA" => (6, self.script.data),
             "." => (7, self.script.dot),
-            _ => {
-                let _ = stream.write_all(b"221 2.0.0 bye\r\n").await;
-                return false;
-            }
+            _ => (8, self.script.quit),
         };
         let answer = answers.get(self.used[index]).or(answers.last()).copied();
         self.used[index] += 1;
         self.said = if let Some(Say(text)) = answer { text } else { "" };
         match answer {
-            Some(Say(text)) => stream.write_all(format!("{text}\r\n").as_bytes()).await.is_ok(),
+            Some(Say(text)) => {
+                let said = stream.write_all(format!("{text}\r\n").as_bytes()).await.is_ok();
+                said && index != 8
+            }
             Some(Answer::HangUp) | None => false,
             Some(Answer::Silence) => std::future::pending().await,
         }
