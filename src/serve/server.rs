@@ -2,7 +2,7 @@
 //! looked at before the first socket is opened.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::app::{App, Options};
 use super::apply;
 use super::checks;
 use super::clock::SystemClock;
-use super::deliver::Deliver;
+use super::deliver::{Deliver, FinalDots, Network};
 use super::ingress::Ingress;
 use super::journal::{Kind, Voice};
 use super::people;
@@ -154,13 +154,16 @@ impl Server {
         }
         let listener = bind(&live.listen).await?;
         let address = listener.local_addr().map_err(|why| cannot_listen(&live.listen, &why))?;
-        let store = open_store(&config, &live).await?;
+        let folder = data_folder(&config, &live);
+        let store = open_store(&config, folder.as_deref()).await?;
+        let dots = final_dots(folder.as_deref(), &*store).await?;
         let app =
             Arc::new(App::new(store, Arc::new(live), config.clock, config.voice, config.options));
         let (stop, stopped) = watch::channel(false);
         let (reload, swapped) = (Arc::new(Notify::new()), Arc::<Notify>::default());
         let mut tasks = JoinSet::new();
-        let deliver = Deliver::new(Arc::clone(&app), config.roots).map_err(StartError::Setup)?;
+        let deliver = Deliver::noting(Network::Sockets, Arc::clone(&app), config.roots, dots);
+        let deliver = deliver.map_err(StartError::Setup)?;
         tasks.spawn(Ingress::new(Arc::clone(&app)).run(listener, stopped.clone()));
         tasks.spawn(deliver.run(stopped.clone()));
         let reloader = Reloader {
@@ -246,12 +249,17 @@ fn cannot_listen(address: &str, why: &std::io::Error) -> StartError {
     StartError::Listen { address: address.to_owned(), why }
 }
 
-async fn open_store(config: &Config, live: &Live) -> Result<Arc<dyn Store>, StartError> {
+/// Where state lies; none when it is kept in memory.
+fn data_folder(config: &Config, live: &Live) -> Option<PathBuf> {
+    let said = || config.data.clone().unwrap_or_else(|| PathBuf::from(&live.data));
+    (!config.memory).then(said)
+}
+
+async fn open_store(config: &Config, folder: Option<&Path>) -> Result<Arc<dyn Store>, StartError> {
     let now = crate::base::time::millis(config.clock.now());
-    if config.memory {
+    let Some(folder) = folder.map(|folder| folder.join("store")) else {
         return Ok(Arc::new(MemoryStore::new(now)));
-    }
-    let folder = config.data.clone().unwrap_or_else(|| PathBuf::from(&live.data)).join("store");
+    };
     let on_fatal = Arc::clone(&config.on_fatal);
     // Opening reads files and may wait for a dying process.
     let opened = tokio::task::spawn_blocking(move || {
@@ -261,6 +269,17 @@ async fn open_store(config: &Config, live: &Live) -> Result<Arc<dyn Store>, Star
         Ok(opened) => Ok(Arc::new(opened?)),
         Err(error) => Err(StartError::Setup(format!("the store could not be opened: {error}"))),
     }
+}
+
+/// What the last process left about e-mails that were at their final dot.
+async fn final_dots(folder: Option<&Path>, store: &dyn Store) -> Result<FinalDots, StartError> {
+    let Some(folder) = folder else { return Ok(FinalDots::default()) };
+    let failed = |why: String| {
+        StartError::Setup(format!("cannot use the file final-dots in {}: {why}", folder.display()))
+    };
+    let dots = FinalDots::open(folder).map_err(|error| failed(error.to_string()))?;
+    dots.compare(store).await.map_err(|error| failed(error.to_string()))?;
+    Ok(dots)
 }
 
 /// Lets go what a pause held that was ended right before the last process died.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rulerun::base::{Clock, time};
 use rulerun::model::Origin;
 use rulerun::serve::app::{App, Options};
-use rulerun::serve::deliver::Deliver;
+use rulerun::serve::deliver::{Deliver, Network};
 use rulerun::serve::journal::Voice;
 use rulerun::serve::server::StartError;
 use rulerun::serve::{settings, sources};
@@ -72,7 +72,7 @@ fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::
         Options { jitter: false, ..Options::default() },
     ));
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(Deliver::new(Arc::clone(&app), None).unwrap().run(stopped));
+    tokio::spawn(Deliver::over(Network::Sockets, Arc::clone(&app), None).unwrap().run(stopped));
     (app, faults, stop, folder)
 }
 

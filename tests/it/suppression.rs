@@ -117,6 +117,33 @@ async fn three_sequences_at_once_give_each_person_one_email_in_twelve_hours() {
     assert_eq!(doctor, []);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_of_one_sequence_counts_the_emails_of_those_that_have_none() {
+    let clock = TestClock::at("2026-01-05T10:00:00Z");
+    let offers = "email \"offers-1\" after=\"";
+    let rules = RULES
+        .replace("    cap 1 per=\"12h\"\n", "")
+        .replace(&format!("{offers}0s"), &format!("cap 1 per=\"2d\"\n    {offers}1h"));
+    let server = make().file("rules/one.kdl", &rules).clock(&clock).start().await;
+    start(&server, "sarah@shop.example").await;
+    settled(&server).await;
+    let marketing = || async {
+        let mails = mails(&server, "sarah@shop.example").await;
+        let mut names: Vec<Value> = mails.iter().map(|mail| mail["name"].clone()).collect();
+        names.sort_by_key(Value::to_string);
+        names
+    };
+    assert_eq!(marketing().await, ["news-1", "owed-1", "tips-1"], "nothing holds these back");
+    for hours in [1, 46] {
+        server.advance(&clock, Duration::from_hours(hours)).await;
+        settled(&server).await;
+        assert_eq!(marketing().await.len(), 3, "two days have not passed");
+    }
+    server.advance(&clock, Duration::from_secs(3_600 + 5)).await;
+    settled(&server).await;
+    assert_eq!(marketing().await, ["news-1", "offers-1", "owed-1", "tips-1"]);
+}
+
 /// The path of the link in an e-mail.
 fn link(mail: &Value) -> String {
     let text = mail["text"].as_str().unwrap();

@@ -4,6 +4,7 @@
 use super::Deliver;
 use super::handover::{Handover, may_repeat};
 use super::send::captured;
+use crate::base::Id;
 use crate::base::time::format_millis;
 use crate::engine::{self, Retries};
 use crate::model::commit::{Finished, Write};
@@ -64,6 +65,12 @@ impl Deliver {
                 self.end(&leased.job, leased.lease, transition, None, Vec::new()).await;
                 return None;
             }
+            Ok(Handover::Tried(tried)) => {
+                let Leased { job, lease, .. } = leased;
+                self.dots.forget(job.id);
+                self.outcome(live, job, lease, self.app.new_id(), &tried).await;
+                return None;
+            }
             Ok(Handover::Over) => return None,
             Err(error) => {
                 self.give_back(&leased, &error).await;
@@ -75,21 +82,37 @@ impl Deliver {
 
     /// One attempt and its written outcome. `asked` says that an earlier one may have arrived.
     async fn attempt(&self, live: &Live, leased: Leased, asked: bool) -> Tried {
-        let Leased { mut job, lease, .. } = leased;
-        job.attempts += 1;
+        let Leased { job, lease, .. } = leased;
         let id = self.app.new_id();
-        let tried = self.send(live, &job, asked).await;
+        let dot = self.dots.of(&job);
+        let tried = self.send(live, &job, asked, &dot).await;
+        if self.outcome(live, job, lease, id, &tried).await == Finish::Done {
+            dot.is_settled();
+        }
+        tried
+    }
+
+    /// Writes down what came of an attempt, and everything that follows from it.
+    async fn outcome(
+        &self,
+        live: &Live,
+        mut job: Job,
+        lease: Lease,
+        id: Id,
+        tried: &Tried,
+    ) -> Finish {
+        job.attempts += 1;
         let service = live.services.get(&job.lane);
         let retries = Retries {
             waits: service.map_or(&[][..], |service| &service.retry),
             jitter: self.app.options.jitter,
             resend_unknown: service
-                .is_some_and(|service| service.rule.resend_unknown || may_repeat(service, &tried)),
+                .is_some_and(|service| service.rule.resend_unknown || may_repeat(service, tried)),
         };
-        let (transition, mut writes) = engine::outcome(&job, &tried, retries, self.app.millis());
+        let (transition, mut writes) = engine::outcome(&job, tried, retries, self.app.millis());
         if !job.is_seed() {
-            writes.extend(self.judge_mail(&job, &tried));
-            writes.extend(self.came_back(live, &job, &tried, &transition).await);
+            writes.extend(self.judge_mail(&job, tried));
+            writes.extend(self.came_back(live, &job, tried, &transition).await);
         }
         let attempt = Attempt {
             id,
@@ -105,8 +128,7 @@ impl Deliver {
         };
         let outcome = tried.error.map_or("sent", crate::model::AttemptError::word);
         self.app.metrics.attempt(&job.lane, outcome);
-        self.end(&job, lease, transition, Some(attempt), writes).await;
-        tried
+        self.end(&job, lease, transition, Some(attempt), writes).await
     }
 
     /// Why a job must not be tried now, if so.

@@ -9,6 +9,7 @@ mod attempt;
 mod bounced;
 mod bucket;
 mod dial;
+mod dot;
 pub mod gate;
 mod gates;
 mod handover;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+pub use self::dot::FinalDots;
 pub use self::gates::Gates;
 pub use self::kept::Noted;
 pub use self::reputation::{Fate, Reputation};
@@ -71,6 +73,8 @@ pub struct Deliver {
     /// The leases of all work under way here. While its worker lives, a lease never runs out,
     /// however long the worker takes and however far the clock jumps.
     running: Mutex<HashMap<Id, Lease>>,
+    /// What is known of e-mails whose final dot has left.
+    dots: FinalDots,
     /// When the queue was last looked at, by the wall clock and by the one that nobody sets.
     looked: Mutex<Option<(i64, i64)>>,
 }
@@ -117,22 +121,28 @@ impl Drop for Place {
 }
 
 impl Deliver {
-    /// Deliveries of this app. `roots` are more certificate authorities to trust.
+    /// Deliveries of this app over this network, where no note is taken of final dots. `roots`
+    /// are more certificate authorities to trust.
     ///
     /// # Errors
     /// Why TLS cannot be set up.
-    pub fn new(app: Arc<App>, roots: Option<std::path::PathBuf>) -> Result<Arc<Self>, String> {
-        Self::over(Network::Sockets, app, roots)
-    }
-
-    /// The same over this network.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
     pub fn over(
         network: Network,
         app: Arc<App>,
         roots: Option<std::path::PathBuf>,
+    ) -> Result<Arc<Self>, String> {
+        Self::noting(network, app, roots, FinalDots::default())
+    }
+
+    /// The same, with these notes of final dots.
+    ///
+    /// # Errors
+    /// As [`over`](Self::over).
+    pub fn noting(
+        network: Network,
+        app: Arc<App>,
+        roots: Option<std::path::PathBuf>,
+        dots: FinalDots,
     ) -> Result<Arc<Self>, String> {
         let transports = Transports::new(network, roots)?;
         Ok(Arc::new(Self {
@@ -140,6 +150,7 @@ impl Deliver {
             transports,
             freed: Notify::new(),
             running: Mutex::default(),
+            dots,
             looked: Mutex::default(),
         }))
     }

@@ -8,6 +8,7 @@ use hyper::{HeaderMap, Method, StatusCode};
 
 use super::Deliver;
 use super::account::Account;
+use super::dot::FinalDot;
 use super::http::Outgoing;
 use super::reply::Reply;
 use super::wire::Network;
@@ -20,8 +21,15 @@ use crate::serve::settings::{Live, LiveService};
 use crate::signature;
 
 impl Deliver {
-    /// Tries once. `asked` says that an earlier attempt at an e-mail may have arrived.
-    pub(super) async fn send(&self, live: &Live, job: &Job, asked: bool) -> Tried {
+    /// Tries once. `asked` says that an earlier attempt at an e-mail may have arrived; what
+    /// becomes of its final dot is noted.
+    pub(super) async fn send(
+        &self,
+        live: &Live,
+        job: &Job,
+        asked: bool,
+        dot: &FinalDot<'_>,
+    ) -> Tried {
         let Some(service) = live.services.get(&job.lane) else {
             return ours(format!("the rules have no service {}", job.lane));
         };
@@ -30,7 +38,7 @@ impl Deliver {
         }
         match &job.task {
             Task::Event { path, body, .. } => self.event(service, job, path, body).await,
-            Task::Email(email) => self.email(live, service, job, email, asked).await,
+            Task::Email(email) => self.email(live, service, (job, email), asked, dot).await,
             Task::Mirror { record, id } => self.mirror(service, record, id).await,
             Task::Step { .. } => ours(String::from("a step cannot be sent")),
         }
@@ -77,9 +85,9 @@ impl Deliver {
         &self,
         live: &Live,
         service: &LiveService,
-        job: &Job,
-        email: &Email,
+        (job, email): (&Job, &Email),
         asked: bool,
+        dot: &FinalDot<'_>,
     ) -> Tried {
         let store = &*self.app.store;
         let files = match self.app.enclosures.of(&live.rules, store, &email.message).await {
@@ -127,7 +135,7 @@ impl Deliver {
             return account.send(kind, &job.id.to_string(), &email, asked).await;
         }
         match self.transports.smtp(service, url) {
-            Ok(smtp) => smtp.send(&email, service.timeout).await,
+            Ok(smtp) => smtp.send_noting(&email, service.timeout, Some(dot)).await,
             Err(why) => ours(why),
         }
     }

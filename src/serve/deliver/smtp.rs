@@ -27,6 +27,7 @@ use self::session::{Letter, Session};
 use self::setting::Server;
 pub use self::setting::SmtpSettingError;
 use self::talk::Answer;
+use super::dot::FinalDot;
 use super::wire::Network;
 use crate::mail::Dkim;
 use crate::model::AttemptError;
@@ -114,8 +115,18 @@ impl Smtp {
     /// Tries once to hand the e-mail over, and says what came of it. Everything together,
     /// from looking up the name to the server's last word, has `timeout`.
     pub async fn send(&self, email: &Email, timeout: Duration) -> Tried {
+        self.send_noting(email, timeout, None).await
+    }
+
+    /// The same; what becomes of the final dot is noted.
+    pub(super) async fn send_noting(
+        &self,
+        email: &Email,
+        timeout: Duration,
+        dot: Option<&FinalDot<'_>>,
+    ) -> Tried {
         let began = Instant::now();
-        let result = self.attempt(email, began + timeout).await;
+        let result = self.attempt(email, began + timeout, dot).await;
         let duration = began.elapsed();
         match result {
             Ok(answer) => Tried {
@@ -136,13 +147,18 @@ impl Smtp {
         }
     }
 
-    async fn attempt(&self, email: &Email, deadline: Instant) -> Result<Answer, Failure> {
+    async fn attempt(
+        &self,
+        email: &Email,
+        deadline: Instant,
+        dot: Option<&FinalDot<'_>>,
+    ) -> Result<Answer, Failure> {
         let message = match &self.dkim {
             Some(dkim) => Cow::Owned(dkim.sign(&email.message)),
             None => Cow::Borrowed(&email.message[..]),
         };
-        let letter =
-            Letter { from: stored(&email.from)?, to: stored(&email.to)?, message: &message };
+        let (from, to) = (stored(&email.from)?, stored(&email.to)?);
+        let letter = Letter { from, to, message: &message, dot };
         let place = timeout_at(deadline, Arc::clone(&self.connections).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return Err(Failure::late(Stage::Connect)) };
         // A connection that waited may have gone stale: then a new one is opened, once.

@@ -99,11 +99,13 @@ async fn answer(
     let header = |name: &str| head.headers.get(name).map_or("", |value| value.to_str().unwrap());
     let call = format!("{} {}", head.method, head.uri);
     let watch = world.lock().unwrap().watch.clone().filter(|_| call == "POST /v1/pages");
-    let tell = |moment| watch.iter().for_each(|watch| watch(moment));
-    tell(Moment::Before);
+    let killed = |moment| watch.as_ref().is_some_and(|watch| watch(moment));
+    world.lock().unwrap().calls.push(call.clone());
+    if killed(Moment::Before) {
+        std::future::pending::<()>().await;
+    }
     let (status, retry_after, value, lost) = {
         let mut world = world.lock().unwrap();
-        world.calls.push(call.clone());
         if header("authorization") != format!("Bearer {TOKEN}") {
             (401, None, error(401, "unauthorized", "API token is invalid."), false)
         } else if header("notion-version") != "2025-09-03" {
@@ -120,7 +122,7 @@ async fn answer(
     if lost {
         std::future::pending::<()>().await;
     }
-    tell(Moment::During);
+    killed(Moment::During);
     if let Some(watch) = watch {
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -54,6 +54,10 @@ impl Default for Script {
 /// What happened, in order: `connect`, each command as it came, `message`, `gone`.
 type Log = Arc<Mutex<Vec<String>>>;
 
+/// Is told what happens right when it does: what the log says, and `answered` when the answer
+/// to a message has left.
+pub(crate) type Watch = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// A running server. Each connection gets the next script; the last one is repeated.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -71,6 +75,11 @@ impl Server {
 
     /// The same on this port.
     pub(crate) async fn at(port: u16, scripts: Vec<Script>) -> Self {
+        Self::watched(port, scripts, Arc::new(|_| ())).await
+    }
+
+    /// The same with somebody who is told what happens.
+    pub(crate) async fn watched(port: u16, scripts: Vec<Script>, watch: Watch) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (log, messages, together) = (Log::default(), Log::default(), Log::default());
@@ -89,6 +98,7 @@ impl Server {
                     script: script.clone(),
                     log: Arc::clone(&log),
                     together: Arc::clone(&together),
+                    watch: Arc::clone(&watch),
                     said: "",
                     used: [0; 9],
                 };
@@ -136,6 +146,7 @@ struct Talk {
     script: Script,
     log: Log,
     together: Log,
+    watch: Watch,
     /// The last answer.
     said: &'static str,
     used: [usize; 9],
@@ -154,13 +165,16 @@ impl Talk {
             }
             let verb = line.split([' ', '\r']).next().unwrap_or_default().to_ascii_uppercase();
             note(&self.log, &verb);
+            (self.watch)(&verb);
             note_together(&self.together, &verb, more);
             open = self.answer(&mut stream, &verb).await;
             if open && self.said.starts_with("354") {
                 let Some(message) = read_message(&mut stream).await else { break };
                 messages.lock().unwrap().push(message);
                 note(&self.log, "message");
+                (self.watch)("message");
                 open = self.answer(&mut stream, ".").await;
+                (self.watch)("answered");
             }
         }
         note(&self.log, "gone");

@@ -27,8 +27,8 @@ pub(crate) enum Moment {
     After,
 }
 
-/// Is told the moments of calls.
-pub(crate) type Watch = Arc<dyn Fn(Moment) + Send + Sync>;
+/// Is told the moments of calls; answers whether it has killed the caller.
+pub(crate) type Watch = Arc<dyn Fn(Moment) -> bool + Send + Sync>;
 
 /// A call.
 #[derive(Clone, Debug)]
@@ -157,11 +157,13 @@ async fn answer<V: Vendor>(
     let asked = Asked { call, headers, body: body.to_bytes() };
     let sends = asked.call.starts_with(V::SENDS);
     let watch = orders.lock().unwrap().watch.clone().filter(|_| sends);
-    let tell = |moment| watch.iter().for_each(|watch| watch(moment));
-    tell(Moment::Before);
+    let killed = |moment| watch.as_ref().is_some_and(|watch| watch(moment));
+    orders.lock().unwrap().asked.push(asked.clone());
+    if killed(Moment::Before) {
+        std::future::pending::<()>().await;
+    }
     let instead = {
         let mut orders = orders.lock().unwrap();
-        orders.asked.push(asked.clone());
         let at = orders.instead.iter().position(|(call, _)| asked.call.starts_with(call));
         at.map(|at| orders.instead.remove(at).1)
     };
@@ -175,7 +177,7 @@ async fn answer<V: Vendor>(
     if lost {
         std::future::pending::<()>().await;
     }
-    tell(Moment::During);
+    killed(Moment::During);
     if let Some(watch) = watch {
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -15,6 +15,7 @@ use super::reach;
 use super::setting::{Encryption, Login, Server};
 use super::talk::{Answer, Talk, Trouble};
 use crate::model::AttemptError;
+use crate::serve::deliver::dot::FinalDot;
 use crate::serve::deliver::wire::Network;
 
 /// Longest wait for a farewell.
@@ -30,6 +31,8 @@ pub(super) struct Letter<'a> {
     /// The message with its headers, in ASCII lines (see [`crate::mail`]), so no extension has
     /// to be asked for.
     pub(super) message: &'a [u8],
+    /// Where it is noted what becomes of its final dot.
+    pub(super) dot: Option<&'a FinalDot<'a>>,
 }
 
 /// A connection that is encrypted and logged in as far as the settings ask.
@@ -126,9 +129,15 @@ impl Session {
         let body = dotted(letter.message);
         within(deadline, Stage::Message, self.talk.say(&body)).await?;
         // From here on nobody can take it back.
+        letter.dot.inspect(|dot| dot.leaves());
         within(deadline, Stage::Answer, self.talk.say(b".\r\n")).await?;
         let answer = within(deadline, Stage::Answer, self.talk.hear()).await?;
         let answer = expect(Stage::Answer, answer, 200..=299);
+        match (&answer, letter.dot) {
+            (Ok(_), Some(dot)) => dot.is_taken(),
+            (Err(failure), Some(dot)) if failure.error != AttemptError::Unknown => dot.is_refused(),
+            _ => {}
+        }
         let refused = answer.as_ref().is_err_and(Failure::is_about_the_email);
         self.sound = (answer.is_ok() || refused) && !self.talk.is_ahead();
         self.unfinished = refused;
