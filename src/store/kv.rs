@@ -57,7 +57,7 @@ impl Kv for Map {
 
 /// Longest value of one row. sled moves long leaves into files that nobody syncs; values of
 /// this size stay far below that.
-const CHUNK: usize = 15 * 1024;
+pub(super) const CHUNK: usize = 15 * 1024;
 /// First byte of a value that is whole: the version of the row format.
 const WHOLE: u8 = 1;
 /// First byte of a value that lies in chunks; their number follows.

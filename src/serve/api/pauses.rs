@@ -16,7 +16,7 @@ use super::shapes;
 use crate::model::queue::pause_flag;
 use crate::serve::app::App;
 use crate::serve::journal::Kind;
-use crate::serve::people::pauses;
+use crate::serve::people::pauses::{self, Holding};
 
 /// `GET /sequences/paused`: what is paused, and how much that holds.
 pub(super) async fn all(State(app): State<Arc<App>>, asked: Asked) -> Answer {
@@ -69,15 +69,14 @@ pub(super) async fn resume(
         Fault::from(crate::store::StoreError::Stopped(error.to_string()))
     };
     let (holding, resumed) = work.await.map_err(stopped)??;
-    app.journal.say(
-        Kind::Warning,
-        &format!(
-            "{name}{} goes on; {} held, of which {} are too late",
-            told(person.as_deref()),
-            holding.held,
-            holding.too_late
-        ),
-    );
+    if since.is_some() {
+        let whom = told(person.as_deref());
+        let Holding { held, too_late } = holding;
+        // What another pause holds as well does not go on.
+        let goes = if resumed < held { format!("{resumed} of {held}") } else { held.to_string() };
+        let text = format!("{name}{whom} goes on; {goes} held, of which {too_late} are too late");
+        app.journal.say(Kind::Warning, &text);
+    }
     ok(&json!({
         "sequence": name,
         "person": person,

@@ -16,7 +16,7 @@ use self::words::Words;
 use super::Ledger;
 use crate::base::Id;
 use crate::model::queue::Fingerprint;
-use crate::store::kv::{Batch, Kv as _, Pair, Way, payload};
+use crate::store::kv::{self, Batch, Kv as _, Pair, Way, payload};
 use crate::store::{Forgotten, StoreError, keys};
 
 /// Rows that one step looks at.
@@ -130,7 +130,8 @@ fn part(batch: &Batch<'_>, from: &[u8], kind: u8) -> Result<(Vec<Pair>, bool), S
     let (mut rows, mut bytes) = (Vec::new(), 0);
     for row in batch.scan(from, &keys::end(&[kind]), Way::Up) {
         let (key, raw) = row?;
-        bytes += raw.len();
+        // A long row is looked through whole.
+        bytes += kv::chunks(&raw).map_or(raw.len(), |count| count as usize * kv::CHUNK);
         rows.push((key, raw));
         if rows.len() == STEP || bytes > BYTES {
             return Ok((rows, true));
