@@ -32,6 +32,16 @@ impl Deliver {
         if self.quarantined(live, &leased).await || self.held_aside(&leased).await {
             return None;
         }
+        // What the last process has begun and nobody can take back was tried, whatever holds now.
+        if let Some(dot) = self.dots.found(&leased.job) {
+            let Leased { job, lease, .. } = leased;
+            let id = job.id;
+            let ended = self.outcome(live, job, lease, self.app.new_id(), &dot.tried()).await;
+            if ended == Finish::Done {
+                self.dots.forget(id);
+            }
+            return None;
+        }
         let is_step = matches!(leased.job.task, Task::Step { .. });
         let leased = if is_step {
             match self.step(live, leased).await {
@@ -63,12 +73,6 @@ impl Deliver {
             Ok(Handover::Go { asked }) => asked,
             Ok(Handover::Wait(transition)) => {
                 self.end(&leased.job, leased.lease, transition, None, Vec::new()).await;
-                return None;
-            }
-            Ok(Handover::Tried(tried)) => {
-                let Leased { job, lease, .. } = leased;
-                self.dots.forget(job.id);
-                self.outcome(live, job, lease, self.app.new_id(), &tried).await;
                 return None;
             }
             Ok(Handover::Over) => return None,

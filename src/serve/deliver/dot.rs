@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::base::Id;
-use crate::model::queue::{Job, JobState};
+use crate::model::queue::{AttemptError, Job, JobState, Tried};
 use crate::store::{Store, StoreError};
 
 /// The file's name within the data folder.
@@ -33,6 +33,29 @@ pub(super) enum Dot {
     Left = 1,
     /// The server has taken the message.
     Taken = 2,
+}
+
+impl Dot {
+    /// What came of the attempt over which the process died.
+    pub(super) fn tried(self) -> Tried {
+        match self {
+            Self::Taken => Tried {
+                status: Some(250),
+                message: Some(String::from(
+                    "the mail server had taken it right before rulerun was killed",
+                )),
+                ..Tried::default()
+            },
+            Self::Left => Tried {
+                error: Some(AttemptError::Unknown),
+                message: Some(String::from(
+                    "rulerun was killed while it waited for the server's word on the message; whether \
+                 the e-mail was taken is not known",
+                )),
+                ..Tried::default()
+            },
+        }
+    }
 }
 
 /// The notes about all e-mails that are at their final dot. Without a file nothing is noted.

@@ -3,9 +3,8 @@
 //! is stored with it. Whether the provider may have it already follows from the attempts
 //! since then: one that was refused, or never left, has changed nothing; one without an
 //! answer, or none where there should be one, may have arrived. A mail server cannot be
-//! asked: what came of an attempt over which the process died is what was noted of its dot.
+//! asked; there `dot` knows what came of an attempt over which the process died.
 
-use super::dot::Dot;
 use super::{Deliver, postmark, resend};
 use crate::model::queue::{Attempt, Email, Job, Leased, Task, Transition};
 use crate::model::rules::ServiceType;
@@ -25,8 +24,6 @@ pub(super) enum Handover {
     },
     /// Not now, or not at all.
     Wait(Transition),
-    /// It was handed over already, and this is what came of that.
-    Tried(Tried),
     /// It has been dealt with.
     Over,
 }
@@ -41,15 +38,12 @@ impl Deliver {
         fresh: bool,
     ) -> Result<Handover, StoreError> {
         let service = live.services.get(&leased.job.lane);
+        let service = service.filter(|service| service.rule.kind.is_mail_provider());
         let (Some(service), Task::Email(email)) = (service, &leased.job.task) else {
             return Ok(Handover::Go { asked: false });
         };
         if fresh {
             return Ok(Handover::Go { asked: false });
-        }
-        if !service.rule.kind.is_mail_provider() {
-            let tried = self.dots.found(&leased.job).map(after_the_dot);
-            return Ok(tried.map_or(Handover::Go { asked: false }, Handover::Tried));
         }
         // A copy for the sender's own mailbox was made before its time and is not marked yet.
         if let Some(since) = email.handed {
@@ -94,27 +88,6 @@ impl Deliver {
             return Handover::Wait(Transition::Failed(text.to_owned()));
         }
         Handover::Go { asked: true }
-    }
-}
-
-/// What came of an attempt over which the process died when its dot had left.
-fn after_the_dot(dot: Dot) -> Tried {
-    match dot {
-        Dot::Taken => Tried {
-            status: Some(250),
-            message: Some(String::from(
-                "the mail server had taken it right before rulerun was killed",
-            )),
-            ..Tried::default()
-        },
-        Dot::Left => Tried {
-            error: Some(AttemptError::Unknown),
-            message: Some(String::from(
-                "rulerun was killed while it waited for the server's word on the message; whether \
-                 the e-mail was taken is not known",
-            )),
-            ..Tried::default()
-        },
     }
 }
 
