@@ -272,6 +272,56 @@ fn what_is_odd_about_the_environment_is_a_warning() {
 }
 
 #[test]
+fn every_secret_that_keeps_nobody_out_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    const RULES: &str = r#"
+server listen="127.0.0.1:8080" { api-token (env)"API_TOKEN" }
+service "n8n" {
+    token (file)"open.txt"
+    sign scheme="body" { secret (env)"SIGN"; secret (file)"closed.txt" }
+}
+webhooks "in" {
+    path "/in"
+    access { header "X-Key" (env)"HEADER" }
+    endpoint "a"
+    endpoint "b" { access { signature scheme="body" secret=(env)"SIGNATURE" } }
+}
+"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.kdl"), RULES).expect("a file");
+    for (name, mode) in [("open.txt", 0o644), ("closed.txt", 0o640)] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "k3rJ9xQ2mVb7Tz5w\n").expect("a file");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("a mode");
+    }
+    let validate = |value: &str| {
+        let mut command = rulerun(folder.path());
+        command.args(["--rules", "a.kdl", "validate", "--format", "json"]);
+        for name in ["API_TOKEN", "SIGN", "HEADER", "SIGNATURE"] {
+            command.env(name, value);
+        }
+        let output = command.output().expect("rulerun runs");
+        assert!(!stdout(&output).contains("hunter2"), "{}", stdout(&output));
+        let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        let found = report["diagnostics"].as_array().expect("a list").clone();
+        let weak = found.into_iter().filter(|one| one["code"] == "weak-key");
+        weak.filter_map(|one| one["message"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let open = "the token of `n8n` can be read by everybody on this machine";
+    assert_eq!(validate("p8Jd0sWq4LzYc1Rb"), [open]);
+    assert_eq!(
+        validate("hunter2"),
+        [
+            "the api-token can be guessed: it is shorter than 16 letters",
+            open,
+            "the signature secret of `n8n` can be guessed: it is shorter than 16 letters",
+            "the value of `X-Key` for `in/a` can be guessed: it is shorter than 16 letters",
+            "the signature secret of `in/b` can be guessed: it is shorter than 16 letters",
+        ]
+    );
+}
+
+#[test]
 fn variables_that_rules_read_have_an_effect() {
     let folder = project();
     let rules = "service \"n8n\" {\n    retry (env)\"WEBHOOK_RETRY_DELAYS\" default=\"5s\"\n}\n";

@@ -74,6 +74,11 @@ impl Lookup for Environment {
         }
         std::fs::read_to_string(path).map_err(|error| error.to_string())
     }
+
+    fn is_open(&self, path: &str) -> bool {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
+    }
 }
 
 /// Whether the person wants colour: `NO_COLOR` and a dumb terminal say no.

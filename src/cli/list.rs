@@ -10,6 +10,7 @@ use super::{Format, Global, rules, table};
 use crate::model::Lookup;
 use crate::model::rules::{Endpoint, Feedback, RuleSet, Sequence, SequenceAction};
 use crate::serve::curl;
+use crate::serve::deliver::address;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -125,10 +126,11 @@ impl Page<'_> {
         Ok(items)
     }
 
+    /// Where a service is, as far as that may be shown.
     fn service_url(&self, name: &str, lookup: &dyn Lookup) -> Result<String, Failure> {
         let Some(service) = self.rules.services.get(name) else { return Ok(String::new()) };
         let url = rules::setting(&service.url, lookup)?.unwrap_or_default();
-        Ok(url.trim_end_matches('/').to_owned())
+        Ok(address::shown(&url))
     }
 
     fn records(&self) -> Vec<Item> {
@@ -140,8 +142,7 @@ impl Page<'_> {
         let mut items = Vec::new();
         for service in self.rules.services.values() {
             let url = self.service_url(&service.name, lookup)?;
-            let url =
-                if url.is_empty() { String::from("no address set") } else { without_login(&url) };
+            let url = if url.is_empty() { String::from("no address set") } else { url };
             let line = format!("{}, {url}", service.kind.word());
             items.push((service.name.clone(), service.about.clone(), vec![line]));
         }
@@ -182,7 +183,7 @@ impl Page<'_> {
             let url = format!("{}{}", self.service_url(&event.service, lookup)?, event.path);
             events.push(json!({
                 "name": event.name, "about": event.about, "service": event.service,
-                "url": without_login(&url), "priority": event.priority,
+                "url": url, "priority": event.priority,
             }));
         }
         let mut services = Vec::new();
@@ -190,7 +191,7 @@ impl Page<'_> {
             services.push(json!({
                 "name": service.name, "type": service.kind.word(),
                 "about": service.about,
-                "url": without_login(&self.service_url(&service.name, lookup)?),
+                "url": self.service_url(&service.name, lookup)?,
             }));
         }
         let records: Vec<&String> = self.rules.records.keys().collect();
@@ -224,26 +225,4 @@ fn steps(sequence: &Sequence) -> Vec<String> {
             format!("{} after {}: {what}", step.name, step.after)
         })
         .collect()
-}
-
-/// An address without the user and password that a mail server's may carry.
-pub(super) fn without_login(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    match rest[..end].rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{host}{}", &rest[end..]),
-        None => url.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_login;
-
-    #[test]
-    fn a_password_in_an_address_is_not_shown() {
-        let shown = without_login("smtp://user:pa@ss@mail.example.com:587/x@y?tls=required");
-        assert_eq!(shown, "smtp://mail.example.com:587/x@y?tls=required");
-        assert_eq!(without_login("http://localhost:5678"), "http://localhost:5678");
-    }
 }

@@ -1,11 +1,11 @@
 //! What is odd about the environment in which rules are to run, told by `rulerun
-//! validate`: variables that people set and nothing reads, and keys that can be guessed.
+//! validate`: variables that people set and nothing reads.
 
 use serde_json::{Value, json};
 
 use super::environment::Environment;
 use super::{out, table};
-use crate::base::{Diagnostic, Secret, Severity, report};
+use crate::base::{Severity, report};
 use crate::language::codes;
 use crate::model::Lookup;
 use crate::model::rules::RuleSet;
@@ -26,10 +26,6 @@ const GUIDE: &[(&str, &str)] = &[
     ),
     ("WEBHOOK_TIMEOUT_SECONDS", "write timeout \"30s\" in the service"),
 ];
-/// A key of fewer letters can be tried out.
-const SHORTEST_KEY: usize = 16;
-/// A key of fewer different letters can be guessed.
-const FEWEST_LETTERS: usize = 6;
 
 /// A warning about the environment, which has no place in any file.
 #[derive(Debug)]
@@ -80,43 +76,4 @@ pub(super) fn without_effect(rules: &RuleSet, environment: &Environment) -> Vec<
             help,
         })
         .collect()
-}
-
-/// The keys of endpoints that are set to something that can be guessed.
-pub(super) fn weak_keys(rules: &RuleSet, environment: &Environment) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for endpoint in &rules.endpoints {
-        for key in &endpoint.keys {
-            let Ok(Some(secret)) = key.resolve(environment) else { continue };
-            if let Some(why) = weakness(&secret, &endpoint.name) {
-                let message =
-                    format!("the key of `{}` can be guessed: {why}", endpoint.full_name());
-                found.push(
-                    Diagnostic::warning(
-                        codes::WEAK_KEY,
-                        message,
-                        key.span.unwrap_or(endpoint.span),
-                    )
-                    .label("its value")
-                    .help("`rulerun secret` makes one that nobody can guess"),
-                );
-            }
-        }
-    }
-    found
-}
-
-/// Why a key is none; the key itself is never shown.
-fn weakness(secret: &Secret, endpoint: &str) -> Option<&'static str> {
-    let text = secret.expose();
-    let letters: std::collections::BTreeSet<char> = text.chars().collect();
-    if text.len() < SHORTEST_KEY {
-        Some("it is shorter than 16 letters")
-    } else if letters.len() < FEWEST_LETTERS {
-        Some("it repeats a few letters")
-    } else if text.to_lowercase().contains(&endpoint.to_lowercase()) {
-        Some("it holds the name of the endpoint")
-    } else {
-        None
-    }
 }

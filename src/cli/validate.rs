@@ -15,7 +15,7 @@ use super::surroundings::{self, Remark};
 use super::{Global, out, watch};
 use crate::base::report;
 use crate::review;
-use crate::serve::{checks, sources};
+use crate::serve::{checks, secrets, sources};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -86,7 +86,7 @@ fn once(paths: &[PathBuf], args: &ValidateArgs) -> Outcome {
     let summary = loaded.rules.as_ref().map(|rules| Summary::of(rules, &environment));
     let mut remarks = Vec::new();
     if let Some(rules) = &loaded.rules {
-        let mut around = surroundings::weak_keys(rules, &environment);
+        let mut around = secrets::weak(rules, &environment);
         around.extend(checks::real_mail_of(rules, &environment));
         review::add(&mut loaded.found, around);
         remarks = surroundings::without_effect(rules, &environment);

@@ -104,7 +104,8 @@ fn project(value: &Value, uses: &[UsedPath], depth: usize) -> Dynamic {
     Dynamic::from_map(map)
 }
 
-/// A JSON value as Rhai knows it. Whole numbers beyond 64 signed bits become numbers.
+/// A JSON value as Rhai knows it. Whole numbers beyond 64 signed bits become numbers; they come
+/// in `number` fields alone, an `integer` has none.
 fn convert(value: &Value, is_time: bool) -> Dynamic {
     match value {
         Value::Null => Dynamic::UNIT,

@@ -161,7 +161,7 @@ codes! {
     DKIM_NOT_ALIGNED = "dkim-not-aligned";
     /// A public endpoint that anybody may call.
     UNSIGNED_ENDPOINT = "unsigned-endpoint";
-    /// A key that can be guessed.
+    /// A secret that can be guessed, or that everybody on the machine can read.
     WEAK_KEY = "weak-key";
     /// A variable of the environment that is set and that no rule reads.
     NO_EFFECT = "no-effect";

@@ -24,6 +24,10 @@ pub trait Lookup {
     /// # Errors
     /// Why it cannot be read.
     fn file(&self, path: &str) -> Result<String, String>;
+    /// Whether everybody on the machine can read the file.
+    fn is_open(&self, _path: &str) -> bool {
+        false
+    }
 }
 
 /// A setting: written out, or looked up from left to right.

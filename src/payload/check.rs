@@ -4,7 +4,7 @@
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
-use super::{Problem, explain, formats};
+use super::{Problem, explain, formats, whole};
 
 /// At most so many problems are told of one payload.
 const MAX_PROBLEMS: usize = 100;
@@ -26,7 +26,8 @@ impl Compiled {
             .with_format("uri", formats::web_address)
             .with_format("date-time", formats::time)
             .with_format("date", formats::date)
-            .build(schema)
+            .with_keyword(whole::KEYWORD, whole::keyword)
+            .build(&whole::marked(schema))
             .map_err(|error| schema_fault(&error))?;
         Ok(Self { validator, schema: schema.clone() })
     }

@@ -144,6 +144,7 @@ fn sentence(error: &ValidationError<'_>) -> Option<String> {
         Kind::OneOfMultipleValid { .. } => {
             "has several of the allowed forms at once; exactly one is expected".to_owned()
         }
+        Kind::Custom { message, .. } => format!("{message}, got {got}"),
         Kind::Not { .. } => format!("has a form that is not allowed, got {got}"),
         Kind::BacktrackLimitExceeded { .. } | Kind::RegexEngineFailure { .. } => {
             "could not be compared with the form that is expected".to_owned()

@@ -7,6 +7,7 @@ mod explain;
 mod formats;
 mod parse;
 mod publish;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -75,7 +76,7 @@ pub struct Checker {
 
 impl Checker {
     /// Compiles a JSON Schema (2020-12). No reference leaves the document, patterns run in
-    /// linear time, and `format` is checked.
+    /// linear time, `format` is checked, and a number of type `integer` has kept its digits.
     ///
     /// # Errors
     /// What is wrong with the schema.

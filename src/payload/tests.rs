@@ -85,6 +85,40 @@ fn whole_numbers_never_lose_digits_silently() {
 }
 
 #[test]
+fn an_integer_has_kept_its_digits() {
+    let schema = json!({"type": "object", "properties": {
+        "id": {"type": ["integer", "null"]},
+        "ids": {"type": "array", "items": {"type": "integer"}, "default": [{"type": "integer"}]},
+        "enum": {"type": "object", "properties": {"of": {"$ref": "#/$defs/whole"}}},
+        "score": {"type": "number"},
+        "either": {"type": ["integer", "number"]},
+    }, "$defs": {"whole": {"type": "integer"}}});
+    let told = |body: &str| messages(&schema, &parse(body.as_bytes()).expect("JSON"));
+    for whole in ["9223372036854775807", "-9223372036854775808", "9007199254740993", "1e15", "2.0"]
+    {
+        for body in [format!("{{\"id\": {whole}}}"), format!("{{\"ids\": [{whole}]}}")] {
+            assert_eq!(told(&body), Vec::<String>::new(), "{body}");
+        }
+    }
+    for lost in
+        ["9223372036854775808", "18446744073709551615", "1e30", "-1e16", "9007199254740993.0"]
+    {
+        for (body, place) in [
+            (format!("{{\"id\": {lost}}}"), "`id`"),
+            (format!("{{\"ids\": [1, {lost}]}}"), "`ids[1]`"),
+            (format!("{{\"enum\": {{\"of\": {lost}}}}}"), "`enum.of`"),
+        ] {
+            let told = told(&body);
+            let begins = format!("{place} must be a whole number from -9223372036854775808 to ");
+            assert!(told.len() == 1 && told[0].starts_with(&begins), "{body}: {told:?}");
+        }
+        for body in [format!("{{\"score\": {lost}}}"), format!("{{\"either\": {lost}}}")] {
+            assert_eq!(told(&body), Vec::<String>::new(), "{body}");
+        }
+    }
+}
+
+#[test]
 fn depth_number_and_length_are_bounded() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     assert!(parse(nested(32).as_bytes()).is_ok());

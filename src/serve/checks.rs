@@ -5,6 +5,7 @@ use crate::base::Diagnostic;
 use crate::model::rules::{RuleSet, Service};
 use crate::model::{Lookup, Setting};
 use crate::review::{self, Outside};
+use crate::serve::secrets;
 use crate::serve::settings::{Live, LiveService};
 
 /// Whether an address of the form `host:port` or a URL is on this machine.
@@ -27,12 +28,24 @@ pub fn is_loopback(address: &str) -> bool {
 /// shortened and real messages would leave at the wrong times.
 #[must_use]
 pub fn unsafe_to_serve(live: &Live, fast: bool) -> Option<String> {
-    if !is_loopback(&live.listen) && live.api_token.is_none() {
-        return Some(format!(
-            "rulerun would listen on {}, where others can reach its API, but no credentials are set. \
-             Add `api-token (env)\"RULERUN_API_TOKEN\"` to `server`, or listen on 127.0.0.1.",
-            live.listen
-        ));
+    if !is_loopback(&live.listen) {
+        let mend = match &live.api_token {
+            None => Some(
+                "no credentials are set. Add `api-token (env)\"RULERUN_API_TOKEN\"` to `server`",
+            ),
+            Some(token) if secrets::is_short(token) => Some(
+                "its api-token has fewer than 16 letters and can be guessed. Set one that \
+                 `rulerun secret` has made",
+            ),
+            Some(_) => None,
+        };
+        if let Some(mend) = mend {
+            return Some(format!(
+                "rulerun would listen on {}, where others can reach its API, but {mend}, or listen \
+                 on 127.0.0.1.",
+                live.listen
+            ));
+        }
     }
     let far = far_services(live);
     (fast && !far.is_empty()).then(|| {

@@ -39,6 +39,10 @@ impl Lookup for DevLookup {
     fn file(&self, path: &str) -> Result<String, String> {
         self.real.file(path).or_else(|why| self.key(path).ok_or(why))
     }
+
+    fn is_open(&self, path: &str) -> bool {
+        self.real.is_open(path)
+    }
 }
 
 impl DevLookup {

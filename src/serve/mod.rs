@@ -17,6 +17,7 @@ pub mod journal;
 pub mod metrics;
 pub mod people;
 pub mod reload;
+pub mod secrets;
 pub mod server;
 pub mod settings;
 pub mod sources;

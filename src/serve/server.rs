@@ -20,6 +20,7 @@ use super::ingress::Ingress;
 use super::journal::{Kind, Voice};
 use super::people;
 use super::reload::{self, Check, Reloader, SharedLookup};
+use super::secrets;
 use super::settings::Live;
 use super::sources::SourceError;
 use crate::base::report::Style;
@@ -224,8 +225,15 @@ impl Server {
 
 /// Checks that need resolved settings, for the start and for every reload.
 fn checker(config: &Config) -> Check {
-    let dev = config.options.dev;
-    Arc::new(move |live| if dev { Vec::new() } else { checks::real_mail(live) })
+    let (dev, lookup) = (config.options.dev, Arc::clone(&config.lookup));
+    Arc::new(move |live| {
+        if dev {
+            return Vec::new();
+        }
+        let mut found = secrets::weak(&live.rules, &*lookup);
+        found.extend(checks::real_mail(live));
+        found
+    })
 }
 
 /// Says why rules would be unsafe to serve, for the start and for every reload.

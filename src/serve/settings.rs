@@ -13,6 +13,8 @@ use crate::mail::Dkim;
 use crate::model::rules::{Endpoint, Feedback, RuleSet, Service, ServiceType};
 use crate::model::setting::{Lookup, Network};
 use crate::model::{FromText, Setting};
+use crate::serve::deliver::address;
+use crate::serve::deliver::smtp::Smtp;
 use crate::serve::ingress::router::Router;
 use crate::signature::Scheme;
 
@@ -167,16 +169,7 @@ fn outlet(service: &LiveService) -> Outlet {
         kind if kind.is_mail() => service.mail_url().is_some(),
         _ => service.url.is_some(),
     };
-    Outlet { base: service.url.as_deref().map(without_login), ready }
-}
-
-/// An address without a user name and password: it is shown with every job.
-fn without_login(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
+    Outlet { base: service.url.as_deref().map(address::shown), ready }
 }
 
 /// Looks up one setting after the other and gathers what is wrong.
@@ -238,7 +231,7 @@ impl Desk<'_> {
         };
         LiveService {
             enabled,
-            url: self.get(&rule.url).map(|url| url.trim_end_matches('/').to_owned()),
+            url: self.url(rule),
             token: self.get(&rule.token),
             database: self.get(&rule.database),
             headers,
@@ -249,6 +242,32 @@ impl Desk<'_> {
             timeout: self.timeout(rule),
             rule: Arc::clone(rule),
         }
+    }
+
+    /// The base address of a service, without a trailing slash. One that cannot be called
+    /// refuses the start: each attempt would fail, and its secrets would be seen.
+    fn url(&mut self, rule: &Service) -> Option<String> {
+        let url = self.get(&rule.url)?;
+        let (why, such) = match rule.kind {
+            ServiceType::Smtp => (
+                Smtp::from_url(&url, None).err().map(|why| why.to_string()),
+                "smtps://user:password@mail.example.com:465",
+            ),
+            _ => (address::fault(&url).map(str::to_owned), "https://n8n.example.com"),
+        };
+        let Some(why) = why else { return Some(url.trim_end_matches('/').to_owned()) };
+        let names: Vec<&str> = rule.url.env_names().collect();
+        let set = if names.is_empty() { String::from("url") } else { names.join(" or ") };
+        self.faults.push(
+            Diagnostic::error(
+                codes::BAD_URL,
+                format!("{set}: the address of `{}` cannot be used: {why}", rule.name),
+                rule.url.span.unwrap_or(rule.span),
+            )
+            .label("looked up here")
+            .help(format!("write an address such as {such}")),
+        );
+        None
     }
 
     /// The signature of a mail service, whose key must be one.
@@ -315,22 +334,6 @@ impl Desk<'_> {
                 .map(|signature| self.all(&signature.secrets))
                 .collect(),
             rule: Arc::clone(rule),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_login;
-
-    #[test]
-    fn an_address_that_is_shown_holds_no_password() {
-        for (url, shown) in [
-            ("http://bob:hunter2@n8n:5678/a@b?c", "http://n8n:5678/a@b?c"),
-            ("https://n8n.example.com", "https://n8n.example.com"),
-            ("http://a@b@c/", "http://c/"),
-        ] {
-            assert_eq!(without_login(url), shown);
         }
     }
 }

@@ -310,6 +310,11 @@ async fn no_edit_opens_the_api_of_an_open_address() {
         make.config.listen = Some(listen.into());
         assert!(matches!(make.try_start().await, Err(StartError::Unsafe(_))), "{listen}");
     }
+    let Err(StartError::Unsafe(why)) = open().env("TOKEN", "fifteen-letters").try_start().await
+    else {
+        panic!("a token that can be tried out opens the API to everybody");
+    };
+    assert!(why.contains("rulerun secret") && !why.contains("fifteen"), "{why}");
     let server = open().env("TOKEN", "a-long-enough-token").start().await;
     assert_eq!(server.app().live.load().listen, "0.0.0.0:0");
     let rules = server.folder.path().join("rules/a.kdl");

@@ -1,10 +1,43 @@
 //! Secrets stay secret: planted in every place that takes one, looked for in every answer.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use rulerun::serve::server::StartError;
 use serde_json::json;
 
-use crate::support::server::Make;
+use crate::support::binary::rulerun;
+use crate::support::server::{Make, write};
+
+/// Where a receiver listens that knows no address, and repeats the one that was asked for in
+/// its answer, as many do.
+fn echo() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = answer_with_its_path(&stream);
+        }
+    });
+    place
+}
+
+fn answer_with_its_path(mut stream: &TcpStream) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let (mut asked, mut length) = (String::new(), 0);
+    reader.read_line(&mut asked)?;
+    for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+        let given = line.to_ascii_lowercase();
+        let given = given.strip_prefix("content-length: ").and_then(|given| given.parse().ok());
+        length = given.unwrap_or(length);
+    }
+    // What is not read would be answered with a broken connection.
+    reader.read_exact(&mut vec![0; length])?;
+    let body = format!("Cannot POST {}", asked.split(' ').nth(1).unwrap_or_default());
+    let head = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length:";
+    stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_planted_secrets_are_found_nowhere() {
@@ -34,7 +67,7 @@ sequence "news" to="{{email}}" kind="transactional" { email "news-1" after="0s" 
 "#;
     let secret = |number: usize| format!("planted-{number}-9f8e7d6c5b4a");
     let mut make = Make::empty()
-        .env("URL", &format!("http://{}:{}@127.0.0.1:9/{}", secret(6), secret(7), "x"))
+        .env("URL", &format!("http://{}/hooks/{}?token={}", echo(), secret(6), secret(7)))
         .env("MAIL", &format!("smtp://{}:{}@127.0.0.1:9", secret(14), secret(15)))
         .file("rules/a.kdl", RULES)
         .file("rules/emails/news-1.md", "Hello\n");
@@ -70,6 +103,7 @@ sequence "news" to="{{email}}" kind="transactional" { email "news-1" after="0s" 
         "/api/v1/queue",
         "/api/v1/queue/stats?by=url,service",
         "/api/v1/webhook-logs",
+        "/api/v1/queue?status=pending",
         "/api/v1/flows",
         "/api/v1/outbox",
         "/api/v1/records/contact",
@@ -96,4 +130,74 @@ sequence "news" to="{{email}}" kind="transactional" { email "news-1" after="0s" 
         (0..20).all(|number| !debug.contains(&secret(number))),
         "not even in a debugger's words"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_warns_of_secrets_that_can_be_guessed() {
+    const RULES: &str = r#"
+webhooks "in" {
+    path "/in"
+    endpoint "a" { access { signature scheme="body" secret=(env)"WEAK" } }
+    endpoint "b" { access { header "X-Key" (env)"WEBHOOK_SECRET" } }
+}
+"#;
+    let server = Make::empty().file("rules/a.kdl", RULES).env("WEAK", "hunter2").start().await;
+    let told: Vec<&str> = server.server.warnings.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(
+        told,
+        ["the signature secret of `in/a` can be guessed: it is shorter than 16 letters"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_cannot_be_called_refuses_the_start_and_is_not_repeated() {
+    let rules = |kind: &str| format!("service \"hook\"{kind} {{ url (env)\"URL\" }}\n");
+    for (kind, url) in [
+        ("", "http://bob:hunter two@127.0.0.1:9"),
+        ("", "http://bob:hunter#two@127.0.0.1:9"),
+        ("", "http://bob:1/hunter-two@127.0.0.1:9"),
+        ("", "http://bob:hunter-two@127.0.0.1:9/x"),
+        ("", "http://bob:hunter-two"),
+        ("", "hunter://two"),
+        ("", "hunter-two"),
+        (" type=\"smtp\"", "smtp://bob:hunter%two@127.0.0.1:9"),
+        (" type=\"smtp\"", "https://hunter-two"),
+    ] {
+        let kind = if kind.is_empty() { " type=\"http\"" } else { kind };
+        let made = Make::empty().file("rules/a.kdl", &rules(kind)).env("URL", url);
+        let Err(StartError::Rules(sources, found)) = made.try_start().await else {
+            panic!("started with {url}");
+        };
+        let style = rulerun::base::report::Style { colour: false, width: 100 };
+        let told = rulerun::base::report::human(&sources, &found, style);
+        assert!(told.contains("bad-url") && told.contains("URL: the address of `hook`"), "{told}");
+        assert!(!told.contains("hunter") && !told.contains("two"), "{told}");
+    }
+}
+
+#[test]
+fn lists_and_refusals_of_the_program_show_no_secret_of_an_address() {
+    const RULES: &str = "service \"n8n\" { url (env)\"URL\" }\n\
+        events to=\"n8n\" path=\"/hook\" { event \"ping\" }\n";
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("rules/a.kdl"), RULES);
+    for (url, shown) in [
+        ("https://hooks.example.com/hunter/2?token=two", "https://hooks.example.com/…"),
+        ("http://bob:hunter#two@hooks.example.com", "http://…"),
+    ] {
+        let told = |args: &[&str]| {
+            let output = rulerun().current_dir(folder.path()).env("URL", url).args(args).output();
+            let output = output.unwrap();
+            let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            assert!(!told.contains("hunter") && !told.contains("two"), "{args:?}: {told}");
+            told
+        };
+        let listed = told(&["list"]);
+        assert_eq!(listed.matches(shown).count(), 2, "its service and its event: {listed}");
+        assert!(told(&["list", "--format", "json"]).contains(shown));
+        told(&["validate"]);
+        if url.contains('#') {
+            assert!(told(&["serve", "--listen", "127.0.0.1:0"]).contains("cannot be used"));
+        }
+    }
 }

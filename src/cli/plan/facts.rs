@@ -7,7 +7,6 @@ use std::fmt::{Display, Write as _};
 use serde_json::Value;
 
 use crate::base::Delay;
-use crate::cli::list;
 use crate::guard::Guard;
 use crate::model::rules::{
     Action, Again, Choice, CountsFrom, EmailText, Ending, Endpoint, Event, Fill, MailKind,
@@ -198,7 +197,7 @@ fn service(one: &Service) -> Facts {
     facts.say("type", one.kind.word());
     facts.maybe("about", one.about.clone());
     facts.say("enabled", shown(&one.enabled));
-    let url = one.url.fallback.as_deref().map(list::without_login).unwrap_or_default();
+    let url = one.url.fallback.clone().unwrap_or_default();
     facts.say("url", origins(&one.url.sources, url));
     facts.say("token", hidden(&one.token));
     facts.say("database", shown(&one.database));

@@ -32,7 +32,8 @@ webhooks "shop" {
     },
     Mistake {
         code: codes::WEAK_KEY,
-        why: "A key that can be guessed keeps nobody out. `rulerun secret` makes a good one.",
+        why: "Such a secret keeps nobody out. `rulerun secret` makes a good one, and `chmod o-rwx` \
+              keeps its file to yourself.",
         around: Environment,
         wrong: "SIGNUP_KEY=signup",
         right: "SIGNUP_KEY=k3rJ9xQ2mVb7Tz5w",

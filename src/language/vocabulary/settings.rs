@@ -252,7 +252,7 @@ pub(super) const WORDS: &[Word] = &[
     Word::new(
         "allow-private",
         SERVICE,
-        "Whether a private address other than loopback is fine.",
+        "Whether a private address is fine; localhost always is.",
         "allow-private #true",
     )
     .args(&[arg("yes or no", Type::Boolean)])

@@ -17,12 +17,11 @@ use crate::engine::Reply;
 use crate::payload::{self, Problem};
 use crate::serve::ingress::answer as ingress;
 use crate::serve::ingress::body::BodyFault;
+use crate::serve::ingress::key;
 use crate::store::StoreError;
 
 /// Largest body that is read, in bytes.
 const MAX_BODY: usize = 256 * 1024;
-/// Longest `Idempotency-Key`.
-const MAX_KEY: usize = 255;
 /// So many known names are listed when none is close to an unknown one.
 const NAMES_SHOWN: usize = 12;
 
@@ -238,15 +237,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
-        let key = parts.headers.get("idempotency-key").map(|key| {
-            key.to_str().ok().filter(|key| (1..=MAX_KEY).contains(&key.len())).ok_or_else(|| {
-                Fault::bad("Idempotency-Key must be 1 to 255 plain letters, digits and signs.")
-            })
-        });
+        let key = key::given(&parts.headers).map_err(Fault::bad)?;
         let peer = parts.extensions.get::<Peer>();
         Ok(Self {
             remote: peer.map(|Peer(address)| address.ip().to_canonical().to_string()),
-            key: key.transpose()?.map(str::to_owned),
+            key: key.map(str::to_owned),
         })
     }
 }

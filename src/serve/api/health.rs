@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,7 @@ use crate::model::JobState;
 use crate::model::queue::PAUSED_FLAG;
 use crate::model::rules::Webhooks;
 use crate::serve::app::App;
+use crate::serve::deliver::address;
 use crate::serve::deliver::gate::LaneState;
 use crate::serve::settings::LiveService;
 
@@ -26,7 +27,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// `GET PATH/health` of a group that declares `health`, in the guide's shape: who answers,
 /// and how the service that has the group's name is set up. The answer is open to everyone,
-/// so user names and passwords within the address are left out.
+/// so of the address only scheme, host and port are told.
 #[must_use]
 pub fn health(app: &App, group: &Webhooks) -> Value {
     let live = app.live.load();
@@ -43,19 +44,10 @@ pub fn health(app: &App, group: &Webhooks) -> Value {
         "timestamp": time::format_time(app.now()),
         "webhook_config": {
             "enabled": service.is_some_and(|service| service.enabled),
-            "base_url": service.and_then(|service| public_base(service)),
+            "base_url": service.and_then(|service| service.url.as_deref()).map(address::shown),
             "security_enabled": secured,
         },
     })
-}
-
-/// A service's address without a user name and password.
-fn public_base(service: &LiveService) -> Option<String> {
-    let uri: Uri = service.url.as_ref()?.parse().ok()?;
-    let authority = uri.authority()?.as_str();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let path = uri.path().trim_end_matches('/');
-    Some(format!("{}://{host}{path}", uri.scheme_str().unwrap_or("http")))
 }
 
 /// `GET /livez`: the process answers.
@@ -126,7 +118,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Answer {
         let why = closed.iter().find(|(closed, _)| closed == name).map(|(_, why)| why);
         let shape = json!({
             "enabled": service.enabled,
-            "base_url": public_base(service),
+            "base_url": service.url.as_deref().map(address::shown),
             "accepting": why.is_none(),
             "closed": why,
             "dkim": service.dkim.as_ref().map(|dkim| {

@@ -3,15 +3,22 @@
 //! carry requests there. So the address that is about to be dialled is looked at, not the
 //! name or its spelling: whatever `http://0x7f.1/` or a name that changes its mind turns
 //! into, it is the number behind it that counts.
+//!
+//! Besides: what a service's `url` may hold, and how much of it may be shown.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use hyper::Uri;
+
+/// Stands for what is not shown of an address.
+const LEFT_OUT: &str = "…";
 
 /// What kind of place an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressKind {
     /// Anyone's, on the internet.
     Public,
-    /// This machine. Always allowed: n8n often runs next to rulerun.
+    /// This machine. Always allowed under its own names: n8n often runs next to rulerun.
     Loopback,
     /// Not meant to be reached over the internet, for this reason (a phrase that completes
     /// "it is …").
@@ -31,7 +38,8 @@ pub fn classify(address: IpAddr) -> AddressKind {
 /// Lets the addresses that `host` resolved to through, or says which of them must not be
 /// dialled, why, and how to allow it. One bad address refuses them all: otherwise a name that
 /// resolves to a public and a private address gets to the private one by failing the first
-/// connection.
+/// connection. This machine is reached under its own names alone: any other name belongs to
+/// somebody, who may have it lead here one day.
 ///
 /// # Errors
 /// A sentence that names the first offending address with the reason that [`classify`] gives.
@@ -39,14 +47,110 @@ pub fn admit(host: &str, addresses: &[SocketAddr], allow_private: bool) -> Resul
     if allow_private {
         return Ok(());
     }
-    addresses.iter().try_for_each(|address| match classify(address.ip()) {
-        AddressKind::Public | AddressKind::Loopback => Ok(()),
-        AddressKind::Private(why) => Err(format!(
+    addresses.iter().try_for_each(|address| {
+        let why = match classify(address.ip()) {
+            AddressKind::Public => return Ok(()),
+            AddressKind::Loopback if means_this_machine(host) => return Ok(()),
+            AddressKind::Loopback => "this machine's, and only localhost may lead there",
+            AddressKind::Private(why) => why,
+        };
+        Err(format!(
             "`{host}` is refused: its address {} is {why}; write `allow-private #true` in the \
              service if rulerun may call it",
             address.ip()
-        )),
+        ))
     })
+}
+
+/// Whether a host can be nothing but this machine or an address that is written out: no name
+/// server is asked for `localhost`, what ends in it, or what ends in a number (`127.0.0.1`,
+/// `127.1`, `0x7f.1`), because no domain does.
+fn means_this_machine(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or(host);
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    last.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok()
+        || number(last)
+        || hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Reads an address that is about to be called over HTTP.
+///
+/// # Errors
+/// What is wrong with it; the address is not repeated, because it may hold a secret.
+pub fn read(url: &str) -> Result<Uri, &'static str> {
+    let url: Uri = url.parse().map_err(
+        |_| "it is not written like one; write one such as https://n8n.example.com/webhook",
+    )?;
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    if authority.contains('@') {
+        return Err("it holds a user or a password before its `@`, which would show up in logs; \
+                    send an `Authorization` header instead");
+    }
+    if !matches!(url.scheme_str(), Some("http" | "https")) || !names_a_place(authority) {
+        return Err(
+            "an address begins with http:// or https:// and a host, whose port is a number",
+        );
+    }
+    Ok(url)
+}
+
+/// Why this cannot be the base of what is called over HTTP, if so, without repeating it. A
+/// password that nobody has encoded can hold any of the signs that end a host, so what
+/// stands before an `@` anywhere is taken for one.
+#[must_use]
+pub fn fault(base: &str) -> Option<&'static str> {
+    if base.contains(['@', '#']) {
+        return Some(
+            "it holds an `@` or a `#`: a user and a password do not belong there, so send an \
+             `Authorization` header instead; in a path write %40 and %23",
+        );
+    }
+    read(base).err()
+}
+
+/// An address as it may be shown: scheme, host and port. The rest may be the secret of a hook,
+/// and so may everything in what is no address.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let schemes = ["http", "https", "smtp", "smtps"];
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| schemes.contains(scheme))
+    else {
+        return String::from(if url.is_empty() { "" } else { LEFT_OUT });
+    };
+    let mail = scheme.starts_with("smtp");
+    // A mail server's login ends at the last `@`; elsewhere none may stand.
+    let rest = match rest.rsplit_once('@') {
+        Some((_, rest)) if mail => rest,
+        Some(_) => LEFT_OUT,
+        None => rest,
+    };
+    let (place, more) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if !names_a_place(place) {
+        return format!("{scheme}://{LEFT_OUT}");
+    }
+    let whole = mail || more.trim_matches('/').is_empty();
+    format!("{scheme}://{place}{}", if whole { "" } else { "/…" })
+}
+
+/// What of a base address is not shown, such as `/services/T00/B00/x`.
+#[must_use]
+pub fn hidden(base: &str) -> &str {
+    let rest = base.split_once("://").map_or(base, |(_, rest)| rest);
+    rest.find(['/', '?']).map_or("", |start| &rest[start..])
+}
+
+/// Whether this is a host, with or without a port that is a number.
+fn names_a_place(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let port = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            !host.is_empty() && port.parse::<u16>().is_ok()
+        }
+        _ => !text.is_empty(),
+    };
+    port && text.bytes().all(plain)
 }
 
 fn classify_v4(address: Ipv4Addr) -> AddressKind {
@@ -107,7 +211,7 @@ fn classify_v6(address: Ipv6Addr) -> AddressKind {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressKind, admit, classify};
+    use super::{AddressKind, admit, classify, fault, hidden, shown};
     use proptest::prelude::*;
     use std::net::Ipv4Addr;
 
@@ -156,7 +260,75 @@ mod tests {
         assert!(refused.contains("`a.example`") && refused.contains("10.0.0.1"), "{refused}");
         assert!(refused.contains("allow-private"), "{refused}");
         assert_eq!(admit("a.example", &[public, private], true), Ok(()));
-        assert_eq!(admit("a.example", &[public, here], false), Ok(()));
+        assert_eq!(admit("localhost", &[here], false), Ok(()));
+    }
+
+    #[test]
+    fn only_this_machines_own_names_lead_to_it() {
+        let here = ["127.0.0.1:80".parse().unwrap(), "[::1]:80".parse().unwrap()];
+        for own in
+            ["localhost", "LocalHost", "n8n.localhost", "127.0.0.1", "127.1", "0x7f.1", "::1"]
+        {
+            assert_eq!(admit(own, &here, false), Ok(()), "{own}");
+        }
+        for other in ["rebinding.example.com", "localhost.example.com", "notlocalhost", "0xyz", ""]
+        {
+            let refused = admit(other, &here, false).unwrap_err();
+            assert!(refused.contains("allow-private"), "{refused}");
+            assert_eq!(admit(other, &here, true), Ok(()), "{other}");
+        }
+    }
+
+    #[test]
+    fn of_an_address_nothing_is_shown_that_may_be_a_secret() {
+        for (url, seen) in [
+            ("http://localhost:5678", "http://localhost:5678"),
+            ("https://hooks.example.com/", "https://hooks.example.com"),
+            ("https://hooks.example.com/services/hunter2", "https://hooks.example.com/…"),
+            ("https://hooks.example.com?token=hunter2", "https://hooks.example.com/…"),
+            ("http://[::1]:5678/hunter2", "http://[::1]:5678/…"),
+            ("http://bob:hunter2@n8n:5678/a@b?c", "http://…"),
+            ("http://bob:hun ter2@host", "http://…"),
+            ("http://bob:hun#ter2@host", "http://…"),
+            ("http://bob:hun/ter2@host", "http://…"),
+            ("http://bob:hunter2", "http://…"),
+            ("http://hunter 2/", "http://…"),
+            ("hunter2://host", "…"),
+            ("hunter2", "…"),
+            (
+                "smtp://user:hun@ter2#?/@mail.example.com:587/x?tls=none",
+                "smtp://mail.example.com:587",
+            ),
+            ("smtp://hunter 2", "smtp://…"),
+            ("", ""),
+        ] {
+            assert_eq!(shown(url), seen, "{url}");
+        }
+        assert_eq!(hidden("https://hooks.example.com/a/b?c"), "/a/b?c");
+        assert_eq!(hidden("https://hooks.example.com"), "");
+    }
+
+    #[test]
+    fn a_base_that_cannot_be_called_is_told_without_repeating_it() {
+        for base in
+            ["http://localhost:5678", "https://n8n.example.com/webhook?token=x", "http://[::1]"]
+        {
+            assert_eq!(fault(base), None, "{base}");
+        }
+        for base in [
+            "http://bob:hunter2@host",
+            "http://bob:hun ter2@host",
+            "http://bob:hun#ter2@host",
+            "http://bob:1/hunter2@host",
+            "http://bob:hunter2",
+            "http://hunter2:/",
+            "ftp://hunter2",
+            "hunter2",
+            "http://",
+        ] {
+            let why = fault(base).unwrap();
+            assert!(!why.contains("hun") && !why.contains("ter2"), "{why}");
+        }
     }
 
     proptest! {

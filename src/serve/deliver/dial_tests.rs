@@ -199,7 +199,7 @@ async fn a_name_that_changes_its_mind_is_asked_once_and_gains_nothing() {
     let (here, _) = listener().await;
     let inside: SocketAddr = "169.254.169.254:80".parse().unwrap();
     let (mut tcp, asked) = scripted(&[&[here], &[inside], &[here]]);
-    let url: hyper::Uri = "http://rebinding.example.com/".parse().unwrap();
+    let url: hyper::Uri = "http://rebinding.localhost/".parse().unwrap();
 
     let first = tower::Service::call(&mut tcp, url.clone()).await;
     assert_eq!(address_of(&first.unwrap()), here, "what was checked is dialled");
@@ -211,13 +211,29 @@ async fn a_name_that_changes_its_mind_is_asked_once_and_gains_nothing() {
 }
 
 #[tokio::test]
+async fn a_public_name_that_moves_to_this_machine_reaches_nobody_here() {
+    let (here, connections) = listener().await;
+    for name in ["rebinding.example.com", "localhost.example.com", "127.0.0.1.example.com"] {
+        let (mut tcp, _) = scripted(&[&[here], &[here]]);
+        let url: hyper::Uri = format!("http://{name}/").parse().unwrap();
+        let dialled = tower::Service::call(&mut tcp, url.clone()).await;
+        assert_eq!(dialled.map(|_| ()).unwrap_err().kind, AttemptError::Blocked, "{name}");
+        // A service that says so may: names of this machine's own differ from place to place.
+        tcp.allow_private = true;
+        assert!(tower::Service::call(&mut tcp, url).await.is_ok(), "{name}");
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
 async fn of_a_set_of_addresses_with_a_private_one_none_is_dialled() {
     let (here, connections) = listener().await;
     for inside in ["10.0.0.1:80", "[fe80::1]:80", "[64:ff9b::a00:1]:80"] {
         let inside: SocketAddr = inside.parse().unwrap();
         for set in [[here, inside], [inside, here]] {
             let (mut tcp, _) = scripted(&[&set]);
-            let url = "http://both.example.com/".parse().unwrap();
+            let url = "http://both.localhost/".parse().unwrap();
             let dialled = tower::Service::call(&mut tcp, url).await;
             assert_eq!(dialled.map(|_| ()).unwrap_err().kind, AttemptError::Blocked, "{set:?}");
         }

@@ -10,13 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio::time::{Instant, timeout};
 
+use super::address;
 use super::dial::{DialError, Dialler, rustls_cause};
 use super::reply::Reply;
 use super::wire::Network;
@@ -211,24 +212,9 @@ fn add_roots(roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(), String
 /// Turns what is asked into what is sent.
 fn build(request: Outgoing) -> Result<Request<Full<Bytes>>, Failure> {
     let wrong = |message: String| Failure::new(AttemptError::Internal, message);
-    let url: Uri = request.url.parse().map_err(|_| {
-        wrong(format!(
-            "`{}` is not an address; write one such as https://n8n.example.com/webhook",
-            request.url
-        ))
-    })?;
-    if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none_or(str::is_empty) {
-        return Err(wrong(format!(
-            "`{}` cannot be called: an address begins with http:// or https:// and a host",
-            request.url
-        )));
-    }
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(wrong(String::from(
-            "the address holds a user or a password before its `@`, which would show up in \
-             logs; send an `Authorization` header instead",
-        )));
-    }
+    // The address is not repeated: a secret may stand in it.
+    let url = address::read(&request.url)
+        .map_err(|why| wrong(format!("the address of the service cannot be called: {why}")))?;
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
         let refused = |why: &str| wrong(format!("the header `{name}` cannot be sent: {why}"));

@@ -8,6 +8,7 @@ use hyper::{HeaderMap, Method, StatusCode};
 
 use super::Deliver;
 use super::account::Account;
+use super::address;
 use super::dot::FinalDot;
 use super::http::Outgoing;
 use super::reply::Reply;
@@ -36,12 +37,13 @@ impl Deliver {
         if let Network::Told(answer) = &self.transports.network {
             return told(answer(&job.lane), &job.task, self.app.now());
         }
-        match &job.task {
+        let tried = match &job.task {
             Task::Event { path, body, .. } => self.event(service, job, path, body).await,
             Task::Email(email) => self.email(live, service, (job, email), asked, dot).await,
             Task::Mirror { record, id } => self.mirror(service, record, id).await,
             Task::Step { .. } => ours(String::from("a step cannot be sent")),
-        }
+        };
+        without(tried, service.url.as_deref().map_or("", address::hidden))
     }
 
     async fn event(&self, service: &LiveService, job: &Job, path: &str, body: &[u8]) -> Tried {
@@ -156,6 +158,16 @@ impl Deliver {
             Err(error) => ours(error.to_string()),
         }
     }
+}
+
+/// The attempt without a part of the address that is not shown: some receivers repeat the path
+/// in their reply, or redirect to it.
+fn without(mut tried: Tried, hidden: &str) -> Tried {
+    if hidden.len() > 1 {
+        tried.reply = tried.reply.replace(hidden, "/…");
+        tried.message = tried.message.map(|message| message.replace(hidden, "/…"));
+    }
+    tried
 }
 
 /// What a service says that answers everything with this status. A mail server bounces with

@@ -22,16 +22,37 @@ pub struct Denied {
 /// Signatures that held, each with its rule.
 pub type Proofs<'a> = Vec<(&'a SignatureRule, Verified)>;
 
+/// The header in which most proxies say whom they pass a call on for.
+const BY_MOST: &str = "x-forwarded-for";
+/// The one of RFC 7239.
+const BY_RFC: &str = "forwarded";
+
 /// The address of the caller: the peer's, or what trusted proxies say, from the right. They say
 /// it in `X-Forwarded-For`; only where that is missing, in `Forwarded` (RFC 7239).
 #[must_use]
 pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
+    let header = if headers.contains_key(BY_MOST) { BY_MOST } else { BY_RFC };
+    client_in(header, peer, headers, proxies)
+}
+
+/// Whether trusted proxies name one caller in `X-Forwarded-For` and another in `Forwarded`: one
+/// of the two came from outside and was passed on unseen, and nobody can tell which.
+#[must_use]
+pub fn is_contested(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> bool {
+    let client = |header| client_in(header, peer, headers, proxies);
+    headers.contains_key(BY_MOST)
+        && headers.contains_key(BY_RFC)
+        && client(BY_MOST) != client(BY_RFC)
+}
+
+/// The caller as one of the headers tells it.
+fn client_in(header: &str, peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
     let trusted = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     if !trusted(client) {
         return client;
     }
-    for hop in hops(headers).into_iter().rev() {
+    for hop in hops(header, headers).into_iter().rev() {
         // What cannot be read cannot be trusted: the last known hop stays.
         let Some(address) = hop.and_then(hop_address) else { break };
         client = address.to_canonical();
@@ -44,18 +65,14 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr 
 
 /// Everybody who passed the call on, as written, the nearest last; none for one that cannot be
 /// read.
-fn hops(headers: &HeaderMap) -> Vec<Option<&str>> {
-    let parts = |name: &str| {
-        let lines = headers.get_all(name).iter().map(|line| line.to_str().ok());
-        lines.flat_map(|line| match line {
-            Some(line) => line.split(',').map(Some).collect(),
-            None => vec![None],
-        })
-    };
-    if headers.contains_key("x-forwarded-for") {
-        return parts("x-forwarded-for").collect();
-    }
-    parts("forwarded").map(|hop| hop.and_then(passed_for)).collect()
+fn hops<'a>(header: &str, headers: &'a HeaderMap) -> Vec<Option<&'a str>> {
+    let lines = headers.get_all(header).iter().map(|line| line.to_str().ok());
+    let parts = lines.flat_map(|line| match line {
+        Some(line) => line.split(',').map(Some).collect(),
+        None => vec![None],
+    });
+    let bare = header == BY_MOST;
+    parts.map(|hop| if bare { hop } else { hop.and_then(passed_for) }).collect()
 }
 
 /// Whom a hop of a `Forwarded` header passed the call on for.
@@ -73,15 +90,21 @@ fn hop_address(text: &str) -> Option<IpAddr> {
         .or_else(|| Some(text.parse::<std::net::SocketAddr>().ok()?.ip()))
 }
 
-/// Checks the address and the headers: what can be known before the body is read.
+/// Checks the address, which may be [contested](is_contested), and the headers: what can be
+/// known before the body is read.
 ///
 /// # Errors
 /// The first check that does not hold.
 pub fn check_caller(
     endpoint: &LiveEndpoint,
     client: IpAddr,
+    contested: bool,
     headers: &HeaderMap,
 ) -> Result<(), Denied> {
+    if contested && !endpoint.networks.is_empty() {
+        let message = String::from("X-Forwarded-For and Forwarded name different callers.");
+        return Err(Denied { status: 403, message });
+    }
     for networks in &endpoint.networks {
         if !networks.iter().any(|network| network.contains(client)) {
             let message = String::from("This address may not call this endpoint.");

@@ -20,6 +20,7 @@ use super::Ingress;
 use super::access::{self, Proofs};
 use super::answer::{self, Answer};
 use super::body::Arriving;
+use super::key;
 use super::load::{Share, room_for_bodies, weight};
 use crate::model::commit::IdempotencyKey;
 use crate::model::queue::LogLine;
@@ -35,8 +36,6 @@ const DISCARDED: usize = 4 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 /// How long an idempotency key binds.
 const KEY_BINDS: i64 = 24 * 3_600_000;
-/// The longest idempotency key.
-const MAX_KEY: usize = 255;
 
 /// A call that is being answered.
 pub(super) struct Incall<'a> {
@@ -45,6 +44,8 @@ pub(super) struct Incall<'a> {
     pub(super) endpoint: &'a Arc<LiveEndpoint>,
     pub(super) ingress: &'a Ingress,
     pub(super) client: IpAddr,
+    /// Whether proxies name another caller too.
+    pub(super) contested: bool,
 }
 
 /// How a call ended, for logs and metrics.
@@ -118,7 +119,7 @@ impl Incall<'_> {
             return Err(Box::new(Ended::of(answer::error(503, trouble), trouble)));
         }
         self.within_rates()?;
-        access::check_caller(self.endpoint, self.client, headers)
+        access::check_caller(self.endpoint, self.client, self.contested, headers)
             .map_err(|denied| Box::new(Ended::error(denied.status, &denied.message)))?;
         content_fits(method, headers).map_err(|(status, text)| Box::new(Ended::error(status, text)))
     }
@@ -157,7 +158,7 @@ impl Incall<'_> {
             Ok(payload) => payload,
             Err(ended) => return self.before_or(parts, &proofs, &body, *ended).await,
         };
-        let keys = match self.keys(&parts.headers, &proofs, &body) {
+        let keys = match self.keys(parts, &proofs, &body) {
             Ok(keys) => keys,
             Err(ended) => return *ended,
         };
@@ -183,7 +184,7 @@ impl Incall<'_> {
         body: &[u8],
         refusal: Ended,
     ) -> Ended {
-        let Ok(keys) = self.keys(&parts.headers, proofs, body) else { return refusal };
+        let Ok(keys) = self.keys(parts, proofs, body) else { return refusal };
         match self.app.known(self.app.millis(), keys).await {
             Ok(Some(before)) => settled(before),
             Ok(None) => refusal,
@@ -194,7 +195,7 @@ impl Incall<'_> {
     /// The payload, checked against the endpoint's schema.
     fn payload(&self, parts: &Parts, body: &[u8]) -> Result<Map<String, Value>, Box<Ended>> {
         let asked = parts.uri.query().unwrap_or_default();
-        let value = if body.is_empty() && has_no_body(&parts.method) {
+        let value = if speaks(parts, body) {
             if !asked.is_empty() && !self.endpoint.signatures.is_empty() {
                 let text = "A signature covers the body alone, so the data must stand in the body, not after the question mark.";
                 return Err(Box::new(Ended::error(400, text)));
@@ -223,29 +224,23 @@ impl Incall<'_> {
     /// What would make another call the same as this one.
     fn keys(
         &self,
-        headers: &HeaderMap,
+        parts: &Parts,
         proofs: &Proofs<'_>,
         body: &[u8],
     ) -> Result<Vec<IdempotencyKey>, Box<Ended>> {
         let now = self.app.millis();
+        let given = key::given(&parts.headers).map_err(|text| Box::new(Ended::error(400, text)))?;
+        let given = given.map(|given| format!("key:{given}"));
         // Most calls bring no key: then the body need not be hashed.
-        let key = |key: String, expires: i64| IdempotencyKey {
+        let key = |key: String, body: [u8; 32], expires: i64| IdempotencyKey {
             endpoint: self.endpoint.rule.full_name(),
             key,
-            body: Sha256::digest(body).into(),
+            body,
             expires,
         };
         let mut keys = Vec::new();
-        let mut named = headers.get_all("idempotency-key").iter();
-        if let Some(given) = named.next() {
-            let given =
-                given.to_str().ok().filter(|given| !given.is_empty() && given.len() <= MAX_KEY);
-            let (Some(given), None) = (given, named.next()) else {
-                let text =
-                    "The Idempotency-Key must be 1 to 255 visible ASCII characters, sent once.";
-                return Err(Box::new(Ended::error(400, text)));
-            };
-            keys.push(key(format!("key:{given}"), now + KEY_BINDS));
+        if let Some(given) = &given {
+            keys.push(key(given.clone(), content(parts, body), now + KEY_BINDS));
         }
         for (rule, proof) in proofs {
             let bound = proof.time_signed || rule.scheme == Scheme::Standard;
@@ -253,13 +248,34 @@ impl Incall<'_> {
             if bound {
                 // A time so far ahead holds for twice its age.
                 let binds = KEY_BINDS.max(age.saturating_mul(2));
-                keys.push(key(proof.identity.clone(), now.saturating_add(binds)));
-            } else if keys.is_empty() && !self.endpoint.rule.repeats {
-                keys.push(key(proof.identity.clone(), now.saturating_add(age)));
+                let hash = content(parts, body);
+                keys.push(key(proof.identity.clone(), hash, now.saturating_add(binds)));
+            } else if !self.endpoint.rule.repeats {
+                // No key is signed: whoever has seen a call could send it again under another.
+                // The signature stands for the body already, so it can stay with its key.
+                let hash = match &given {
+                    Some(given) => Sha256::digest(given).into(),
+                    None => content(parts, body),
+                };
+                keys.push(key(proof.identity.clone(), hash, now.saturating_add(age)));
             }
         }
         Ok(keys)
     }
+}
+
+/// A hash of what a call says: its body, or the query where that is the payload. No JSON begins
+/// with a question mark.
+fn content(parts: &Parts, body: &[u8]) -> [u8; 32] {
+    match parts.uri.query().filter(|query| speaks(parts, body) && !query.is_empty()) {
+        Some(query) => Sha256::digest(format!("?{query}")).into(),
+        None => Sha256::digest(body).into(),
+    }
+}
+
+/// Whether the query speaks for a call, because it has no body.
+fn speaks(parts: &Parts, body: &[u8]) -> bool {
+    body.is_empty() && has_no_body(&parts.method)
 }
 
 /// Reads a body of at most `limit` bytes.
@@ -313,7 +329,8 @@ fn settled(accepted: Accepted) -> Ended {
         }
         Accepted::KeyReused => Ended::error(
             409,
-            "This idempotency key was used before, with another body or too long ago.",
+            "This idempotency key was used before, with other content or too long ago, or this \
+             signed call came before under another key.",
         ),
         Accepted::Crowded(service) => {
             Ended::of(answer::crowded(&service), format!("too much waits for {service}"))

@@ -10,6 +10,7 @@ mod call;
 pub mod click;
 mod connections;
 mod feedback;
+pub mod key;
 mod line;
 mod load;
 pub mod rate;
@@ -112,9 +113,7 @@ impl Ingress {
                     if !opens(endpoint, key.as_deref()) {
                         return self.unknown(peer);
                     }
-                    let client =
-                        access::client(peer.ip(), request.headers(), &live.trusted_proxies);
-                    self.endpoint(live, endpoint, client, request).await
+                    self.endpoint(live, endpoint, peer, request).await
                 }
                 Route::Feedback(feedback) => {
                     let client =
@@ -172,11 +171,14 @@ impl Ingress {
         &self,
         live: &Live,
         endpoint: &Arc<LiveEndpoint>,
-        client: IpAddr,
+        peer: SocketAddr,
         request: Request<Incoming>,
     ) -> Answer {
         let began = tokio::time::Instant::now();
-        let call = Incall { app: &self.app, live, endpoint, ingress: self, client };
+        let (headers, proxies) = (request.headers(), &live.trusted_proxies);
+        let client = access::client(peer.ip(), headers, proxies);
+        let contested = access::is_contested(peer.ip(), headers, proxies);
+        let call = Incall { app: &self.app, live, endpoint, ingress: self, client, contested };
         let ended = call.answer(request).await;
         self.told(endpoint.rule.full_name(), client, began.elapsed(), ended)
     }

@@ -40,6 +40,8 @@ async fn twenty_five_callers_talk_themselves_into_no_inner_network() {
         String::from("X-Forwarded-For: 167772165"),
         String::from("X-Forwarded-For:"),
         format!("X-Forwarded-For: {out}\r\nForwarded: for=10.0.0.5"),
+        format!("X-Forwarded-For: 10.0.0.5\r\nForwarded: for={out}"),
+        String::from("X-Forwarded-For: 10.0.0.5\r\nForwarded: for=_hidden"),
         format!("Forwarded: for=10.0.0.5, for={out}"),
         format!("Forwarded: for=\"10.0.0.5, for={out}"),
         format!("Forwarded: for=10.0.0.5;by=10.0.0.1, For=\"{out}:80\";proto=https"),
@@ -63,12 +65,17 @@ async fn twenty_five_callers_talk_themselves_into_no_inner_network() {
         "X-Forwarded-For: 10.0.0.5:4711",
         "Forwarded: for=10.0.0.5",
         "Forwarded: for=203.0.113.9, proto=https;For=\"10.0.0.5:80\"",
+        "X-Forwarded-For: 10.0.0.5\r\nForwarded: for=\"10.0.0.5:4711\"",
     ]
     .map(String::from);
     let requests: Vec<String> = honest.iter().map(ask).collect();
     for (header, got) in honest.iter().zip(burst(proxied.server.address, &requests).await) {
         assert_eq!(got.status, 200, "{header}: {}", got.body);
     }
+    // Where no address is asked for, a client's own `Forwarded` turns nobody away.
+    let both = format!("X-Forwarded-For: {out}\r\nForwarded: for=10.0.0.5\r\n");
+    let anybody = call("/in/open", &both, BODY);
+    assert_eq!(burst(proxied.server.address, &[anybody]).await[0].status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -127,6 +127,24 @@ async fn a_thousand_replays_over_a_restart_make_one_execution_each() {
         server = Make::within(folder).on_disk().clock(&clock).start().await;
     }
     assert!(replays >= 1_000, "{replays}");
+    // Headers that nobody has signed make no new call of one that was seen.
+    for (number, seen) in calls.iter().enumerate() {
+        let altered = |line: &str| seen.replacen("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"), 1);
+        let bare = seen.replace("Idempotency-Key: one\r\n", "");
+        let later = bare.replace(
+            &format!("X-Webhook-Timestamp: {now}\r\n"),
+            &format!("X-Webhook-Timestamp: {}\r\n", now + 7),
+        );
+        let keyed = format!("Idempotency-Key: fresh-{number}");
+        let requests = [altered("X-Trace: 1"), later, bare]
+            .into_iter()
+            .chain((!seen.contains("Idempotency-Key")).then(|| altered(&keyed)));
+        let requests: Vec<String> = requests.collect();
+        for (request, got) in requests.iter().zip(burst(server.server.address, &requests).await) {
+            let known = got.status == 200 && got.body == first[&number];
+            assert!(known || matches!(got.status, 401 | 409), "{request}: {got:?}");
+        }
+    }
     assert_eq!(executions(&server).await, calls.len());
     // Long after, and long before, a signature that tells its time is worth nothing.
     for (jump, what) in [(301, "old"), (-602, "future")] {
@@ -160,6 +178,62 @@ async fn two_hundred_equal_calls_at_once_are_one() {
     assert_eq!(executions(&server).await, 1);
     let other = call("/in/open", "Idempotency-Key: once\r\n", r#"{"email":"bob@example.com"}"#);
     assert_eq!(burst(address, &[other]).await[0].status, 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_belongs_to_what_the_call_says_wherever_it_says_it() {
+    let rules =
+        RULES.replace("methods=\"GET POST\" { payload", "methods=\"GET DELETE POST\" { payload");
+    let server = Make::empty().file("rules/a.kdl", &rules).start().await;
+    let ask = |method: &str, query: &str| {
+        format!("{method} /in/open{query} HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {method}\r\n\r\n")
+    };
+    for method in ["GET", "DELETE"] {
+        let sarah = ask(method, "?email=sarah@example.com");
+        let bob = ask(method, "?email=bob@example.com");
+        let got = burst(server.server.address, &[sarah.clone(), bob, sarah]).await;
+        let statuses: Vec<u16> = got.iter().map(|got| got.status).collect();
+        assert_eq!(statuses, [200, 409, 200], "{method}: {got:?}");
+        assert_eq!(got[2].header("idempotent-replay"), Some("true"));
+        assert_eq!(got[0].body, got[2].body);
+    }
+    // A query beside a body says nothing.
+    let post = |query: &str| call(&format!("/in/open{query}"), "Idempotency-Key: p\r\n", BODY);
+    let got = burst(server.server.address, &[post("?a=1"), post("?a=2")]).await;
+    assert_eq!((got[0].status, &got[0].body), (200, &got[1].body));
+    assert_eq!(executions(&server).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_equal_signed_calls_under_different_keys_are_refused_loudly_or_allowed() {
+    let rules = format!(
+        "{}{}",
+        SIGNED.trim_end().trim_end_matches('}'),
+        "    endpoint \"reports\" repeats=\"allow\" { access { signature scheme=\"body\" \
+         secret=(env)\"WEBHOOK_SECRET\" } }\n}\n"
+    );
+    let clock = TestClock::at("2026-03-01T12:00:00Z");
+    let server = Make::empty().file("rules/a.kdl", &rules).clock(&clock).start().await;
+    let ask = |path: &str, key: &str| {
+        let key =
+            if key.is_empty() { String::new() } else { format!("Idempotency-Key: {key}\r\n") };
+        let lines = signed(Scheme::Body, "", seconds(&server), BODY);
+        call(path, &format!("{key}{lines}"), BODY)
+    };
+    let all = ["a", "a", "b", ""].map(|key| ask("/in/body", key));
+    let got = burst(server.server.address, &all).await;
+    let statuses: Vec<u16> = got.iter().map(|got| got.status).collect();
+    assert_eq!(statuses, [200, 200, 409, 409], "{got:?}");
+    assert!(got[2].body.contains("under another key"), "{}", got[2].body);
+    let all = ["a", "b", ""].map(|key| ask("/in/reports", key));
+    let got = burst(server.server.address, &all).await;
+    assert!(got.iter().all(|got| got.status == 200), "{got:?}");
+    assert_eq!(executions(&server).await, 1 + 3);
+    // Its age over, the same words are a call of their own again.
+    clock.set(301);
+    let got = burst(server.server.address, &[ask("/in/body", "b"), ask("/in/body", "a")]).await;
+    assert_eq!((got[0].status, got[1].status), (200, 200), "{got:?}");
+    assert_eq!(executions(&server).await, 1 + 3 + 1, "a key of its own binds for a day");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,6 +312,9 @@ async fn an_idempotency_key_is_one_short_visible_text() {
         "Idempotency-Key: a\r\nIdempotency-Key: b\r\n".to_owned(),
     ] {
         let (answer, _) = raw(&server, &post("/in/open", &format!("{header}{length}"), BODY)).await;
+        assert_eq!(statuses(&answer), ["400"], "{header}: {answer}");
+        let event = post("/api/v1/events/ping", &format!("{header}{length}"), BODY);
+        let (answer, _) = raw(&server, &event.replace("Host: x", "Host: localhost")).await;
         assert_eq!(statuses(&answer), ["400"], "{header}: {answer}");
     }
 }

@@ -84,6 +84,48 @@ async fn forty_bodies_are_read_in_one_way_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_integer_that_has_lost_digits_is_refused_with_its_bounds() {
+    const RULES: &str = r#"
+webhooks "g" {
+    path "/in"
+    endpoint "count" { payload { n integer; ns list { of integer }; any number optional } }
+}
+"#;
+    let server = Make::empty().file("rules/a.kdl", RULES).start().await;
+    let cases = [
+        ("1", true),
+        ("-9223372036854775808", true),
+        ("9223372036854775807", true),
+        ("9007199254740993", true),
+        ("9007199254740991.0", true),
+        ("1e3", true),
+        ("9223372036854775808", false),
+        ("18446744073709551615", false),
+        ("1e30", false),
+        ("1e308", false),
+        ("-1e19", false),
+        ("9007199254740992.0", false),
+        ("9007199254740993.0", false),
+        ("9.007199254740993e15", false),
+        ("1.5", false),
+    ];
+    let bodies = cases.iter().flat_map(|(value, _)| {
+        [format!("{{\"n\":{value},\"ns\":[]}}"), format!("{{\"n\":1,\"ns\":[{value}]}}")]
+    });
+    let requests: Vec<String> = bodies.map(|body| call("/in/count", "", &body)).collect();
+    let got = burst(server.server.address, &requests).await;
+    for (number, got) in got.iter().enumerate() {
+        let (value, fits) = cases[number / 2];
+        assert_eq!(got.status, if fits { 200 } else { 422 }, "{value}: {}", got.body);
+        let told = ["` must be a whole number", "9223372036854775807", "as text"];
+        let all = told.iter().all(|told| got.body.contains(told));
+        assert!(fits || value == "1.5" || all, "{value}: {}", got.body);
+    }
+    let number = call("/in/count", "", r#"{"n":1,"ns":[],"any":18446744073709551615}"#);
+    assert_eq!(burst(server.server.address, &[number]).await[0].status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_bombs_at_once_are_refused_and_leave_the_server_well() {
     let server = std::sync::Arc::new(start().await);
     let bomb = format!("{{\"email\":\"a@example.com\",\"x\":[{}{{}}]}}", "{},".repeat(80_000));

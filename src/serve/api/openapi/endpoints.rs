@@ -181,7 +181,7 @@ fn refusals(endpoint: &Endpoint, has_body: bool) -> BTreeMap<u16, Vec<String>> {
         add(408, "The body took too long to arrive.");
         add(413, "The body is too large.");
     }
-    add(409, "The endpoint is switched off, or the idempotency key had another body before.");
+    add(409, "The endpoint is switched off, or the idempotency key had other content before.");
     add(415, "The body is not sent as `application/json`, or it is compressed.");
     add(422, "The payload does not fit; `errors` says where.");
     add(429, "Too many calls, or too much waits for a service that this would send to.");
