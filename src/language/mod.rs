@@ -260,6 +260,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
         events,
         sequences,
         environment: reading.environment.clone(),
+        files: reading.files.clone(),
     }
 }
 
