@@ -241,6 +241,31 @@ fn init_makes_a_project_without_any_mistake() {
 }
 
 #[test]
+fn files_that_settings_are_read_from_are_looked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = "service \"mail\" type=\"smtp\" {\n    url (file)\"smtp.url\" optional=#true\n    \
+                 dkim domain=\"example.com\" selector=\"mail\" key=(file)\"dkim.pem\"\n}\n";
+    std::fs::write(folder.path().join("a.kdl"), rules).expect("a file");
+    let human = || stdout(&run(folder.path(), &["validate", "a.kdl"]));
+    let shown = human();
+    assert!(shown.contains("\nFiles\n  missing    dkim.pem\n  optional   smtp.url\n"), "{shown}");
+    let why = "only with what is missing (dkim.pem: No such file or directory";
+    let flowing = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flowing.contains(why), "{shown}");
+    let json = run(folder.path(), &["validate", "a.kdl", "--format", "json"]);
+    assert_eq!(code(&json), 0, "what is missing here may be there where it runs");
+    let report: Value = serde_json::from_str(&stdout(&json)).expect("JSON");
+    let file = &report["summary"]["files"][0];
+    assert_eq!((&file["path"], &file["required"]), (&json!("dkim.pem"), &json!(true)));
+    assert!(file["problem"].as_str().is_some_and(|why| why.starts_with("No such file")), "{file}");
+
+    std::fs::write(folder.path().join("dkim.pem"), "key").expect("a file");
+    let shown = human();
+    assert!(shown.contains("\nFiles\n  there      dkim.pem\n  optional   smtp.url\n"), "{shown}");
+    assert!(!shown.contains("missing"), "{shown}");
+}
+
+#[test]
 fn what_is_odd_about_the_environment_is_a_warning() {
     let folder = project();
     let env = "WEBHOOK_MAX_RETRIES=5\nWEBHOOK_TIMEOUT_SECONDS=\nSIGNUP_KEY=signup\n\

@@ -6,16 +6,13 @@ use serde_json::Value;
 use super::client::{self, Answer, Client, Page, Remote};
 use super::outcome::{Exit, Failure, Outcome};
 use super::{Format, Global, out, table};
-
-/// E-mails that are asked for at a time.
-const PAGE_SIZE: u32 = 200;
-/// Pages that are looked through for one e-mail.
-const MAX_PAGES: u32 = 100;
+use crate::serve::curl;
 
 const EXAMPLES: &str = "\
 Examples:
   rulerun outbox
-  rulerun outbox show ID        the e-mail as the person would have got it";
+  rulerun outbox show ID                      the e-mail as the person would have got it
+  rulerun outbox show ID --html > mail.html   its HTML, with the links that count clicks";
 
 /// What `outbox` is told.
 #[derive(Args, Debug)]
@@ -35,6 +32,9 @@ enum Action {
     Show {
         /// Its id.
         id: String,
+        /// Print its HTML alone, to open in a browser.
+        #[arg(long)]
+        html: bool,
     },
 }
 
@@ -44,7 +44,7 @@ pub(super) fn run(global: &Global, args: &OutboxArgs) -> Outcome {
     let answer = match &args.action {
         None => list(&client, &Page::default())?,
         Some(Action::List(page)) => list(&client, page)?,
-        Some(Action::Show { id }) => return show(&client, id, format),
+        Some(Action::Show { id, html }) => return show(&client, id, *html, format),
     };
     answer.print(format, |body| {
         let headings = ["ID", "TO", "SUBJECT", "STEP", "AT"];
@@ -56,27 +56,16 @@ fn list(client: &Client, page: &Page) -> Result<Answer, Failure> {
     client.get(&format!("/outbox{}", client::query(page.parameters())))
 }
 
-/// Goes through the pages until the e-mail is found.
-fn show(client: &Client, id: &str, format: Format) -> Outcome {
-    for page in 1..=MAX_PAGES {
-        let answer = list(client, &Page { size: Some(PAGE_SIZE), page: Some(page) })?;
-        if !answer.is_good() {
-            return answer.print(format, |_| String::new());
+/// One e-mail, or its HTML alone.
+fn show(client: &Client, id: &str, html: bool, format: Format) -> Outcome {
+    let answer = client.get(&format!("/outbox/{}", curl::escape(id)))?;
+    match answer.body["html"].as_str().filter(|_| html && answer.is_good()) {
+        Some(page) => {
+            out::data(page)?;
+            Ok(Exit::Fine)
         }
-        let mails = client::results(&answer.body);
-        if let Some(mail) = mails.iter().find(|mail| mail["id"] == id) {
-            match format {
-                Format::Json => out::json(mail)?,
-                Format::Human => out::data(&letter(mail))?,
-            }
-            return Ok(Exit::Fine);
-        }
-        if mails.len() < PAGE_SIZE as usize {
-            break;
-        }
+        None => answer.print(format, letter),
     }
-    out::note(&format!("the outbox has no e-mail `{id}`; `rulerun outbox` lists them"));
-    Ok(Exit::Problems)
 }
 
 fn row(mail: &Value) -> Vec<String> {

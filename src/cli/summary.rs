@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::out::{self, Ink};
 use super::table;
 use crate::model::Lookup;
-use crate::model::rules::{RuleSet, Sequence, SequenceAction};
+use crate::model::rules::{Needed, RuleSet, Sequence, SequenceAction};
 
 /// The summary of one rule set.
 #[derive(Debug)]
@@ -22,15 +22,25 @@ pub(super) struct Summary {
     /// Services with their types.
     services: Vec<(String, &'static str)>,
     environment: Vec<Variable>,
+    files: Vec<Variable>,
 }
 
-/// An environment name and how it stands.
+/// A name of the environment or a file that a setting is read from, and how it stands.
 #[derive(Debug)]
 struct Variable {
     name: String,
     required: bool,
     secret: bool,
     set: bool,
+    /// Why a file cannot be read.
+    why: Option<String>,
+}
+
+impl Variable {
+    /// Whether it keeps the server from starting.
+    fn is_missing(&self) -> bool {
+        self.required && !self.set
+    }
 }
 
 impl Summary {
@@ -57,6 +67,7 @@ impl Summary {
                 .map(|service| (service.name.clone(), service.kind.word()))
                 .collect(),
             environment: variables(rules, lookup),
+            files: files(rules, lookup),
         }
     }
 
@@ -133,31 +144,31 @@ impl Summary {
         if parts.is_empty() { String::from("they declare nothing yet") } else { parts.join(", ") }
     }
 
-    /// The environment names, those that are missing first.
+    /// What rules read from outside, what is missing first.
     fn needs(&self, ink: Ink) -> Vec<String> {
-        let names = |chosen: &dyn Fn(&Variable) -> bool| -> Vec<String> {
-            let chosen = self.environment.iter().filter(|found| chosen(found));
-            chosen.map(|found| found.name.clone()).collect()
-        };
-        let missing = names(&|found| found.required && !found.set);
-        let mut lines = section(&ink.red("missing  "), &missing);
-        lines.extend(section(&ink.dim("set      "), &names(&|found| found.set)));
-        let open = names(&|found| !found.set && !found.required);
-        lines.extend(section(&ink.dim("optional "), &open));
-        if lines.is_empty() {
-            return lines;
+        let mut lines = standing(ink, "Environment", "set      ", &self.environment);
+        let missing = self.environment.iter().filter(|found| found.is_missing()).count();
+        if missing > 0 {
+            let are = if missing == 1 { "variable is" } else { "variables are" };
+            lines.extend(remark(&format!(
+                "{missing} {are} missing, and `rulerun serve` starts only with them: set them in \
+                 the environment or in .env. `rulerun secret` makes a secret, and `rulerun serve \
+                 --dev` makes up the missing ones."
+            )));
         }
-        lines.splice(..0, [String::new(), ink.bold("Environment")]);
+        lines.extend(standing(ink, "Files", "there    ", &self.files));
+        let missing: Vec<String> = self
+            .files
+            .iter()
+            .filter(|file| file.is_missing())
+            .map(|file| format!("{}: {}", file.name, file.why.as_deref().unwrap_or_default()))
+            .collect();
         if !missing.is_empty() {
-            let are = if missing.len() == 1 { "variable is" } else { "variables are" };
-            lines.push(String::new());
-            let text = format!(
-                "{} {are} missing, and `rulerun serve` starts only with them: set them in the \
-                 environment or in .env. `rulerun secret` makes a secret, and `rulerun serve \
-                 --dev` makes up the missing ones.",
-                missing.len()
-            );
-            lines.extend(table::paragraph(&text, out::page_width().min(85)));
+            lines.extend(remark(&format!(
+                "`rulerun serve` starts only with what is missing ({}). A path counts from the \
+                 folder in which rulerun is started.",
+                missing.join("; ")
+            )));
         }
         lines
     }
@@ -194,6 +205,34 @@ impl Summary {
             })
             .collect()
     }
+
+    /// The files of settings, for programs.
+    pub(super) fn files(&self) -> Value {
+        let file = |found: &Variable| json!({"path": found.name, "required": found.required, "problem": found.why});
+        self.files.iter().map(file).collect()
+    }
+}
+
+/// How names stand, under a title; `there` says what it means that one can be read.
+fn standing(ink: Ink, title: &str, there: &str, all: &[Variable]) -> Vec<String> {
+    let names = |chosen: &dyn Fn(&Variable) -> bool| -> Vec<String> {
+        all.iter().filter(|found| chosen(found)).map(|found| found.name.clone()).collect()
+    };
+    let mut lines = section(&ink.red("missing  "), &names(&Variable::is_missing));
+    lines.extend(section(&ink.dim(there), &names(&|found| found.set)));
+    let open = names(&|found| !found.set && !found.required);
+    lines.extend(section(&ink.dim("optional "), &open));
+    if !lines.is_empty() {
+        lines.splice(..0, [String::new(), ink.bold(title)]);
+    }
+    lines
+}
+
+/// A sentence below what it is about.
+fn remark(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    lines.extend(table::paragraph(text, out::page_width().min(85)));
+    lines
 }
 
 /// Names behind a title of nine columns, wrapped; no names, no lines.
@@ -217,11 +256,29 @@ fn variables(rules: &RuleSet, lookup: &dyn Lookup) -> Vec<Variable> {
             required: false,
             secret: false,
             set: lookup.env(&needed.name).is_some(),
+            why: None,
         });
         entry.required |= needed.required;
         entry.secret |= needed.secret;
     }
     found.into_values().collect()
+}
+
+/// Each file, tried as a start would read it.
+fn files(rules: &RuleSet, lookup: &dyn Lookup) -> Vec<Variable> {
+    let file = |needed: &Needed| {
+        let why = lookup.file(&needed.name).err();
+        Variable {
+            name: needed.name.clone(),
+            required: needed.required,
+            secret: needed.secret,
+            set: why.is_none(),
+            why,
+        }
+    };
+    let mut found: Vec<Variable> = rules.files.iter().map(file).collect();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
 }
 
 /// How many e-mails a sequence sends.

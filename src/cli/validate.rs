@@ -27,8 +27,8 @@ Examples:
   rulerun validate --format json | jq '.diagnostics[].message'
   rulerun validate --format github          annotations for a GitHub workflow
 
-Ends with 0 when the rules are fine, 1 when they have mistakes. A variable that is not set
-is shown and is no mistake of the rules.";
+Ends with 0 when the rules are fine, 1 when they have mistakes. A variable or a file that is
+missing is shown and is no mistake of the rules.";
 
 /// What `validate` is told.
 #[derive(Args, Debug)]
@@ -193,5 +193,6 @@ fn as_json(
     let mut counts = json!({"errors": errors, "warnings": warnings});
     counts["declared"] = summary.map_or(Value::Null, Summary::declared);
     counts["environment"] = summary.map_or(Value::Null, Summary::environment);
+    counts["files"] = summary.map_or(Value::Null, Summary::files);
     json!({"diagnostics": diagnostics, "summary": counts})
 }

@@ -133,7 +133,7 @@ codes! {
     BAD_VARIANT = "bad-variant";
     /// A language that does not exist, or in which no text is written.
     UNKNOWN_LOCALE = "unknown-locale";
-    /// An e-mail of which only a part is in a language.
+    /// An e-mail or a sequence of which only a part is in a language.
     HALF_TRANSLATED = "half-translated";
     /// A text in another language that nothing uses.
     UNUSED_TEXT = "unused-text";
@@ -155,6 +155,8 @@ codes! {
     UNUSED_SEQUENCE = "unused-sequence";
     /// A marketing sequence that nothing can end.
     NEVER_STOPPED = "never-stopped";
+    /// A call that starts a sequence and ends it, too.
+    ENDED_BY_START = "ended-by-start";
     /// A subject that mail providers take for spam.
     SPAM_SUBJECT = "spam-subject";
     /// E-mails that one domain signs and another one sends.
@@ -238,6 +240,8 @@ codes! {
     LARGE_EMAIL = "large-email";
     /// E-mails that reach the same person within half a day.
     CROWDED_SEQUENCE = "crowded-sequence";
+    /// An e-mail that the caps of its own sequence always make too late.
+    CAP_SKIPS = "cap-skips";
     /// Marketing and transactional e-mail through the same one of several mail services.
     MIXED_MAIL = "mixed-mail";
     /// Something that a mail provider does in its own way.

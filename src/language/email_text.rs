@@ -19,7 +19,7 @@ use crate::base::{Diagnostic, FileId, Span};
 use crate::markup::{self, Html, MarkupFault, Trouble};
 use crate::model::rules::{EmailText, Layout, PlainText, TextKind};
 use crate::model::{Kind, Shape};
-use crate::template::{Format, Template};
+use crate::template::{self, Format, Template};
 
 /// What every text of an e-mail may print besides the payload, with an example of each.
 pub(super) const OWN_NAMES: [(&str, &str); 3] = [
@@ -122,7 +122,11 @@ impl Reader<'_> {
     ) -> Option<Template> {
         let source = reading.sources.file(file).text.clone();
         let place = |range: &Range<usize>| Span::new(file, range.clone());
-        match Template::compile(&source, format) {
+        // Mail programs make links of the addresses in a plain text too.
+        let made = Template::compile(&source, format).and_then(|template| {
+            template::host_from_a_value(&source).map_or(Ok(template), |fault| Err(vec![fault]))
+        });
+        match made {
             Ok(template) => {
                 let faults = check_template(&template, self.situations, false);
                 let clean = faults.is_empty();

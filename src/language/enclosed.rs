@@ -14,7 +14,7 @@ use crate::base::diagnostic::did_you_mean;
 use crate::base::{Asset, Diagnostic, FileId, Span};
 use crate::markup;
 use crate::model::Attachment;
-use crate::model::rules::TextKind;
+use crate::model::rules::{EmailText, TextKind};
 
 /// More than that no provider takes, in bytes.
 const MOST: u64 = 10 * 1024 * 1024;
@@ -24,8 +24,6 @@ const MUCH: u64 = 2 * 1024 * 1024;
 /// The files that an `email` brings along.
 pub(super) fn attachments(reading: &mut Reading<'_>, node: &Node) -> Vec<Arc<Attachment>> {
     let mut found: Vec<Arc<Attachment>> = Vec::new();
-    let mut total = 0;
-    let mut last = None;
     for child in node.all("attach") {
         let Some(value) = child.first() else { continue };
         let Some(file) = value.text() else { continue };
@@ -40,25 +38,36 @@ pub(super) fn attachments(reading: &mut Reading<'_>, node: &Node) -> Vec<Arc<Att
         };
         let plain = file.rsplit('/').next().unwrap_or(file);
         let name = child.prop_text("name").unwrap_or(plain).to_owned();
-        total += asset.size;
-        last = Some(value.span);
         found.push(Arc::new(Attachment::new(name, asset.hash, asset.size, asset.bytes.as_deref())));
-    }
-    if let Some(span) = last {
-        weigh(reading, total, span);
     }
     found
 }
 
-/// Says that files are too large.
-fn weigh(reading: &mut Reading<'_>, total: u64, span: Span) {
+/// Says that what leaves with an e-mail is too large: the files that it brings along and the
+/// images that it shows, in the heaviest of its wordings.
+pub(super) fn weigh<'a>(
+    reading: &mut Reading<'_>,
+    node: &Node,
+    wordings: impl Iterator<Item = &'a EmailText>,
+) {
+    let weight = |body: &EmailText| -> u64 {
+        body.images.iter().chain(&body.attachments).map(|file| file.size).sum()
+    };
+    let Some(heaviest) = wordings.max_by_key(|body| weight(body)) else { return };
+    let total = weight(heaviest);
+    let text = &reading.sources.file(heaviest.file).text;
+    let line = 0..text.find('\n').unwrap_or(text.len());
+    let span = node.all("attach").filter_map(Node::first).last().map(|value| value.span);
+    let span = span.unwrap_or_else(|| Span::new(heaviest.file, line));
     let size = format!("{:.1} MB", megabytes(total));
     let help = "put the file on your website and link to it: whoever wants it has it at once";
     if total > MOST {
-        let message = format!("the files of this e-mail have {size}: no more than 10 MB may leave");
+        let message = format!(
+            "the files and images of this e-mail have {size}: no more than 10 MB may leave"
+        );
         reading.push(Diagnostic::error(codes::LARGE_ATTACHMENT, message, span).help(help));
     } else if total > MUCH {
-        let message = format!("the files of this e-mail have {size}");
+        let message = format!("the files and images of this e-mail have {size}");
         reading.push(
             Diagnostic::warning(codes::LARGE_ATTACHMENT, message, span)
                 .label("more than 2 MB")
@@ -157,10 +166,6 @@ pub(super) fn images(
                 .help("put the file beside this one, or write its whole address: https://…"),
             ),
         }
-    }
-    let total: u64 = found.iter().map(|image| image.size).sum();
-    if total > MUCH {
-        weigh(reading, total, Span::new(file, 0..source.find('\n').unwrap_or(source.len())));
     }
     found
 }

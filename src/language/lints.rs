@@ -1,10 +1,13 @@
 //! Warnings: what is legal and probably wrong.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::codes;
+use super::locales;
 use super::reading::Reading;
 use super::tree::{Node, Value};
 use crate::base::Diagnostic;
-use crate::model::rules::{Endpoint, MailKind, SequenceStep, Server};
+use crate::model::rules::{Endpoint, MailKind, SequenceAction, SequenceStep, Server, chain};
 
 /// From so many e-mails on, a marketing sequence needs a way to end early.
 const MANY: usize = 3;
@@ -88,6 +91,47 @@ pub(super) fn sequence(
              `stop-on`, `goal` or `stop-when` in the sequence"
         )),
     );
+}
+
+/// E-mails that are not in every language of their sequence: who reads them in one would get
+/// some of them in another.
+pub(super) fn languages(reading: &mut Reading<'_>, steps: &[SequenceStep]) {
+    // What no text is written in is a slip, and told where it stands.
+    let known = locales::all(reading.sources);
+    let spoken = |step: &SequenceStep| -> BTreeSet<String> {
+        let languages = step.action.wordings().filter_map(|said| said.locale);
+        languages.filter(|language| known.contains(*language)).map(str::to_owned).collect()
+    };
+    let all: Vec<(&SequenceStep, BTreeSet<String>)> = steps
+        .iter()
+        .filter(|step| matches!(step.action, SequenceAction::Email { .. }))
+        .map(|step| (step, spoken(step)))
+        .collect();
+    for (step, own) in &all {
+        let lacks = |language: &&String| !chain(language).any(|language| own.contains(language));
+        let mut missing: BTreeMap<&String, &SequenceStep> = BTreeMap::new();
+        for (other, languages) in &all {
+            languages.iter().filter(lacks).for_each(|one| {
+                missing.entry(one).or_insert(other);
+            });
+        }
+        let Some((first, other)) = missing.first_key_value() else { continue };
+        let (name, named) = (&step.name, missing.keys().map(|one| format!("`{one}`")));
+        let named = named.collect::<Vec<_>>().join(" and ");
+        reading.push(
+            Diagnostic::warning(
+                codes::HALF_TRANSLATED,
+                format!("`{name}` is not there in {named}, and other e-mails of its sequence are"),
+                step.span,
+            )
+            .label("in the plain language for everybody")
+            .also(other.span, format!("in `{first}` as well"))
+            .help(format!(
+                "write its text emails/{name}.{first}.md, and locale \"{first}\" subject=\"…\" in \
+                 its block"
+            )),
+        );
+    }
 }
 
 /// An endpoint that anybody on the network may call.

@@ -6,10 +6,21 @@ use std::collections::BTreeSet;
 use super::codes;
 use super::json_schema::beside;
 use super::reading::Reading;
-use super::tree::Node;
+use super::tree::{Node, Value};
 use crate::base::diagnostic::did_you_mean;
 use crate::base::{Diagnostic, FileId, SourceMap, Span};
 use crate::model::rules::{TextKind, locale};
+
+/// Says that a text is the name of no language.
+pub(super) fn no_language(value: &Value) -> Diagnostic {
+    let written = value.text().unwrap_or_default();
+    Diagnostic::error(
+        codes::UNKNOWN_LOCALE,
+        format!("`{written}` does not name a language"),
+        value.span,
+    )
+    .help("write it like \"de\", or \"de-AT\" for the German of Austria")
+}
 
 /// A text of an e-mail: its language, path and kind.
 pub(super) type Text = (Option<String>, String, FileId, TextKind);

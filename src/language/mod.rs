@@ -265,6 +265,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
         longest_cap,
         sequences,
         environment: reading.environment.clone(),
+        files: reading.files.clone(),
     }
 }
 

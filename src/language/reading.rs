@@ -12,7 +12,7 @@ use super::{codes, mends};
 use crate::base::diagnostic::did_you_mean;
 use crate::base::{Diagnostic, FileId, Fix, Sink, SourceMap, Span, Zone};
 use crate::guard::{Guard, GuardFault};
-use crate::model::rules::{EnvironmentName, Layout, Schema, Service, Trigger};
+use crate::model::rules::{Layout, Needed, Schema, Service, Trigger};
 use crate::model::setting::{FromText, Setting, Source};
 use crate::model::{Context, Scope};
 use crate::template::{Format, Template, TemplateFault};
@@ -33,7 +33,9 @@ pub(super) struct Reading<'a> {
     /// Names that are declared anywhere.
     pub(super) names: Names<'a>,
     /// Environment names in the order of their first use.
-    pub(super) environment: Vec<EnvironmentName>,
+    pub(super) environment: Vec<Needed>,
+    /// Files of settings, likewise.
+    pub(super) files: Vec<Needed>,
     /// Schemas that are decoded.
     pub(super) schemas: BTreeMap<String, Arc<Schema>>,
     /// Services that are decoded.
@@ -80,6 +82,7 @@ impl<'a> Reading<'a> {
             lost_sequence: false,
             names: Names::default(),
             environment: Vec::new(),
+            files: Vec::new(),
             schemas: BTreeMap::new(),
             services: BTreeMap::new(),
             records: BTreeMap::new(),
@@ -195,18 +198,17 @@ impl<'a> Reading<'a> {
     fn remember<T>(&mut self, setting: &Setting<T>, secret: bool) {
         let Some(span) = setting.span else { return };
         let required = setting.is_required() && setting.sources.len() == 1;
-        for name in setting.env_names() {
-            match self.environment.iter_mut().find(|known| known.name == name) {
+        for source in &setting.sources {
+            let (all, name) = match source {
+                Source::Env(name) => (&mut self.environment, name),
+                Source::File(path) => (&mut self.files, path),
+            };
+            match all.iter_mut().find(|known| known.name == *name) {
                 Some(known) => {
                     known.required |= required;
                     known.secret |= secret;
                 }
-                None => self.environment.push(EnvironmentName {
-                    name: name.to_owned(),
-                    required,
-                    secret,
-                    span,
-                }),
+                None => all.push(Needed { name: name.clone(), required, secret, span }),
             }
         }
     }

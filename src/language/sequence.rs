@@ -10,6 +10,7 @@ use super::codes;
 use super::edition;
 use super::email;
 use super::ending;
+use super::locales;
 use super::reading::Reading;
 use super::settings::delay;
 use super::shape::with_article;
@@ -20,7 +21,7 @@ use super::vocabulary::Type;
 use super::{values, window};
 use crate::base::{Delay, Diagnostic};
 use crate::model::rules::{
-    Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep, Window,
+    Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep, Window, locale,
 };
 use crate::model::scope::example_of_fields;
 use crate::model::{Kind, Shape};
@@ -43,10 +44,15 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         reading.template(value, &payload, false)
     });
     let contact_zone = knows_zone(reading);
-    // A zone that is written out is known before anybody comes.
-    let fixed = node.prop("zone").filter(|zone| !zone.text().is_some_and(|it| it.contains("{{")));
-    if let Some(fixed) = fixed {
-        values::check(fixed, Type::Zone, &mut reading.sink);
+    // What is written out is known before anybody comes.
+    let fixed = |word: &str| {
+        node.prop(word).filter(|value| !value.text().is_some_and(|it| it.contains("{{")))
+    };
+    if let Some(zone) = fixed("zone") {
+        values::check(zone, Type::Zone, &mut reading.sink);
+    }
+    if let Some(language) = fixed("locale").filter(|it| it.text().and_then(locale).is_none()) {
+        reading.push(locales::no_language(language));
     }
     let zone = node.prop("zone").and_then(|value| reading.template(value, &payload, false));
     // Who has said nothing gets the plain text, so a field that may be missing is fine.
@@ -75,6 +81,7 @@ pub(super) fn sequence(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Seq
         window::lints(reading, node, window, zone.is_some() || contact_zone);
     }
     super::lints::sequence(reading, node, kind, &steps);
+    super::lints::languages(reading, &steps);
     let edition = edition::edition(node, stop_when.as_ref(), &steps);
     let caps = cap::caps(reading, node);
     cap::only_marketing(reading, node, kind);

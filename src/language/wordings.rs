@@ -54,6 +54,8 @@ pub(super) fn read(
         }
     }
     let (subject, body) = compose(&[&own], None, &attachments)?;
+    let all = wordings.iter().map(|wording| &*wording.body);
+    enclosed::weigh(reading, node, all.chain([&body]));
     Some((subject, Arc::new(body), Choice { shares, wordings }))
 }
 
@@ -210,14 +212,7 @@ impl<'a> Around<'a> {
     fn language(&self, reading: &mut Reading<'_>, value: &Value) -> Option<String> {
         let written = value.text()?;
         let Some(language) = locale(written) else {
-            reading.push(
-                Diagnostic::error(
-                    codes::UNKNOWN_LOCALE,
-                    format!("`{written}` does not name a language"),
-                    value.span,
-                )
-                .help("write it like \"de\", or \"de-AT\" for the German of Austria"),
-            );
+            reading.push(locales::no_language(value));
             return None;
         };
         if !self.speaks {

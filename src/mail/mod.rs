@@ -5,7 +5,7 @@
 //! `markdown` decides what of a text may reach a mailbox, `text` and `layout` draw it
 //! twice, `message` puts the envelope, the headers and the parts together, `dkim` signs what
 //! leaves, `provider` packs it for services that take JSON, `files` keeps what comes with a
-//! message out of the copies that wait.
+//! message out of the copies that wait, `page` finds the HTML in a message again.
 
 mod contents;
 mod dkim;
@@ -13,6 +13,7 @@ mod files;
 mod layout;
 mod markdown;
 mod message;
+mod page;
 mod provider;
 mod text;
 mod words;
@@ -20,6 +21,7 @@ mod words;
 pub use contents::{Contents, Target, contents};
 pub use dkim::{Dkim, DkimError, EXAMPLE_KEY};
 pub use files::{complete, waits_for};
+pub use page::page_of;
 pub use provider::{JOB_LABEL, Packing, is_resend_tag, pack_as, packed_for};
 pub use words::{Words, words};
 

@@ -50,6 +50,31 @@ fn markdown(text: &str) -> Email {
     .unwrap()
 }
 
+#[test]
+fn the_page_of_a_packed_message_is_found_again() {
+    use super::{Packing, draw, pack_as, page_of};
+    use crate::model::Attachment;
+    use std::sync::Arc;
+    let sender = sender();
+    let mut request = request(&sender);
+    request.content = Content::markdown(
+        "Grüße = =3D \"Sarah\" 🎄 [a](https://acme.example/?a=1&b=2) ![dot](dot.gif)\n\n".repeat(9),
+    );
+    let file = |name: &str| {
+        Arc::new(Attachment::new(name.to_owned(), name.repeat(9), 1, Some(b"<p>no page</p>")))
+    };
+    request.content.images.push(file("dot.gif"));
+    request.content.attachments.push(file("page.html"));
+    let drawn = draw(&request).unwrap();
+    for packing in [Packing::Message, Packing::Resend, Packing::Postmark { stream: "outbound" }] {
+        let packed = pack_as(&request, drawn.clone(), packing).unwrap();
+        let page = page_of(&packed.message).map(|page| page.replace("\r\n", "\n"));
+        assert_eq!(page.as_deref().map(str::trim_end), Some(drawn.html.trim_end()), "{packing:?}");
+    }
+    assert_eq!(page_of(b""), None);
+    assert_eq!(page_of(b"{"), None);
+}
+
 /// The header lines, unfolded.
 fn headers(email: &Email) -> Vec<String> {
     let message = String::from_utf8(email.message.clone()).unwrap();

@@ -1,6 +1,8 @@
 //! What a page links to and shows: for those who check it, and for the last look before it
 //! leaves, when values stand in it.
 
+use std::ops::Range;
+
 use super::pieces::{Attribute, Piece, Tag, pieces};
 use super::plain::{plain, text_of};
 
@@ -101,6 +103,20 @@ pub fn safe_links(page: &str) -> String {
         let fine = url.is_empty() || leads_to(url, schemes) || url.starts_with('#');
         (!fine && !tag.is("html")).then(String::new)
     })
+}
+
+/// Where HTML or MJML says this address for a link, in order; of an empty one, the whole tag.
+#[must_use]
+pub fn links_to(source: &str, url: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for piece in pieces(source).all {
+        let Piece::Tag(tag) = piece else { continue };
+        let Some(href) = tag.get("href").filter(|_| !tag.closes) else { continue };
+        if text_of(href.value).trim() == url {
+            found.push(if url.is_empty() { tag.range.clone() } else { href.range.clone() });
+        }
+    }
+    found
 }
 
 /// The page with its links leading elsewhere, as far as `elsewhere` knows where.

@@ -48,6 +48,26 @@ pub fn compile(source: &str) -> Result<String, Vec<MarkupFault>> {
     hidden.restore(&page).map_err(|range| vec![lost(range)])
 }
 
+/// The buttons of an MJML file that lead nowhere. Where `mj-attributes` gives an address, none
+/// does.
+#[must_use]
+pub fn dead_buttons(source: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut in_attributes = false;
+    for piece in pieces(source).all {
+        let Piece::Tag(tag) = piece else { continue };
+        if tag.is("mj-attributes") {
+            in_attributes = !tag.closes && !tag.is_empty;
+        } else if in_attributes && tag.get("href").is_some() {
+            return Vec::new();
+        } else if tag.is("mj-button") && !tag.closes && !in_attributes && tag.get("href").is_none()
+        {
+            found.push(tag.range.clone());
+        }
+    }
+    found
+}
+
 /// What the compiler says, at its place where that is known.
 fn unreadable(source: &str, fault: &Error, same: bool) -> MarkupFault {
     let place = match fault {

@@ -23,8 +23,8 @@ use std::ops::Range;
 
 pub use check::{Html, check, unread};
 pub use images::{content_places, local_images, markdown_images, with_images};
-pub use links::{PageLink, Picture, Seen, hidden, readable, redirected, safe_links, see};
-pub use mjml::compile as mjml;
+pub use links::{PageLink, Picture, Seen, hidden, links_to, readable, redirected, safe_links, see};
+pub use mjml::{compile as mjml, dead_buttons};
 pub use page::{BARE, CONTENT, FOOTER, compose, inline, is_document, within_body};
 pub use plain::{plain, text_of};
 

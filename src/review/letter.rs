@@ -2,6 +2,8 @@
 //! code draws and packs it. Only the person is made up, and the link that would unsubscribe
 //! them unsubscribes nobody.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::base::{Id, Timestamp, time};
@@ -12,7 +14,7 @@ use crate::model::queue::Places;
 use crate::model::queue::{Email, Enrolment, EnrolmentState};
 use crate::model::rules::{MailKind, RuleSet, Sender, Sequence, SequenceAction, SequenceStep};
 use crate::model::scope::example_of_fields;
-use crate::model::{Content, in_language};
+use crate::model::{Attachment, Content, in_language};
 
 /// Where unsubscribe links of previews lead: a token that was made for nobody.
 const INERT: &str = "/unsubscribe/preview";
@@ -57,6 +59,10 @@ pub struct Letter {
     pub headers: Vec<(String, String)>,
     /// The HTML document.
     pub html: String,
+    /// What lists of e-mails show beside the subject.
+    pub preheader: Option<String>,
+    /// The files that come along, besides the images that the HTML shows.
+    pub attachments: Vec<Arc<Attachment>>,
     /// The message, with its subject and plain text.
     pub email: Email,
     /// The same as its mail provider takes it; none where a mail server takes the message.
@@ -180,13 +186,18 @@ impl Scene<'_> {
             .then(|| mail::pack_as(&request, drawn.clone(), packing))
             .transpose()
             .map_err(|why| why.to_string())?;
-        let mut email = mail::pack(&request, drawn).map_err(|why| why.to_string())?;
+        let email = mail::pack(&request, drawn).map_err(|why| why.to_string())?;
         let file =
             |hash: &str| request.content.files().find(|file| file.hash == hash)?.encoded.clone();
-        let whole = mail::complete(&email.message, file);
-        email.message =
-            whole.map_err(|_| String::from("a file that comes with it is gone"))?.into();
-        Ok(Letter { headers: headers(&email, request.sender), html, email, wire })
+        let whole = |email: Email| match mail::complete(&email.message, file) {
+            Ok(message) => Ok(Email { message: message.into_owned(), ..email }),
+            Err(_) => Err(String::from("a file that comes with it is gone")),
+        };
+        let (email, wire) = (whole(email)?, wire.map(whole).transpose()?);
+        let headers = headers(&email, request.sender);
+        let Content { preheader, attachments, .. } = request.content;
+        let preheader = preheader.filter(|words| !words.trim().is_empty());
+        Ok(Letter { headers, html, preheader, attachments, email, wire })
     }
 }
 

@@ -94,6 +94,8 @@ fn texts_that_only_look_wrong_are_let_pass() {
         // Brackets, percent signs and braces of everyday life.
         "See [FAQ](https://acme.com/faq), [YOUR DATE](https://acme.com), 20% off, 5% or 10%",
         "[1] a footnote, [sic], {not one}, 3 << 4, $5 {{ first_name }}, ${{ first_name }}",
+        "[your guide] or [Your Guide][], [add a friend](https://acme.com), [your], [address] [nameless]\n\n\
+         [your guide]: https://acme.com/guide",
         "{% if first_name == 'A' %}[ok]{% endif %} {# [FIRST NAME] #} <!-- lorem ipsum -->",
         // Addresses in angle brackets are Markdown, comments vanish, code may hold anything.
         "<https://acme.com>, <hello@acme.com>\n\n<!-- to do -->\n\n`<b>`\n\n    <div>\n",
@@ -138,6 +140,32 @@ fn subjects_senders_and_waits_that_only_look_wrong_are_let_pass() {
             sequence: "sequence \"welcome\" to=\"{{email}}\" kind=\"transactional\" {\n\
                        email \"hello\" after=\"1h\" subject=\"A\"\n\
                        email \"again\" after=\"2h\" subject=\"B\"\n}",
+            ..plain()
+        },
+        // A cap that holds back and lets leave in time; one that another e-mail may not use up.
+        Shop {
+            sequence: "sequence \"welcome\" to=\"{{email}}\" {\ncap 1 per=\"36h\"\n\
+                       email \"hello\" after=\"0s\" subject=\"A\"\n\
+                       email \"again\" after=\"1d\" subject=\"B\"\n}",
+            ..plain()
+        },
+        Shop {
+            sequence: "sequence \"welcome\" to=\"{{email}}\" {\ncap 1 per=\"7d\"\n\
+                       email \"hello\" after=\"0s\" subject=\"A\" when=#\"first_name == \"A\"\"#\n\
+                       email \"again\" after=\"1d\" subject=\"B\"\n}",
+            ..plain()
+        },
+        // A call that ends what it began before, and begins anew.
+        Shop {
+            sequence: "sequence \"welcome\" to=\"{{email}}\" {\n\
+                       stop-on \"shop/signup\" for=\"{{email}}\"\n\
+                       email \"hello\" after=\"1h\" subject=\"A\"\n}",
+            ..plain()
+        },
+        Shop {
+            sequence: "sequence \"welcome\" to=\"{{email}}\" {\nonce-per \"{{first_name}}\"\n\
+                       stop-on \"shop/signup\" for=\"{{email}}\"\n\
+                       email \"hello\" after=\"1h\" subject=\"A\"\n}",
             ..plain()
         },
         // An address that nobody reads, with one for answers; a name with an odd sign.

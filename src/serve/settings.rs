@@ -10,9 +10,9 @@ use crate::base::{Delay, Diagnostic, Secret, SourceMap};
 use crate::engine::Outlet;
 use crate::language::codes;
 use crate::mail::Dkim;
-use crate::model::rules::{Endpoint, Feedback, RuleSet, Service, ServiceType};
+use crate::model::rules::{DkimRule, Endpoint, Feedback, RuleSet, Service, ServiceType};
 use crate::model::setting::{Lookup, Network};
-use crate::model::{FromText, Setting};
+use crate::model::{FromText, Setting, Source};
 use crate::serve::deliver::address;
 use crate::serve::deliver::smtp::Smtp;
 use crate::serve::ingress::router::Router;
@@ -162,6 +162,17 @@ pub fn resolve(
     }
 }
 
+/// What signs the e-mails of a mail service.
+///
+/// # Errors
+/// Why the key cannot be used.
+pub fn signer(service: &Service, rule: &DkimRule, key: &Secret) -> Result<Arc<Dkim>, String> {
+    let name = &service.name;
+    Dkim::new(&rule.domain, &rule.selector, key.expose())
+        .map(Arc::new)
+        .map_err(|why| format!("the DKIM key of `{name}` cannot be used: {why}"))
+}
+
 /// What the engine may know of a service.
 fn outlet(service: &LiveService) -> Outlet {
     let ready = match service.rule.kind {
@@ -170,6 +181,17 @@ fn outlet(service: &LiveService) -> Outlet {
         _ => service.url.is_some(),
     };
     Outlet { base: service.url.as_deref().map(address::shown), ready }
+}
+
+/// What to do about a setting that is read from these places.
+fn mend(sources: &[Source]) -> &'static str {
+    if sources.iter().any(|source| matches!(source, Source::File(_))) {
+        "put the file there, readable for the account that runs rulerun; a path counts from the \
+         folder in which rulerun is started, and `rulerun validate` says which files are missing"
+    } else {
+        "set it in the environment or in .env; `rulerun validate` lists every name, `rulerun \
+         secret` makes a key, and `rulerun serve --dev` makes missing ones by itself"
+    }
 }
 
 /// Looks up one setting after the other and gathers what is wrong.
@@ -184,11 +206,10 @@ impl Desk<'_> {
             Ok(value) => value,
             Err(error) => {
                 if let Some(span) = error.span {
-                    let help = "set it in the environment or in .env; `rulerun validate` lists every name, `rulerun secret` makes a key, and `rulerun serve --dev` makes missing ones by itself";
                     self.faults.push(
                         Diagnostic::error(codes::MISSING_SETTING, error.message, span)
                             .label("needed here")
-                            .help(help),
+                            .help(mend(&setting.sources)),
                     );
                 }
                 None
@@ -274,14 +295,11 @@ impl Desk<'_> {
     fn dkim(&mut self, rule: &Service) -> Option<Arc<Dkim>> {
         let dkim = rule.dkim.as_ref()?;
         let key = self.get(&dkim.key)?;
-        match Dkim::new(&dkim.domain, &dkim.selector, key.expose()) {
-            Ok(made) => Some(Arc::new(made)),
+        match signer(rule, dkim, &key) {
+            Ok(made) => Some(made),
             Err(why) => {
-                let found = Diagnostic::error(
-                    codes::MISSING_SETTING,
-                    format!("the DKIM key of `{}` cannot be used: {why}", rule.name),
-                    dkim.key.span.unwrap_or(dkim.span),
-                );
+                let span = dkim.key.span.unwrap_or(dkim.span);
+                let found = Diagnostic::error(codes::MISSING_SETTING, why, span);
                 self.faults.push(found.label("this key").help(
                     "make one with `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 \
                      -out dkim.pem`",

@@ -2,9 +2,11 @@
 //! settings, but past the queue and the store, so that nothing is remembered of it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Clock as _, Delay};
+use crate::mail::Dkim;
 use crate::model::queue::Email;
 use crate::model::rules::Service;
 use crate::model::{FromText, Lookup, Setting, Tried};
@@ -12,6 +14,7 @@ use crate::serve::clock::{SystemClock, new_id};
 use crate::serve::deliver::account::Account;
 use crate::serve::deliver::http::HttpClient;
 use crate::serve::deliver::smtp::Smtp;
+use crate::serve::settings;
 
 /// How long the mail server may take where the rules do not say it.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -21,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// A sentence that says why there is nobody to hand it to: the service is switched off, or
-/// its address is not set or cannot be used.
+/// its address or its key is not set or cannot be used.
 pub fn send(
     service: &Service,
     lookup: &dyn Lookup,
@@ -57,8 +60,15 @@ pub fn send(
         return Ok(runtime.block_on(account.send(service.kind, &id, email, false)));
     }
     let smtp = Smtp::from_url(&url, roots).map_err(|fault| fault.to_string())?;
-    let smtp = smtp.allow_private(service.allow_private);
+    let smtp = smtp.allow_private(service.allow_private).signed(dkim(service, lookup)?);
     Ok(runtime.block_on(smtp.send(email, timeout)))
+}
+
+/// What signs the e-mail, as it signs those that the server sends.
+fn dkim(service: &Service, lookup: &dyn Lookup) -> Result<Option<Arc<Dkim>>, String> {
+    let Some(rule) = &service.dkim else { return Ok(None) };
+    let key = rule.key.resolve(lookup).map_err(|fault| fault.message)?;
+    key.map(|key| settings::signer(service, rule, &key)).transpose()
 }
 
 /// A setting that a mail service cannot do without.

@@ -8,6 +8,7 @@ mod conditions;
 mod escape;
 mod filters;
 mod growth;
+mod hosts;
 mod names;
 mod reads;
 mod render;
@@ -21,6 +22,8 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::model::{Context, Scope};
+
+pub use hosts::host_from_a_value;
 
 /// The filters that may follow `|` in a tag, our own first.
 pub const FILTERS: &[&str] = names::FILTERS;
@@ -66,10 +69,15 @@ impl Template {
     ///
     /// # Errors
     /// Syntax mistakes, unknown filters, tests and functions, and what would let a value
-    /// through unescaped. The codes are `template-syntax`, `unknown-filter`,
-    /// `template-forbidden`.
+    /// through unescaped or into the host of a link. The codes are `template-syntax`,
+    /// `unknown-filter`, `template-forbidden`.
     pub fn compile(source: &str, format: Format) -> Result<Self, Vec<TemplateFault>> {
         let found = reads::analyse(source)?;
+        if format != Format::Text
+            && let Some(fault) = host_from_a_value(source)
+        {
+            return Err(vec![fault]);
+        }
         let form = render::Form::new(source, format, &found)?;
         let mut paths: Vec<String> = found.reads.iter().map(|read| read.path.join(".")).collect();
         paths.sort();
@@ -137,7 +145,8 @@ impl Template {
                 render::bounded(escape::printed(&escape::plain(value), self.format).into_owned())
             }
             render::Form::Tag { environment, .. } | render::Form::Mixed(environment) => {
-                render::text(environment, &self.reads, context)
+                let text = render::text(environment, &self.reads, context)?;
+                if self.format == Format::Text { Ok(text) } else { hosts::unmarked(&text) }
             }
         }
     }

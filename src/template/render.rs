@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::filters::{self, ZONE, ZoneValue};
 use super::growth::{self, BUDGET, Budget};
+use super::hosts::MARK;
 use super::names::{REMOVED_FILTERS, REMOVED_FUNCTIONS};
 use super::reads::{Analysis, Read, Used, syntax_fault};
 use super::{Format, TemplateFault, escape};
@@ -50,7 +51,7 @@ impl Form {
         }
         let mut environment = environment(format);
         environment
-            .add_template_owned(NAME, source.to_owned())
+            .add_template_owned(NAME, source.replace(MARK, " "))
             .map_err(|error| vec![syntax_fault(source, &error)])?;
         let environment = Box::new(environment);
         Ok(match &found.only_expression {
@@ -100,12 +101,17 @@ fn environment(format: Format) -> Environment<'static> {
             None if value.is_number() => escape::plain(&json(value)?).into_owned(),
             None => growth::json_text(value)?,
         };
-        out.write_str(&escape::printed(&text, format)).map_err(Error::from)
+        let text = escape::printed(&text, format);
+        let printed = match format {
+            Format::Text => out.write_str(&text),
+            Format::Markdown | Format::Html => write!(out, "{MARK}{text}{MARK}"),
+        };
+        printed.map_err(Error::from)
     });
     environment
 }
 
-/// The whole template as text.
+/// The whole template as text; every value stands between marks where it was escaped.
 pub(super) fn text(
     environment: &Environment<'static>,
     reads: &[Read],

@@ -165,7 +165,19 @@ async fn captured_emails_can_be_read() {
     let letter = run(&server, &format!("outbox show {id}")).fine();
     assert!(letter.data.contains("Subject: Sorry we missed you, Sarah"), "{letter:?}");
     assert!(letter.data.contains("Hi Sarah,"), "{letter:?}");
-    assert_eq!(json(&server, &format!("outbox show {id}"))["id"], id);
+    let whole = json(&server, &format!("outbox show {id}"));
+    assert_eq!(whole["id"], id);
+    let page = run(&server, &format!("outbox show {id} --html")).fine().data;
+    assert_eq!(whole["html"], page);
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains(">Hi Sarah,</p>"), "{page}");
+    for none in ["0000000000000000000000", "x"] {
+        let missing = run(&server, &format!("outbox show {none} --html"));
+        assert_eq!(missing.code, Some(1), "{missing:?}");
+        assert!(
+            missing.notes.contains(&format!("no e-mail `{none}` in the outbox")),
+            "{missing:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -403,3 +403,30 @@ fn files_that_are_too_large_are_refused_and_large_ones_are_told() {
     };
     assert_eq!((told(1), told(3), told(10)), ((true, false), (true, true), (false, true)));
 }
+
+#[test]
+fn images_and_files_weigh_together() {
+    let told = |text: &str, more: &str| {
+        let mut project = Project::new(&[("hello.md", text)]).step(more);
+        for name in ["guide.pdf", "shop.png"] {
+            project.sources.add_asset(Asset {
+                path: format!("rules/emails/{name}"),
+                size: 6 * 1024 * 1024,
+                hash: name.to_owned(),
+                bytes: None,
+            });
+        }
+        let rules =
+            format!("{RULES}\nsequence \"s\" to=\"{{{{email}}}}\" {{\n    {}\n}}\n", project.step);
+        project.sources.add("rules/t.kdl", rules);
+        let found = review::read(&project.sources).1.into_iter();
+        let large = found.filter(|one| one.code == rulerun::language::codes::LARGE_ATTACHMENT);
+        large.map(|one| one.message).collect::<Vec<_>>()
+    };
+    let (image, file) = ("Hi ![Our shop](shop.png)", " { attach \"guide.pdf\"; }");
+    let alone = "the files and images of this e-mail have 6.0 MB";
+    assert_eq!(told(image, ""), [alone]);
+    assert_eq!(told("Hi", file), [alone]);
+    let both = format!("{}: no more than 10 MB may leave", alone.replace("6.0", "12.0"));
+    assert_eq!(told(image, file), [both]);
+}

@@ -331,6 +331,57 @@ fn a_link_that_is_the_value_itself_leads_to_a_web_page_or_nowhere() {
     }
 }
 
+#[test]
+fn no_value_chooses_the_website_of_an_authors_link() {
+    for (source, tag) in [
+        ("[go](https://example.com{{x}})", "{{x}}"),
+        ("[go](HTTPS://example.com:{{x}}/a)", "{{x}}"),
+        ("[go](<http://{{x}}.example.com/>)", "{{x}}"),
+        ("![i](https://{{ x }}@example.com/i.png)", "{{ x }}"),
+        ("<https://example.com{% if x %}{{x}}{% endif %}>", "{{x}}"),
+        ("see https://example.com{# a remark #}{{x}} now", "{{x}}"),
+        ("[go][r]\n\n[r]: https:/{{x}}", "{{x}}"),
+        ("<a href=\"https:{{x}}\">a</a>", "{{x}}"),
+        ("<img src='https://example.com{{x | lower}}/i.png' alt='{{x}}'>", "{{x | lower}}"),
+    ] {
+        for format in [Format::Markdown, Format::Html] {
+            let faults = Template::compile(source, format).expect_err(source);
+            let [fault] = faults.as_slice() else { panic!("{source}: {faults:?}") };
+            assert_eq!((fault.code, &source[fault.range.clone()]), ("template-forbidden", tag));
+        }
+    }
+    // What only shows once blocks have been carried out fails whatever the value is.
+    let filled = |source: &str, format, x: &str| {
+        let payload = Map::from_iter([("x".to_owned(), json!(x))]);
+        let template = Template::compile(source, format).unwrap_or_else(|why| panic!("{why:?}"));
+        template.text(&Context::new(&payload, Zone::UTC))
+    };
+    for source in [
+        "[go](https://example.com {{- x }})",
+        "<a href=\"https://example.com {%- if x %}{{x}}{% endif %}\">a</a>",
+        "{% for one in [1, 2] %}{% if loop.last %}{{x}}{% else %}https://a.example{% endif %}{% endfor %}",
+        "{% if x %}[go](https://example.com{% else %} {% endif %}{{x}})",
+    ] {
+        for format in [Format::Markdown, Format::Html] {
+            for x in [".example.org/", "@example.org/", HARMLESS] {
+                let told = filled(source, format, x).expect_err(source);
+                assert!(told.contains("would choose the website"), "{source}: {told}");
+            }
+        }
+    }
+    for source in [
+        "[go](https://example.com/{{x}}) [go](https://example.com?{{x}}#{{x}}) ",
+        "[go](https://example.com/) {{x}} <https://example.com>{{x}} [{{x}}](https://example.com)",
+        "[go]({{x}}) {{x}}{{x}} https: {{x}}",
+        "<a href=\"https://example.com\" title=\"{{x}}\">{{x}}</a> {{x | default('https://')}}{{x}}",
+    ] {
+        for format in [Format::Markdown, Format::Html] {
+            let text = filled(source, format, "https://example.org").expect(source);
+            assert!(!text.contains(char::is_control), "{text:?}");
+        }
+    }
+}
+
 /// The HTML of an e-mail with this text, as it stands in the message.
 fn html_of(markdown: &str) -> String {
     let mail = written("ann@example.com", "Report".to_owned(), Content::markdown(markdown));

@@ -6,9 +6,15 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use base64::Engine as _;
+use rulerun::mail::EXAMPLE_KEY;
 use serde_json::Value;
 
 use crate::support::binary::{Running, agent, get, post, until};
+use crate::support::postmark::{self, Postmark};
+use crate::support::resend::{self, Resend};
+use crate::support::smtp_server::{Script, Server};
+use crate::support::stand_in::StandIn;
 use crate::support::{SinkTls, SmtpSink, python};
 
 fn preview(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -95,6 +101,124 @@ fn a_test_arrives_marked_and_leaves_no_trace() {
     assert!(said(&refused).contains("the test was not sent: while logging in"));
     assert!(!said(&refused).contains("wrong@"), "{}", said(&refused));
     assert_eq!(sink.messages().len(), 1);
+}
+
+/// Rules with one e-mail that shows an image and brings a file, through a service that is
+/// told so; and what `preview` says when it sends a test of it.
+fn tested(service: &str, environment: &[(&str, &str)]) -> Output {
+    let folder = project(service);
+    command(&["hello", "--send-to", "me@salon.example"])
+        .current_dir(folder.path())
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn project(service: &str) -> tempfile::TempDir {
+    let rules = format!(
+        "service \"mail\" {service}\nsender \"Acme <hello@acme.test>\"\n{}",
+        r#"webhooks "t" {
+    path "/t"
+    endpoint "signup" {
+        payload { email email; }
+        start "s"
+    }
+}
+sequence "s" to="{{email}}" kind="transactional" {
+    email "hello" subject="Hi" preheader="For {{email}} <alone>" {
+        attach "guide.pdf" name="Our guide.pdf"
+    }
+}
+"#
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("rules/emails")).unwrap();
+    for (name, text) in [
+        ("t.kdl", rules.as_str()),
+        ("emails/hello.md", "Hi ![A dot](dot.gif)\n"),
+        ("emails/dot.gif", "GIF89a one dot"),
+        ("emails/guide.pdf", "%PDF the guide"),
+        ("../dkim.pem", EXAMPLE_KEY),
+        ("../bad.pem", "my hunter2"),
+    ] {
+        std::fs::write(folder.path().join("rules").join(name), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn it_shows_the_preheader_and_the_files_that_come_along() {
+    let folder = project("type=\"smtp\" { url (env)\"SMTP_URL\" optional=#true; }");
+    let shown = |arguments: &[&str]| {
+        let output = command(arguments).current_dir(folder.path()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let human = shown(&["hello"]);
+    assert!(human.contains("Preheader:  For sarah@example.com <alone>\n"), "{human}");
+    assert!(human.contains("Attached:   Our guide.pdf (14 B)\n\nHi"), "{human}");
+    let json: Value = serde_json::from_str(&shown(&["hello", "--format", "json"])).unwrap();
+    let version = &json["versions"][0];
+    assert_eq!(version["preheader"], "For sarah@example.com <alone>");
+    let file = serde_json::json!({"name": "Our guide.pdf", "type": "application/pdf", "size": 14});
+    assert_eq!(version["attachments"], serde_json::json!([file]));
+    let rules = folder.path().join("rules");
+    let page = Page::open(&["hello", "--port", "0", "--rules", rules.to_str().unwrap()]).get("/");
+    assert!(page.contains("Preheader<td>For sarah@example.com &lt;alone&gt;</tr>"), "{page}");
+    assert!(page.contains("Attached<td>Our guide.pdf (14 B)</tr>"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_through_a_provider_brings_its_files() {
+    let (resend, postmark) =
+        (StandIn::start(Resend::default()).await, StandIn::start(Postmark::default()).await);
+    for (kind, url, token) in
+        [("resend", &resend.url, resend::KEY), ("postmark", &postmark.url, postmark::TOKEN)]
+    {
+        let service =
+            format!("type=\"{kind}\" {{ url (env)\"MAIL_URL\"; token (env)\"MAIL_TOKEN\"; }}");
+        let output = tested(&service, &[("MAIL_URL", url), ("MAIL_TOKEN", token)]);
+        assert!(output.status.success(), "{kind}: {}", said(&output));
+    }
+    let (ours, theirs) = (resend.calls()[0].json(), postmark.calls()[0].json());
+    let names = |files: &Value, name: &str, content: &str| -> Vec<(String, String)> {
+        let text = |file: &Value, field: &str| file[field].as_str().unwrap().to_owned();
+        let files = files.as_array().unwrap().iter();
+        files.map(|file| (text(file, name), text(file, content))).collect()
+    };
+    let coded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let expected = [("dot.gif", "GIF89a one dot"), ("Our guide.pdf", "%PDF the guide")]
+        .map(|(name, text)| (name.to_owned(), coded(text)));
+    assert_eq!(names(&ours["attachments"], "filename", "content"), expected);
+    assert_eq!(names(&theirs["Attachments"], "Name", "Content"), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_is_signed_as_the_server_signs() {
+    let mail = Server::start(vec![Script::default()]).await;
+    let url = format!("smtp://127.0.0.1:{}", mail.port);
+    let service = |key: &str| {
+        format!(
+            "type=\"smtp\" {{ url (env)\"SMTP_URL\"; dkim domain=\"acme.test\" selector=\"mail\" \
+             key=(file)\"{key}\"; }}"
+        )
+    };
+    let output = tested(&service("dkim.pem"), &[("SMTP_URL", &url)]);
+    assert!(output.status.success(), "{}", said(&output));
+    let messages = mail.messages();
+    let [message] = messages.as_slice() else { panic!("one message was sent") };
+    assert!(message.starts_with("DKIM-Signature:"), "{message}");
+    assert!(message.contains("d=acme.test;") && message.contains("s=mail;"), "{message}");
+    for (key, why) in [("none.pem", "cannot read none.pem"), ("bad.pem", "it is not a private key")]
+    {
+        let output = tested(&service(key), &[("SMTP_URL", &url)]);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(
+            said(&output).contains(why) && !said(&output).contains("hunter2"),
+            "{}",
+            said(&output)
+        );
+    }
+    assert_eq!(mail.messages().len(), 1);
 }
 
 #[test]

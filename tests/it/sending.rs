@@ -190,6 +190,19 @@ async fn a_bad_dkim_key_refuses_the_start_and_is_not_repeated() {
     assert!(!told.contains("hunter2"), "{told}");
 }
 
+#[tokio::test]
+async fn a_dkim_key_that_is_missing_is_told_as_a_file() {
+    use rulerun::serve::server::StartError;
+    let lines = "dkim domain=\"acme.test\" selector=\"mail\" key=(file)\"no-such/dkim.pem\"";
+    let Err(StartError::Rules(_, found)) = one(lines).try_start().await else {
+        panic!("it starts")
+    };
+    let [found] = found.as_slice() else { panic!("{found:?}") };
+    assert!(found.message.starts_with("cannot read no-such/dkim.pem: "), "{found:?}");
+    let help = found.help.as_deref().unwrap();
+    assert!(help.starts_with("put the file there") && !help.contains("environment"), "{help}");
+}
+
 #[test]
 fn a_rehearsal_and_development_need_no_dkim_key() {
     use crate::support::binary::{Running, rulerun};

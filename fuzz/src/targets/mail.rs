@@ -60,7 +60,8 @@ const WORDS: &[&str] = &[
     "\"eve\" <eve@example.com>",
 ];
 
-/// E-mails with a value wherever an author may put one, but in the address of a link.
+/// E-mails with a value wherever an author may put one, but in the address of a link
+/// ([`ADDRESSES`]).
 const BODIES: [&str; 6] = [
     "Hi {{ v }},\n\nyou wrote: {{ v }}\n",
     "# {{ v }}\n\n- {{ v }}\n- b {{ v }}\n\n1. {{ v }}\n",
@@ -69,6 +70,11 @@ const BODIES: [&str; 6] = [
     "```\n{{ v }}\n```\n\n    {{ v }}\n\n***\n\n{{ v }}{{ v }}\n",
     "{{ v }}\n{{ v }}\n\n[book][b]\n\n[b]: https://example.com/book\n{{ v }}",
 ];
+
+/// A value behind the host of every kind of address, where it may complete what the author
+/// began.
+const ADDRESSES: &str = "[go](https://example.com/?who={{ v }}) <https://example.com/{{ v }}>\n\n\
+    ![i](https://example.com/{{ v }}#{{ v }}) [go][r]\n\n[r]: https://example.com?{{ v }}\n";
 
 /// Elements that an e-mail may have.
 const ELEMENTS: &str = "html head meta title body div p h1 h2 h3 h4 h5 h6 ul ol li a img blockquote \
@@ -93,6 +99,16 @@ fn run(data: &[u8]) {
         for (element, count) in &theirs {
             let expected = ours.get(element).copied().unwrap_or(0);
             assert!(*count <= expected, "{value:?} brought {element:?}");
+        }
+    }
+    if let Some(email) = written("Hello", &filled(ADDRESSES, &value), address) {
+        for element in elements(&email).into_keys() {
+            let target =
+                element.split_once(' ').map_or("https://example.com/", |(_, target)| target);
+            let is_ours = target
+                .strip_prefix("https://example.com")
+                .is_some_and(|rest| rest.starts_with(['/', '?']));
+            assert!(is_ours, "{value:?} leads to {target}");
         }
     }
     if let Some(email) = written(&subject, &author, &to) {

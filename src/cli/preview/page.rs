@@ -229,8 +229,8 @@ fn one(version: &Version) -> String {
         let _ = writeln!(part, "<p>{}</p>", escape(&why));
     }
     part.push_str("<table>\n");
-    for (name, value) in &version.letter.headers {
-        let (name, value) = (escape(name), escape(value));
+    for (name, value) in shown::head(version) {
+        let (name, value) = (escape(name), escape(&value));
         let _ = writeln!(part, "<tr><td class=dim>{name}<td>{value}</tr>");
     }
     let _ = writeln!(

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::versions::Version;
 use crate::cli::out::{self, Ink};
+use crate::model::Attachment;
 use crate::model::rules::{Sequence, SequenceStep};
 
 /// Who or what starts a version, and with which values, in words.
@@ -18,6 +20,24 @@ pub(super) fn about(version: &Version) -> String {
         return format!("{variant}{}", version.with);
     }
     format!("{variant}started by {}, {}", version.by.join(" or "), version.with)
+}
+
+/// What stands above the text: headers, what lists of e-mails show beside the subject, and
+/// the files that come along.
+pub(super) fn head(version: &Version) -> Vec<(&str, String)> {
+    let letter = &version.letter;
+    let headers = letter.headers.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let preheader = letter.preheader.iter().map(|words| ("Preheader", words.clone()));
+    let size = |bytes: u64| match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..1_048_576 => format!("{} KB", bytes.div_ceil(1_024)),
+        _ => format!("{} MB", bytes.div_ceil(1_048_576)),
+    };
+    let attached = letter
+        .attachments
+        .iter()
+        .map(|file| ("Attached", format!("{} ({})", file.name, size(file.size))));
+    headers.chain(preheader).chain(attached).collect()
 }
 
 /// For people: what it is, headers, text.
@@ -36,9 +56,9 @@ pub(super) fn human(sequence: &Sequence, step: &SequenceStep, versions: &[Versio
             let _ = writeln!(text, "with these values it would not be sent: {}", out::clean(why));
         }
         text.push('\n');
-        let headers = &version.letter.headers;
-        let widest = headers.iter().map(|(name, _)| name.len()).max().unwrap_or_default() + 2;
-        for (name, value) in headers {
+        let head = head(version);
+        let widest = head.iter().map(|(name, _)| name.len()).max().unwrap_or_default() + 2;
+        for (name, value) in &head {
             let name = format!("{:widest$}", format!("{name}:"));
             let _ = writeln!(text, "{}{}", ink.dim(&name), out::clean(value));
         }
@@ -67,10 +87,14 @@ pub(super) fn json(
                 .map(|(name, value)| (name.clone(), json!(value)))
                 .collect();
             let email = &version.letter.email;
+            let file = |file: &Arc<Attachment>| {
+                json!({"name": file.name, "type": file.media, "size": file.size})
+            };
             json!({
                 "started_by": version.by, "with": version.with, "withheld": version.withheld,
                 "to": email.to, "subject": email.subject, "variant": email.variant,
-                "headers": headers,
+                "headers": headers, "preheader": version.letter.preheader,
+                "attachments": version.letter.attachments.iter().map(file).collect::<Value>(),
                 "text": email.text, "html": version.letter.html,
             })
         })

@@ -58,8 +58,9 @@ sequence "welcome" to="{{email}}" locale="{{language}}" {
     },
     Mistake {
         code: codes::HALF_TRANSLATED,
-        why: "The text is there in a language and the subject is not, or the other way round, so \
-              these readers would get an e-mail in two languages.",
+        why: "One part is there in a language and another is not: the text without its subject, \
+              or one e-mail of a sequence without the next. These readers would get both \
+              languages mixed.",
         around: File,
         wrong: r#"webhooks "shop" {
     path "/shop"

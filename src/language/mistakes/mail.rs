@@ -182,6 +182,37 @@ sequence "welcome" to="{{email}}" {
 }"#,
     },
     Mistake {
+        code: codes::ENDED_BY_START,
+        why: "Who signs up twice would count as somebody who bought. A goal is another call: the \
+              one that says that the sequence has done its work.",
+        around: File,
+        wrong: r#"webhooks "shop" {
+    path "/shop"
+    endpoint "signup" {
+        payload { email email; }
+        start "welcome"
+    }
+}
+sequence "welcome" to="{{email}}" {
+    goal "shop/signup" for="{{email}}"
+    email "welcome-1" after="1d" subject="Welcome"
+}"#,
+        right: r#"webhooks "shop" {
+    path "/shop"
+    endpoint "signup" {
+        payload { email email; }
+        start "welcome"
+    }
+    endpoint "purchase" {
+        payload { email email; }
+    }
+}
+sequence "welcome" to="{{email}}" {
+    goal "shop/purchase" for="{{email}}"
+    email "welcome-1" after="1d" subject="Welcome"
+}"#,
+    },
+    Mistake {
         code: codes::SPAM_SUBJECT,
         why: "Mail providers sort such subjects out, and people take them for a trick. Few \
               would ever read this e-mail.",

@@ -173,6 +173,18 @@ email "welcome-2" after="8h" subject="One more tip""#,
 email "welcome-2" after="2d" subject="One more tip""#,
     },
     Mistake {
+        code: codes::CAP_SKIPS,
+        why: "A cap holds an e-mail back until the person may get the next one. If `max-late` is \
+              over by then it is skipped, and here that happens to everybody.",
+        around: Sequence,
+        wrong: r#"cap 1 per="7d"
+email "welcome-1" after="1h" subject="Welcome"
+email "welcome-2" after="2d" subject="One more tip""#,
+        right: r#"cap 1 per="1d"
+email "welcome-1" after="1h" subject="Welcome"
+email "welcome-2" after="2d" subject="One more tip""#,
+    },
+    Mistake {
         code: codes::MIXED_MAIL,
         why: "Complaints about news would keep receipts from arriving, too. You have a second \
               mail service; let each kind have its own.",

@@ -30,7 +30,7 @@ pub use self::event::Event;
 pub use self::feedback::{Feedback, FeedbackType, Tolerance};
 pub use self::schema::{RecordRules, Schema};
 pub use self::sequence::{Again, CountsFrom, MailKind, Sequence, SequenceAction, SequenceStep};
-pub use self::server::{EnvironmentName, Limits, QueueRules, Sender, Server};
+pub use self::server::{Limits, Needed, QueueRules, Sender, Server};
 pub use self::service::{DkimRule, IN_FLIGHT, MESSAGES_PER_CONNECTION, Service, ServiceType, Sign};
 pub use self::webhook::{Access, Action, Endpoint, Fill, SignatureRule, Step, Webhooks};
 pub use self::window::{Opening, Window};
@@ -72,5 +72,7 @@ pub struct RuleSet {
     /// The cap that looks back longest, of the sender and of all sequences.
     pub longest_cap: Option<Cap>,
     /// Every environment name with whether rulerun cannot start without it, and its place.
-    pub environment: Vec<EnvironmentName>,
+    pub environment: Vec<Needed>,
+    /// The same of every file that a setting is read from.
+    pub files: Vec<Needed>,
 }

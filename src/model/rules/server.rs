@@ -4,10 +4,10 @@ use super::Cap;
 use crate::base::{Delay, Secret, Span, Zone};
 use crate::model::setting::{Network, Setting};
 
-/// An environment name that the rules read.
+/// A variable of the environment or a file that the rules read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EnvironmentName {
-    /// The variable.
+pub struct Needed {
+    /// The variable's name, or the file's path.
     pub name: String,
     /// Whether nothing else can stand in for it.
     pub required: bool,

@@ -2,18 +2,21 @@
 //! people distrust.
 
 use super::{MOST_TARGETS, Paper};
-use crate::base::Diagnostic;
+use crate::base::{Diagnostic, Span};
 use crate::language::codes;
 use crate::mail::{Contents, Target};
+use crate::markup;
+use crate::model::rules::TextKind;
 use crate::review::hosts;
 
 /// More links than that look like a catalogue.
 const MANY: usize = 20;
 
 pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diagnostic>) {
-    for link in contents.links.iter().take(MOST_TARGETS) {
-        if let Some((message, help)) = dead(link) {
-            let span = place(paper, link);
+    for (index, link) in contents.links.iter().enumerate().take(MOST_TARGETS) {
+        if let Some((message, help)) = dead(link, paper.body.kind) {
+            let before = contents.links[..index].iter().filter(|one| one.url == link.url);
+            let span = written(paper, link, before.count()).unwrap_or_else(|| place(paper, link));
             let told = Diagnostic::warning(codes::DEAD_LINK, message, span)
                 .label("opens nothing")
                 .help(help);
@@ -29,6 +32,7 @@ pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diag
             );
         }
     }
+    buttons(paper, found);
     if let Some(link) = contents.links.get(MANY) {
         found.push(
             Diagnostic::warning(
@@ -45,21 +49,51 @@ pub(super) fn check(paper: &Paper<'_>, contents: &Contents, found: &mut Vec<Diag
     }
 }
 
+/// The link of HTML or MJML that leads there, by its number among those that do.
+fn written(paper: &Paper<'_>, link: &Target, number: usize) -> Option<Span> {
+    if paper.body.kind == TextKind::Markdown {
+        return None;
+    }
+    let mut same = markup::links_to(paper.body.template.source(), &link.url);
+    same.truncate(number + 1);
+    same.pop().map(|range| paper.span(range))
+}
+
+/// A button of MJML that says no address becomes a coloured box.
+fn buttons(paper: &Paper<'_>, found: &mut Vec<Diagnostic>) {
+    if paper.body.kind != TextKind::Mjml {
+        return;
+    }
+    for range in markup::dead_buttons(paper.body.template.source()) {
+        found.push(
+            Diagnostic::warning(codes::DEAD_LINK, "this button leads nowhere", paper.span(range))
+                .label("opens nothing")
+                .help("write where it leads: <mj-button href=\"https://…\">"),
+        );
+    }
+}
+
 /// Its address, or its words where the address is too short to be found.
-fn place(paper: &Paper<'_>, link: &Target) -> crate::base::Span {
+fn place(paper: &Paper<'_>, link: &Target) -> Span {
     const FEWEST: usize = 4;
     paper.place(if link.url.len() < FEWEST { &link.words } else { &link.url })
 }
 
 /// What is wrong with a link that no click opens, and how it is mended.
-fn dead(link: &Target) -> Option<(String, String)> {
+fn dead(link: &Target, kind: TextKind) -> Option<(String, String)> {
     let url = link.url.trim();
     let words = if link.words.trim().is_empty() { "words" } else { link.words.trim() };
+    let leading_to = |url: &str| match kind {
+        TextKind::Markdown => format!("[{words}]({url})"),
+        TextKind::Html | TextKind::Mjml => format!("href=\"{url}\""),
+    };
     if url.is_empty() || url.starts_with('#') {
-        return Some((
-            String::from("this link leads nowhere"),
-            format!("put the address between the round brackets: [{words}](https://…)"),
-        ));
+        let place = match kind {
+            TextKind::Markdown => "put the address between the round brackets",
+            TextKind::Html | TextKind::Mjml => "write where it leads",
+        };
+        let help = format!("{place}: {}", leading_to("https://…"));
+        return Some((String::from("this link leads nowhere"), help));
     }
     if link.kept {
         let address = url.strip_prefix("mailto:")?;
@@ -70,7 +104,7 @@ fn dead(link: &Target) -> Option<(String, String)> {
         return (!good).then(|| {
             (
                 format!("`{address}` is not an e-mail address: no letter would arrive"),
-                format!("write [{words}](mailto:you@your-domain.com)"),
+                format!("write {}", leading_to("mailto:you@your-domain.com")),
             )
         });
     }
@@ -85,13 +119,13 @@ fn dead(link: &Target) -> Option<(String, String)> {
         None if url.starts_with('/') || !url.contains('.') => (
             String::from("this address is not complete, so the link is left out"),
             format!(
-                "an e-mail belongs to no website: write [{words}](https://your-domain.com{}{url})",
-                if url.starts_with('/') { "" } else { "/" }
+                "an e-mail belongs to no website: write {}",
+                leading_to(&format!("https://your-domain.com/{}", url.trim_start_matches('/')))
             ),
         ),
         None => (
             format!("`{url}` is not a complete web address, so the link is left out"),
-            format!("write [{words}](https://{url})"),
+            format!("write {}", leading_to(&format!("https://{url}"))),
         ),
     })
 }

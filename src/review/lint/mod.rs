@@ -2,6 +2,7 @@
 //! e-mail is filled in with the examples of whatever starts its sequence, and looked at as
 //! it would arrive; each finding is told at the place of the rule or the text that causes it.
 
+mod held;
 mod html;
 mod images;
 mod links;
@@ -41,6 +42,7 @@ const LARGE: usize = 90_000;
 pub(super) fn lint(rules: &RuleSet) -> Vec<Diagnostic> {
     let mut found = sender::check(rules);
     found.extend(pace::check(rules));
+    found.extend(held::check(rules));
     found.extend(provider::check(rules));
     found.extend(placeholders(rules));
     let mut left = MOST_DRAFTS;

@@ -32,6 +32,8 @@ const WORDS: &[&str] = &[
     "URL",
     "YOUR",
 ];
+/// Words that tell an author to write something, when they come first within square brackets.
+const ORDERS: &[&str] = &["add", "insert", "todo", "your"];
 /// So many are told of one text.
 const MOST: usize = 20;
 /// Longest stand-in, in bytes.
@@ -107,8 +109,23 @@ fn next(text: &str, from: usize) -> Option<(Range<usize>, &str)> {
         let near = &inner[..inner.floor_char_boundary(LONGEST + close.len())];
         let inner = &inner[..near.find(close)?];
         let range = at..at + open.len() + inner.len() + close.len();
-        is_name(open, inner, &text[range.end..]).then_some((range, inner))
+        let is_gap = is_name(open, inner, &text[range.end..])
+            || (*open == "[" && is_order(inner, &text[range.end..]) && !is_defined(text, inner));
+        is_gap.then_some((range, inner))
     })
+}
+
+/// Whether words within square brackets tell an author what to write there: `[insert link]`.
+fn is_order(inner: &str, after: &str) -> bool {
+    let mut words = inner.trim().split([' ', ':', '_', '-']);
+    let first = words.next().unwrap_or_default().to_lowercase();
+    let is_link = after.starts_with(['(', '[', ':']);
+    !is_link && ORDERS.contains(&&*first) && (first == "todo" || words.next().is_some())
+}
+
+/// Whether Markdown makes a link of these words, because their address is given elsewhere.
+fn is_defined(text: &str, inner: &str) -> bool {
+    text.to_lowercase().contains(&format!("[{}]:", inner.to_lowercase()))
 }
 
 /// Whether these marks with these words between them stand for something.

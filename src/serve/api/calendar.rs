@@ -9,8 +9,10 @@ use super::answer::{Answer, At, Fault, ok};
 use super::parameters;
 use super::query::Asked;
 use super::shapes;
+use crate::base::Id;
+use crate::mail;
 use crate::model::queue::CAPTURED;
-use crate::model::{Enrolment, JobState};
+use crate::model::{Enrolment, JobState, Task};
 use crate::serve::app::App;
 use crate::serve::people::{self, Wanted};
 use crate::serve::settings::Live;
@@ -29,6 +31,18 @@ pub(super) async fn outbox(State(app): State<Arc<App>>, asked: Asked) -> Answer 
     let mut page = app.store.jobs(filter, rows.skip, rows.take).await?;
     page.rows.sort_by_key(|job| std::cmp::Reverse(job.updated));
     ok(&shapes::page(page.rows.iter().filter_map(shapes::captured), page.total))
+}
+
+/// `GET /outbox/{id}`: one of them, with its HTML.
+pub(super) async fn captured(State(app): State<Arc<App>>, At(id): At<String>) -> Answer {
+    let missing = || Fault::missing(format!("There is no e-mail `{id}` in the outbox."));
+    let known: Id = id.parse().map_err(|()| missing())?;
+    let (job, _) = app.store.job(known).await?.ok_or_else(missing)?;
+    let is_captured = job.reason.as_deref() == Some(CAPTURED);
+    let Task::Email(email) = &job.task else { return Err(missing()) };
+    let mut shape = shapes::captured(&job).filter(|_| is_captured).ok_or_else(missing)?;
+    shape["html"] = mail::page_of(&email.message).into();
+    ok(&shape)
 }
 
 /// `GET /sequences?sequence=`: who is in what.

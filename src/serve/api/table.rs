@@ -411,6 +411,13 @@ fn of_people() -> Vec<Call> {
             page("Email"),
         )
         .query(parameters::OUTBOX),
+        Call::get(
+            "/api/v1/outbox/{id}",
+            calendar::captured,
+            (GROUP, "An e-mail that was captured, with its HTML."),
+            named("Email"),
+        )
+        .also(&[(404, "There is no such e-mail.")]),
     ]
 }
 

@@ -42,6 +42,7 @@ async fn every_call_but_the_open_ones_wants_the_token() {
         "/api/v1/executions/follow",
         "/api/v1/contacts/x/timeline",
         "/api/v1/schedule",
+        "/api/v1/outbox/x",
         "/api/v1/suppressions",
         "/api/v1/suppressions/x",
         "/api/v1/sequences/x/active",

@@ -213,6 +213,7 @@ fn people() -> Nouns {
         ("text", text()),
         ("marketing", flag()),
         ("execution_id", id()),
+        ("html?", or_null(text())),
     ]);
     let pause = object([
         ("sequence", text()),
