@@ -13,7 +13,7 @@ use super::refusal::Halt;
 use super::run::Run;
 use super::timing::{Person, Planned, plan};
 use super::world::Need;
-use crate::base::time;
+use crate::base::{address, time};
 use crate::model::commit::{Assumption, NextStep, Write};
 use crate::model::queue::{Enrolment, EnrolmentState, Level};
 use crate::model::rules::{Again, Sequence};
@@ -128,7 +128,7 @@ impl Run<'_> {
             id: person.enrolment,
             sequence: sequence.name.clone(),
             key,
-            person: to.to_lowercase(),
+            person: address::person(&to),
             to,
             zone: person.zone.iana_name().unwrap_or("UTC").to_owned(),
             execution: self.call.id,
@@ -164,9 +164,9 @@ impl Run<'_> {
     }
 
     fn contact_zone(&mut self, to: &str) -> Result<Option<String>, Halt> {
-        let lower = to.to_lowercase();
-        let is_same = lower == to;
-        for id in [Some(to), Some(lower.as_str()).filter(|_| !is_same)].into_iter().flatten() {
+        let person = address::person(to);
+        let is_same = person == to;
+        for id in [Some(to), Some(person.as_str()).filter(|_| !is_same)].into_iter().flatten() {
             if let Some(fields) = self.fields_of("contact", id)? {
                 return Ok(fields.get("zone").and_then(Value::as_str).map(str::to_owned));
             }
@@ -232,8 +232,7 @@ fn is_active(enrolment: &Enrolment) -> bool {
     enrolment.state == EnrolmentState::Active
 }
 
-/// Keys are trimmed, and e-mail addresses compare without regard to case.
+/// Keys are trimmed, and e-mail addresses are spelt as people are known.
 pub(super) fn normalise(key: &str) -> String {
-    let key = key.trim();
-    if key.contains('@') { key.to_lowercase() } else { key.to_owned() }
+    if key.contains('@') { address::person(key) } else { key.trim().to_owned() }
 }
