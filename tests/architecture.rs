@@ -44,7 +44,7 @@ const DOORS: [(&str, &[&str]); 55] = [
     ("kdl", &["language/syntax.rs"]),
     ("ipnet", &["model/setting.rs"]),
     ("pulldown_cmark", &["mail/"]),
-    ("idna", &["mail/"]),
+    ("idna", &["base/address.rs"]),
     ("css_inline", &["markup/page.rs"]),
     ("mrml", &["markup/mjml.rs"]),
     ("lettre", &["mail/"]),

@@ -1,7 +1,8 @@
 //! The ground floor: what every storey above needs and what knows nothing of rules.
-//! Mistakes with their places, time with calendars, ids and secrets. Everything here is
+//! Mistakes with their places, time with calendars, addresses, ids and secrets. Everything here is
 //! pure: no file, socket, environment, thread, clock or randomness.
 
+pub mod address;
 pub mod delay;
 pub mod diagnostic;
 pub mod id;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::client::{self, Answer, Client, Remote};
 use super::outcome::Failure;
 use super::{Format, Global, place};
-use crate::base::{Timestamp, Zone, time};
+use crate::base::{Timestamp, Zone, address, time};
 use crate::model::RuleSet;
 use crate::serve::curl::escape;
 use crate::serve::people::{
@@ -85,7 +85,7 @@ impl Source {
                 Ok(if let Some(body) = found {
                     Answer { status: 200, body }
                 } else {
-                    let message = nobody(&person.trim().to_lowercase());
+                    let message = nobody(&address::person(person));
                     Answer { status: 404, body: json!({ "message": message, "detail": message }) }
                 })
             }

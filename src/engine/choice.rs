@@ -4,6 +4,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::base::address;
 use crate::model::Context;
 use crate::model::rules::{Choice, ITSELF, Said, Sequence, SequenceAction, SequenceStep, locale};
 
@@ -21,7 +22,7 @@ pub struct Pick {
 /// zero byte between them, as a share of 2^64.
 #[must_use]
 pub fn position(person: &str, sequence: &str, step: &str) -> u32 {
-    let person = person.trim().to_lowercase();
+    let person = address::person(person);
     let digest = Sha256::digest([&person, sequence, step].join("\0"));
     let first = digest.iter().take(8).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
     u32::try_from((first * 100) >> 64).unwrap_or_default()

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::refusal::{Halt, Reply};
 use super::run::Run;
 use super::world::{Need, View, Way, World};
-use crate::base::time;
+use crate::base::{address, time};
 use crate::model::commit::{Assumption, Commit, Write};
 use crate::model::queue::{Execution, ExecutionState, Level, LogLine};
 use crate::model::rules::Trigger;
@@ -136,9 +136,9 @@ fn opens_work(writes: &[Write]) -> bool {
         .any(|write| matches!(write, Write::Enqueue(_) | Write::Mirror(_) | Write::Enrol { .. }))
 }
 
-/// The person that a payload is about: its `email`, lower-cased.
+/// The person that a payload is about: its `email`.
 fn person(payload: &Map<String, Value>) -> Option<String> {
-    payload.get("email").and_then(Value::as_str).map(|email| email.trim().to_lowercase())
+    payload.get("email").and_then(Value::as_str).map(address::person)
 }
 
 /// Whom a call is about that names them in another field: the first who begins a sequence.

@@ -13,11 +13,12 @@ use super::refusal::Halt;
 use super::run::Run;
 use super::timing::{Person, Planned, plan};
 use super::world::Need;
-use crate::base::time;
+use crate::base::{Id, Zone, address, time};
 use crate::model::commit::{Assumption, NextStep, Write};
 use crate::model::queue::{Enrolment, EnrolmentState, Level};
 use crate::model::rules::{Again, Sequence};
 use crate::model::{Context, Origin};
+use crate::template::Template;
 
 impl Run<'_> {
     /// Puts the person of this context into a sequence, if its rules let them in.
@@ -40,7 +41,7 @@ impl Run<'_> {
             return Ok(());
         }
         let zone = self.person_zone(&sequence, &to, context)?;
-        let id = self.call.id.derive(&format!("enrolment {} {key}", sequence.name));
+        let id = self.next_run(name, &key);
         let person = Person { enrolment: id, began: self.call.at, zone: &zone };
         let plan = plan(self.world, &sequence, &person, context)?;
         let enrolment = self.enrolment(&sequence, to, key, &person, context);
@@ -71,8 +72,8 @@ impl Run<'_> {
     /// The newest enrolment of a key as this call would leave it.
     fn newest(&mut self, sequence: &str, key: &str) -> Result<Option<Enrolment>, Halt> {
         let place = (sequence.to_owned(), key.to_owned());
-        let mut found = match self.enrolled.get(&place) {
-            Some(enrolment) => Some(enrolment.clone()),
+        let (mut found, already) = match self.enrolled.get(&place) {
+            Some((enrolment, already)) => (Some(enrolment.clone()), *already),
             None => match self.view.enrolments.get(&place) {
                 None => return Err(Halt::Need(Need::Enrolment(place.0, place.1))),
                 Some(seen) => {
@@ -81,12 +82,13 @@ impl Run<'_> {
                         key: place.1,
                         seen: seen.as_ref().map(|seen| (seen.id, is_active(seen))),
                     });
-                    seen.clone()
+                    (seen.clone(), 0)
                 }
             },
         };
+        let mut ended = self.ended.iter().skip(already);
         if let Some(one) = &mut found
-            && self.ended.iter().any(|ended| ended.holds(sequence, &one.person, key))
+            && ended.any(|ended| ended.holds(sequence, &one.person, key))
             && is_active(one)
         {
             one.state = EnrolmentState::Stopped(String::from("by this call"));
@@ -94,11 +96,24 @@ impl Run<'_> {
         Ok(found)
     }
 
+    /// The id of the run that a start of this call would begin.
+    fn next_run(&self, sequence: &str, key: &str) -> Id {
+        match self.enrolled.get(&(sequence.to_owned(), key.to_owned())) {
+            // What the call itself has begun and ended can begin once more.
+            Some((before, _)) => before.id.derive("again"),
+            None => self.call.id.derive(&format!("enrolment {sequence} {key}")),
+        }
+    }
+
     /// Why somebody who was in the sequence before may not enter now.
     fn barred(&self, sequence: &Sequence, seen: &Enrolment) -> Option<String> {
         let since = time::format_millis(seen.started);
         let active = is_active(seen);
         match sequence.again {
+            // Two starts of one call are one: there is nothing yet that could be restarted.
+            Again::Restart if active && seen.execution == self.call.id => {
+                Some(String::from("this call has started it already"))
+            }
             Again::Restart => None,
             _ if active => Some(format!("already in it since {since}")),
             Again::Never => {
@@ -106,7 +121,9 @@ impl Run<'_> {
             }
             Again::AfterFinish => None,
             Again::After(pause) => {
-                let again = pause.after(time::from_millis(seen.started), &self.world.zone());
+                // The person's days, as when it began.
+                let zone = Zone::get(&seen.zone).unwrap_or_else(|_| self.world.zone());
+                let again = pause.after(time::from_millis(seen.started), &zone);
                 (self.call.at < again)
                     .then(|| format!("was in it {since}; again after {}", time::format_time(again)))
             }
@@ -128,7 +145,7 @@ impl Run<'_> {
             id: person.enrolment,
             sequence: sequence.name.clone(),
             key,
-            person: to.to_lowercase(),
+            person: address::person(&to),
             to,
             zone: person.zone.iana_name().unwrap_or("UTC").to_owned(),
             execution: self.call.id,
@@ -144,29 +161,44 @@ impl Run<'_> {
         }
     }
 
-    /// Where the person lives: what `zone=` says, or the field `zone` of the record "contact",
-    /// or where the sender is.
+    /// Where the person lives: what `zone=` reads in the payload, or the field `zone` of the
+    /// record "contact", or the zone that `zone=` names for everybody, or where the sender is.
     fn person_zone(
         &mut self,
         sequence: &Sequence,
         to: &str,
         context: &Context<'_>,
     ) -> Result<TimeZone, Halt> {
-        if let Some(template) = &sequence.zone {
-            let name = text(template, context)?;
-            if let Some(zone) = self.known_zone(sequence, &name) {
-                return Ok(zone);
-            }
+        let (own, shared) = match &sequence.zone {
+            Some(template) if template.paths().is_empty() => (None, Some(template)),
+            template => (template.as_ref(), None),
+        };
+        if let Some(zone) = self.written_zone(sequence, own, context)? {
+            return Ok(zone);
         }
         let contact = if sequence.contact_zone { self.contact_zone(to)? } else { None };
-        let zone = contact.and_then(|name| self.known_zone(sequence, &name));
-        Ok(zone.unwrap_or_else(|| self.world.zone()))
+        if let Some(zone) = contact.and_then(|name| self.known_zone(sequence, &name)) {
+            return Ok(zone);
+        }
+        let shared = self.written_zone(sequence, shared, context)?;
+        Ok(shared.unwrap_or_else(|| self.world.zone()))
+    }
+
+    fn written_zone(
+        &mut self,
+        sequence: &Sequence,
+        template: Option<&Template>,
+        context: &Context<'_>,
+    ) -> Result<Option<TimeZone>, Halt> {
+        let Some(template) = template else { return Ok(None) };
+        let name = text(template, context)?;
+        Ok(self.known_zone(sequence, &name))
     }
 
     fn contact_zone(&mut self, to: &str) -> Result<Option<String>, Halt> {
-        let lower = to.to_lowercase();
-        let is_same = lower == to;
-        for id in [Some(to), Some(lower.as_str()).filter(|_| !is_same)].into_iter().flatten() {
+        let person = address::person(to);
+        let is_same = person == to;
+        for id in [Some(to), Some(person.as_str()).filter(|_| !is_same)].into_iter().flatten() {
             if let Some(fields) = self.fields_of("contact", id)? {
                 return Ok(fields.get("zone").and_then(Value::as_str).map(str::to_owned));
             }
@@ -211,8 +243,8 @@ impl Run<'_> {
             self.log(Level::Info, &planned.step, told);
         }
         if let Some(step) = next_step(self, sequence, &enrolment) {
-            self.enrolled
-                .insert((enrolment.sequence.clone(), enrolment.key.clone()), enrolment.clone());
+            let place = (enrolment.sequence.clone(), enrolment.key.clone());
+            self.enrolled.insert(place, (enrolment.clone(), self.ended.len()));
             let edition = Arc::clone(&sequence.edition);
             self.writes.push(Write::Edition { sequence: sequence.name.clone(), edition });
             self.writes.push(Write::Enrol { enrolment, step });
@@ -232,8 +264,7 @@ fn is_active(enrolment: &Enrolment) -> bool {
     enrolment.state == EnrolmentState::Active
 }
 
-/// Keys are trimmed, and e-mail addresses compare without regard to case.
+/// Keys are trimmed, and e-mail addresses are spelt as people are known.
 pub(super) fn normalise(key: &str) -> String {
-    let key = key.trim();
-    if key.contains('@') { key.to_lowercase() } else { key.to_owned() }
+    if key.contains('@') { address::person(key) } else { key.trim().to_owned() }
 }

@@ -49,8 +49,8 @@ pub(super) struct Run<'a> {
     pub(super) logs: Vec<LogLine>,
     pub(super) writes: Vec<Write>,
     pub(super) assumes: Vec<Assumption>,
-    /// Enrolments as this call would leave them.
-    pub(super) enrolled: HashMap<(String, String), Enrolment>,
+    /// Enrolments as this call would leave them, each with how much it had ended before that.
+    pub(super) enrolled: HashMap<(String, String), (Enrolment, usize)>,
     /// What this call has ended so far.
     pub(super) ended: Vec<Ended>,
     records: BTreeMap<(String, String), Working>,

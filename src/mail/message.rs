@@ -13,6 +13,7 @@ use lettre::message::{Body, Mailbox, Message, MultiPart, SinglePart};
 use sha2::{Digest as _, Sha256};
 
 use super::{MailError, MailRequest};
+use crate::base::address::ascii_domain;
 use crate::base::time::Timestamp;
 use crate::model::queue::Email;
 use crate::model::rules::{MailKind, Sender};
@@ -215,7 +216,7 @@ fn address(text: &str) -> Option<Address> {
     if domain.is_ascii() {
         return Address::new(user, domain).ok();
     }
-    Address::new(user, idna::domain_to_ascii_strict(domain).ok()?).ok()
+    Address::new(user, ascii_domain(domain)?).ok()
 }
 
 /// The date as the message's header holds it: not before 1970.

@@ -281,10 +281,7 @@ impl App {
             match self.store.commit(commit).await? {
                 Committed::Done { in_flight } => {
                     drop(turn);
-                    if !in_flight.is_empty() {
-                        // Bounded: a hanging mail server must not hold the caller for ever.
-                        let _ = tokio::time::timeout(SETTLE, self.store.settled(in_flight)).await;
-                    }
+                    self.settle(in_flight).await;
                     return Ok(Accepted::Done(reply, call.id, set_off));
                 }
                 Committed::Replayed(execution) => {
@@ -301,6 +298,14 @@ impl App {
             }
         }
         Err(StoreError::Full)
+    }
+
+    /// Waits for these as far as they are under way, so that nothing leaves after an answer
+    /// that says it will not. A hanging mail server does not hold the caller for ever.
+    pub async fn settle(&self, in_flight: Vec<Id>) {
+        if !in_flight.is_empty() {
+            let _ = tokio::time::timeout(SETTLE, self.store.settled(in_flight)).await;
+        }
     }
 
     /// What a call with these keys got that would be refused now and was accepted before: the

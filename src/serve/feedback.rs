@@ -104,7 +104,8 @@ async fn write(
 }
 
 /// The mail service against which a notice counts, and as what: the one that has sent the
-/// e-mail. What its server refused at once was counted then.
+/// e-mail. What its server refused at once was counted then, and copies for the sender's own
+/// mailboxes are not counted as sent.
 fn counts<'a>(app: &App, notice: &Notice, job: Option<&'a Job>) -> Option<(&'a str, Counts)> {
     let (job, _) = sent(notice, job)?;
     let fate = match notice.fate {
@@ -113,5 +114,6 @@ fn counts<'a>(app: &App, notice: &Notice, job: Option<&'a Job>) -> Option<(&'a s
         Fate::Delivered | Fate::SoftBounce | Fate::Unsubscribed => return None,
     };
     let is_known = app.live.load().services.contains_key(&job.lane);
-    (is_known && job.state != JobState::Failed).then_some((&job.lane, fate))
+    let counts = is_known && !job.is_seed() && job.state != JobState::Failed;
+    counts.then_some((&job.lane, fate))
 }

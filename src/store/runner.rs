@@ -15,7 +15,7 @@ use super::{
     Following, Forgotten, JobFilter, LetGo, Page, Stat, Store, StoreError, WebhookLog, care,
     doctor, read, rows,
 };
-use crate::base::Id;
+use crate::base::{Id, address};
 use crate::model::commit::{Commit, Finished};
 use crate::model::queue::{
     Attempt, Counted, Enrolment, Fingerprint, Job, Lease, LogLine, Places, Record, Refusal,
@@ -266,7 +266,7 @@ impl<R: Runner> Store for R {
     }
 
     fn forget(&self, person: &str, now: i64) -> Answer<'_, Forgotten> {
-        let person = person.trim().to_lowercase();
+        let person = address::person(person);
         Box::pin(async move {
             let mut forget = Forget::new(person, now);
             loop {

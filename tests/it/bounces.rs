@@ -49,9 +49,13 @@ sequence "booking" to="{{email}}" kind="transactional" {
 "#;
 
 fn make(mail: &Server, clock: &Arc<TestClock>) -> Make {
+    make_of(RULES, mail, clock)
+}
+
+fn make_of(rules: &str, mail: &Server, clock: &Arc<TestClock>) -> Make {
     let texts = ["news-1", "news-2", "offers-1", "offers-2", "booking-1"].iter();
     texts
-        .fold(Make::empty().file("rules/t.kdl", RULES), |make, name| {
+        .fold(Make::empty().file("rules/t.kdl", rules), |make, name| {
             make.file(&format!("rules/emails/{name}.md"), "Hello.\n")
         })
         .env("SMTP_URL", &format!("smtp://127.0.0.1:{}?tls=none", mail.port))
@@ -167,4 +171,105 @@ async fn reported_bounces_hold_the_service_that_sent_the_emails_each_once_and_ov
     eventually("it is known again", || async { held(&server) == Some(Held::Bounces) }).await;
     let stats = server.get("/api/v1/queue/stats").await;
     assert!(stats.text.contains("more than 5 % of its last e-mails bounced"), "{}", stats.text);
+}
+
+/// Two e-mails to Sarah are given up after this refusal of each; one soft bounce was reported
+/// before. What follows for her.
+async fn after_two(rules: &str, rcpt: &'static [Answer]) -> (Vec<String>, Vec<String>) {
+    let mail = Server::start(vec![Script { rcpt, ..Script::default() }]).await;
+    let clock = clock();
+    let server = make_of(rules, &mail, &clock).start().await;
+    report(&server, "SoftBounce", "sarah@example.com", "", 1).await;
+    start(&server, "sarah@example.com").await;
+    eventually("both are tried", || async {
+        count(&server, "failed").await + count(&server, "pending").await == 2
+            && mail.log().iter().filter(|line| line.starts_with("RCPT")).count() == 2
+    })
+    .await;
+    server.advance(&clock, Duration::from_mins(2)).await;
+    eventually("both are given up", || async { count(&server, "failed").await == 2 }).await;
+    (reasons(&server, "sarah@example.com").await, states(&server, "sarah@example.com").await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_or_a_throttle_says_nothing_about_the_mailbox() {
+    let active = ["booking Active", "news Active", "offers Active"].map(str::to_owned).to_vec();
+    let refusals: [&'static [Answer]; 4] = [
+        &[Say("550 5.7.1 blocked by policy")],
+        &[Say("554 5.6.0 message refused")],
+        &[Say("451 4.7.1 you send too fast")],
+        &[Say("450 4.6.0 not now")],
+    ];
+    for rcpt in refusals {
+        let (reasons, states) = after_two(RULES, rcpt).await;
+        assert_eq!((reasons, states), (Vec::new(), active.clone()), "{rcpt:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_mail_server_says_counts_against_the_limits_of_the_feedback_block() {
+    let named = "secret=(env)\"POSTMARK_WEBHOOK_PASSWORD\"";
+    let with = |limits: &str| RULES.replace(named, &format!("{named} {{\n    {limits}\n}}"));
+    let full: &'static [Answer] = &[Say("452 4.2.2 mailbox full")];
+    let gone: &'static [Answer] = &[Say("550 5.1.1 no such user")];
+    let none = Vec::<String>::new;
+    for (limits, rcpt, expected) in [
+        ("soft-bounces 3 within=\"7d\"", full, vec![String::from("soft-bounced")]),
+        ("soft-bounces 4 within=\"7d\"", full, none()),
+        ("hard-bounces 3", gone, none()),
+        ("hard-bounces 2", gone, vec![String::from("bounced")]),
+    ] {
+        let (reasons, _) = after_two(&with(limits), rcpt).await;
+        assert_eq!(reasons, expected, "{limits}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_series_of_soft_bounces_rests_the_address_once_more() {
+    let mail = Server::start(vec![Script::default()]).await;
+    let clock = clock();
+    let server = make(&mail, &clock).start().await;
+    let series = |first: usize| {
+        let server = &server;
+        async move {
+            for number in first..first + 3 {
+                report(server, "SoftBounce", "sarah@example.com", "", number).await;
+            }
+            let listed = server.app().store.suppressions("sarah@example.com").await.unwrap();
+            assert_eq!(listed.len(), 1, "{listed:?}");
+            assert!(!listed[0].is_over(server.app().millis()), "{listed:?}");
+            listed[0].at
+        }
+    };
+    let first = series(1).await;
+    assert_eq!(series(10).await, first, "it rests already");
+    server.advance(&clock, Duration::from_hours(8 * 24)).await;
+    assert!(series(20).await > first, "it begins anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_reported_of_copies_for_the_sender_touches_nobody() {
+    let mail = Server::start(vec![Script::default()]).await;
+    let clock = clock();
+    let seeds: Vec<String> = (0..12).map(|number| format!("\"qa{number}@acme.test\"")).collect();
+    let address = "postal-address \"1 Main Street\"";
+    let rules = RULES.replace(address, &format!("{address}\n    seeds {}", seeds.join(" ")));
+    let server = make_of(&rules, &mail, &clock).start().await;
+    // One of the sender's own mailboxes reads the news as well.
+    start(&server, "qa0@acme.test").await;
+    eventually("all are sent", || async { count(&server, "sent").await == 26 }).await;
+    let jobs = server.app().store.jobs(JobFilter::default(), 0, 1_000).await.unwrap().rows;
+    for (number, job) in jobs.iter().filter(|job| job.is_seed()).enumerate() {
+        assert!(job.event_type.starts_with("seed "), "not counted among the e-mails: {job:?}");
+        report(&server, "HardBounce", &job.target, &job.id.to_string(), number).await;
+    }
+    assert_eq!(server.app().gates.held("mail"), None);
+    for number in 0..12 {
+        let listed = reasons(&server, &format!("qa{number}@acme.test")).await;
+        assert_eq!(listed, Vec::<String>::new());
+    }
+    let active = ["booking Active", "news Active", "offers Active"];
+    assert_eq!(states(&server, "qa0@acme.test").await, active);
+    let log = server.get("/api/v1/contacts/qa0@acme.test/timeline").await.text;
+    assert!(log.contains("it was a copy for a mailbox of the sender"), "{log}");
 }

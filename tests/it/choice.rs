@@ -90,6 +90,14 @@ async fn everybody_gets_their_variant_in_their_language() {
         assert!(words.starts_with(text), "{person}: {words}");
         assert!(link == "Unsubscribe" || words.contains(link), "{person}: {words}");
     }
+    // What became of each variant, with the reasons: here nobody is there to send them.
+    let stats = server.get("/api/v1/sequences/news/stats").await.json();
+    let variants = stats["steps"][0]["variants"].as_array().unwrap();
+    assert_eq!(variants.len(), 2, "{stats}");
+    for variant in variants {
+        assert_eq!(variant["skipped"], 2, "{stats}");
+        assert_eq!(variant["skipped_because"], json!({ "captured": 2 }), "{stats}");
+    }
     let mails = got(&server, "lisa@example.com").await;
     let link = mails[0].2.split(['(', ')', ' ', '\n']).find(|word| word.contains("/unsubscribe/"));
     let path = &link.unwrap()[link.unwrap().find("/unsubscribe/").unwrap()..];

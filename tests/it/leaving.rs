@@ -236,8 +236,14 @@ async fn a_pause_outlives_the_server_and_its_end_says_what_it_held() {
         })]
     );
     let schedule = results(&second.get("/api/v1/schedule").await);
+    let late = "will be skipped: it is too late after 2026-01-05T13:00:00Z; ";
+    let notes: Vec<(&Value, &Value)> =
+        schedule.iter().map(|due| (&due["event_type"], &due["note"])).collect();
+    let paused = "waits: the sequence is paused";
+    let held = (json!("one"), json!(format!("{late}{paused}")));
+    assert_eq!(notes[..2], [(&held.0, &held.1), (&held.0, &held.1)], "{schedule:?}");
     assert!(
-        schedule.iter().all(|due| due["note"] == "waits: the sequence is paused"),
+        notes.len() == 9 && notes[2..].iter().all(|(_, note)| **note == paused),
         "{schedule:?}"
     );
 

@@ -17,6 +17,7 @@ mod commands;
 mod content;
 mod crash;
 mod documents;
+mod domains;
 mod fairness;
 mod feedback;
 mod full_disk;

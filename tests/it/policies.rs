@@ -339,3 +339,103 @@ service "mail" type="smtp" {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_until_again_is_a_day_where_the_person_lives() {
+    // Berlin puts its clocks forward in the night to 29 March 2026, New York did so before.
+    let clock = TestClock::at("2026-03-28T12:00:00Z");
+    let zone = "zone=\"Europe/Berlin\"";
+    let make =
+        with(&format!("{zone} {{\n    once-per \"{{{{email}}}}\" again=\"1d\"\n{ONE_EMAIL}"));
+    let server = make.clock(&clock).start().await;
+    start(&server, "a@shop.example").await;
+    server.advance(&clock, HOUR).await;
+    become_captured(&server, &["one"]).await;
+    server.advance(&clock, HOUR * 22 - HOUR / 60).await;
+    let early = start(&server, "a@shop.example").await;
+    let log = log_of(&server, &early).await;
+    assert!(log.contains("again after 2026-03-29T11:00:00Z"), "{log}");
+    server.advance(&clock, HOUR / 60).await;
+    start(&server, "a@shop.example").await;
+    server.advance(&clock, HOUR).await;
+    become_captured(&server, &["one", "one"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_unsubscribes_ends_a_sequence_that_says_so() {
+    let clock = TestClock::at("2026-01-05T10:00:00Z");
+    let make = with(
+        r#"{
+    stop-when "contact.unsubscribed"
+    email "one" after="1h" subject="One"
+    email "two" after="2h" subject="Two"
+}"#,
+    );
+    let server = make.clock(&clock).start().await;
+    start(&server, "a@shop.example").await;
+    start(&server, "b@shop.example").await;
+    server.advance(&clock, HOUR).await;
+    become_captured(&server, &["one", "one"]).await;
+    let left = json!({ "email": "a@shop.example", "reason": "unsubscribed" });
+    let answer = server.post("/api/v1/suppressions", &left).await;
+    assert!(answer.status < 300, "{}", answer.text);
+    server.advance(&clock, HOUR).await;
+    become_captured(&server, &["one", "one", "two"]).await;
+    let mut ends: Vec<(Value, Value)> = enrolments(&server)
+        .await
+        .into_iter()
+        .map(|mut one| (one["state"].take(), one["reason"].take()))
+        .collect();
+    ends.sort_by_key(|(state, _)| state.to_string());
+    assert_eq!(ends[0], (json!("finished"), Value::Null));
+    assert_eq!(ends[1].0, "stopped");
+    let why = ends[1].1.as_str().unwrap();
+    assert_eq!(why, "stop-when `contact.unsubscribed`, with contact.unsubscribed = true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_of_a_sequence_counts_every_marketing_email_and_holds_back_only_its_own() {
+    let clock = TestClock::at("2026-01-05T10:00:00Z");
+    let make = with(
+        r#"{
+    cap 1 per="12h"
+    email "one" after="1h" subject="One"
+    email "two" after="3h" subject="Two"
+}
+sequence "free" to="{{email}}" {
+    email "three" after="2h" subject="Three"
+}
+webhooks "f" {
+    path "/f"
+    endpoint "start" {
+        payload {
+            email email
+        }
+        start "free"
+    }
+}"#,
+    );
+    let server = make.file("rules/emails/three.md", "Three.\n").clock(&clock).start().await;
+    start(&server, "a@shop.example").await;
+    let answer = server.post("/f/start", &json!({ "email": "a@shop.example" })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    server.advance(&clock, HOUR).await;
+    become_captured(&server, &["one"]).await;
+    server.advance(&clock, HOUR).await;
+    // The other sequence has no cap of its own.
+    become_captured(&server, &["one", "three"]).await;
+    server.advance(&clock, HOUR).await;
+    eventually("the second is put off", || async {
+        let coming = results(&server.get("/api/v1/schedule").await);
+        coming.len() == 1 && coming[0]["due"] == "2026-01-06T00:00:00Z"
+    })
+    .await;
+    let coming = results(&server.get("/api/v1/schedule").await);
+    let why =
+        "put off: capped: the person has just got other e-mails; it was due 2026-01-05T13:00:00Z";
+    assert_eq!(coming[0]["note"], why);
+    server.advance(&clock, HOUR * 11 - HOUR / 3600).await;
+    assert_eq!(captured(&server).await.len(), 2, "twelve hours after the other one's, too");
+    server.advance(&clock, HOUR / 3600).await;
+    become_captured(&server, &["one", "three", "two"]).await;
+}

@@ -273,6 +273,23 @@ async fn every_error_of_postmark_has_its_outcome() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_postmark_does_not_send_to_gets_no_marketing_and_keeps_the_rest() {
+    let stand_in = StandIn::start(Postmark::default()).await;
+    stand_in.instead(Postmark::SENDS, postmark::error(422, 406, "Because."));
+    let (server, _) = turned(rules("postmark", &stand_in.url, "")).await;
+    start(&server, "owed", "sarah@shop.example").await;
+    job(&server, "failed", 1).await;
+    let listed = server.app().store.suppressions("sarah@shop.example").await.unwrap();
+    let reasons: Vec<&str> = listed.iter().map(|entry| &*entry.reason).collect();
+    assert_eq!(reasons, ["unsubscribed"], "a complaint or a click is not a dead mailbox");
+    start(&server, "news", "sarah@shop.example").await;
+    eventually("the news are left out", || async {
+        !results(&server.get("/api/v1/queue?status=cancelled&event_type=news-1").await).is_empty()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn resends_headers_set_the_pace_before_it_has_to_refuse() {
     let stand_in = StandIn::start(Resend::default()).await;
     stand_in.vendor.lock().unwrap().limit = 5;

@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
+use rulerun::model::JobState;
+use rulerun::model::commit::{Commit, Write};
 use rulerun::model::queue::{Tally, Task};
 use rulerun::store::{Backup, JobFilter};
 use serde_json::{Value, json};
 
 use crate::support::server::{Make, TestClock, TestServer, eventually, results};
+use crate::support::smtp_server::{Answer, Script, Server};
 
 const RULES: &str = r#"
 sender "Acme <hello@acme.test>" {
@@ -435,4 +438,55 @@ sequence "receipt" to="{{customer}}" kind="transactional" {
     let gone = server.send("DELETE", "/api/v1/contacts/sarah@shop.example", &[], "").await.json();
     assert_eq!(gone["removed"]["executions"], 1, "{gone}");
     assert_eq!(results(&server.get("/api/v1/outbox").await).len(), 0, "the copy is gone, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_rests_after_soft_bounces_leaves_like_everybody_else() {
+    let (server, clock) = begin().await;
+    let (path, _) = news_link(&server, "sarah@shop.example").await;
+    let rest = Write::Suppress {
+        address: String::from("sarah@shop.example"),
+        reason: String::from("soft-bounced"),
+        note: String::new(),
+    };
+    let now = server.app().millis();
+    let commit = Commit { now, writes: vec![rest], ..Commit::default() };
+    server.app().store.commit(commit).await.unwrap();
+    for _ in 0..2 {
+        let page = server.get(&path).await.text;
+        assert!(page.contains("value=\"this\"") && page.contains("value=\"all\""), "{page}");
+        // And when it rests no more.
+        server.advance(&clock, Duration::from_hours(8 * 24)).await;
+    }
+    let page = server.send("POST", &path, &FORM, "leave=all").await.text;
+    assert!(page.contains("name=\"join\""), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_an_unsubscribe_is_answered_nothing_more_leaves() {
+    let silent = Script { dot: &[Answer::Silence], ..Script::default() };
+    let mail = Server::start(vec![silent]).await;
+    let service =
+        "service \"mail\" type=\"smtp\" {\n    url (env)\"SMTP_URL\"\n    timeout \"2s\"\n}";
+    let clock = TestClock::at("2026-01-05T10:00:00Z");
+    let server = make()
+        .file("rules/service.kdl", service)
+        .env("SMTP_URL", &format!("smtp://127.0.0.1:{}?tls=none", mail.port))
+        .clock(&clock)
+        .start()
+        .await;
+    start(&server, "sarah@shop.example").await;
+    eventually("two are on their way", || async { mail.count("message") == 2 }).await;
+    let sending = || async {
+        let jobs = server.app().store.jobs(JobFilter::default(), 0, 100).await.unwrap().rows;
+        let sending = jobs.into_iter().filter(|job| job.state == JobState::Sending);
+        sending.filter(|job| job.event_type != "owed-1").map(|job| job.task).collect::<Vec<_>>()
+    };
+    let under_way = sending().await;
+    let [Task::Email(email)] = &under_way[..] else { panic!("{under_way:?}") };
+    let path = link(&json!({ "text": email.text }));
+    for _ in 0..2 {
+        let left = server.send("POST", &path, &FORM, "List-Unsubscribe=One-Click").await;
+        assert_eq!((left.status, sending().await.len()), (200, 0), "{}", left.text);
+    }
 }

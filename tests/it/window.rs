@@ -237,6 +237,29 @@ fn a_year_of_daily_steps_waits_for_its_window_in_five_zones() {
 }
 
 #[test]
+fn whoever_waited_is_spread_over_the_first_minutes_and_keeps_their_minute() {
+    let rules = a_year("    window days=\"mon-fri\" hours=\"09:00-17:00\" spread=\"30min\"", "");
+    let world = World { spread: true, ..World::alone(&rules, 1) };
+    // Saturday at five in the morning: every step waits until nine.
+    let start = number(2026, 1, 10) * 86_400 + 5 * 3_600;
+    let nine = |due: i64| (due / 1_000).rem_euclid(86_400) - 9 * 3_600;
+    let mut seconds = Vec::new();
+    for number in 0..300 {
+        let payload = json!({ "email": format!("p{number}@example.com"), "zone": "UTC" });
+        let plan = begun(&world, start, &payload).plan;
+        let first = nine(plan[0].1);
+        assert!((0..30 * 60).contains(&first), "{first} s after nine");
+        assert!(plan.iter().all(|(_, due)| nine(*due) == first), "always at the same minute");
+        seconds.push(first);
+    }
+    // Of 300 people no minute of the half hour gets more than 25, where 10 are to be expected.
+    for minute in 0..30 {
+        let within = seconds.iter().filter(|second| **second / 60 == minute).count();
+        assert!((1..=25).contains(&within), "{within} in minute {minute}");
+    }
+}
+
+#[test]
 fn a_shifted_step_takes_along_only_those_that_count_from_it() {
     let rules = rules(
         r#"

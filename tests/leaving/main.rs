@@ -31,6 +31,9 @@ fn op() -> impl Strategy<Value = Op> {
     let whom = || proptest::option::weighted(0.6, 0..2_u8);
     prop_oneof![
         6 => (0..2_u8, 0..3_u8).prop_map(|(person, order)| Op::Start(person, order)),
+        1 => (0..2_u8, 0..3_u8).prop_map(|(person, order)| Op::Twice(person, order)),
+        2 => (0..2_u8, 0..3_u8).prop_map(|(person, order)| Op::Redo(person, order)),
+        2 => any::<bool>().prop_map(Op::Refuse),
         2 => (0..2_u8, 0..3_u8).prop_map(|(person, order)| Op::Cancel(person, order)),
         2 => (0..2_u8, 0..3_u8).prop_map(|(person, order)| Op::Buy(person, order)),
         2 => whom().prop_map(Op::Pause),
@@ -90,6 +93,46 @@ fn whoever_was_stopped_comes_in_again_exactly_where_the_policy_says_so() {
         assert_eq!(world.oracle.runs.len(), runs, "{again:?}");
     }
     assert_eq!(live_through(RESTART, &ops).oracle.runs.len(), 2);
+}
+
+#[test]
+fn one_call_that_starts_twice_starts_once() {
+    let ops = [Op::Start(0, 0), Op::Pass(2), Op::Twice(0, 0), Op::Twice(1, 0), Op::Pass(24)];
+    let world = live_through(RESTART, &ops);
+    let states: Vec<State> = world.oracle.runs.iter().map(|run| run.state).collect();
+    assert_eq!(states, [State::Stopped, State::Finished, State::Finished]);
+    assert!(world.oracle.runs[1..].iter().all(|run| run.sent == [0, 1, 2]));
+}
+
+#[test]
+fn one_call_can_begin_end_and_begin_the_same_run() {
+    let ops = [Op::Redo(0, 0), Op::Pass(24), Op::Redo(0, 0), Op::Pass(24)];
+    for (again, runs) in [(Again::Never, 1), (Again::AfterFinish, 4), (Again::Restart, 4)] {
+        let world = live_through(Policy { again, ..RESTART }, &ops);
+        let runs_of = &world.oracle.runs;
+        assert_eq!(runs_of.len(), runs, "{again:?}");
+        let sent = runs_of.iter().filter(|run| run.sent == [0, 1, 2]).count();
+        assert_eq!(sent, runs / 2, "{again:?}");
+    }
+}
+
+#[test]
+fn an_email_that_waits_for_another_attempt_goes_with_its_run() {
+    let refused = [Op::Refuse(true), Op::Start(0, 0), Op::Pass(2)];
+    for end in [Op::Cancel(0, 0), Op::Buy(0, 0), Op::Start(0, 0)] {
+        let ops = refused.into_iter().chain([end, Op::Refuse(false), Op::Pass(24)]);
+        let world = live_through(RESTART, &ops.collect::<Vec<_>>());
+        let first = &world.oracle.runs[0];
+        assert_eq!((&first.sent[..], first.tries[0]), (&[][..], 1), "{end:?}");
+    }
+    // A pause holds it up, and lets it go where it is not too late by then.
+    for (max_late, sent) in [(1000, &[0, 1, 2][..]), (2, &[1, 2])] {
+        let held =
+            [Op::Pause(None), Op::Pass(3), Op::Refuse(false), Op::Resume(None), Op::Pass(24)];
+        let ops: Vec<Op> = refused.into_iter().chain(held).collect();
+        let world = live_through(Policy { max_late, ..RESTART }, &ops);
+        assert_eq!(world.oracle.runs[0].sent, sent);
+    }
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub(crate) struct Policy {
 pub(crate) const DUE: [i64; 3] = [1, 5, 9];
 /// How many hours after the last step the goal counts.
 pub(crate) const WITHIN: i64 = 10;
+/// How many hours after a refusal an e-mail is tried again, and how often.
+pub(crate) const RETRY: i64 = 2;
+const RETRIES: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -35,6 +38,13 @@ pub(crate) enum State {
     Finished,
     Stopped,
     Converted,
+}
+
+/// An e-mail that was refused and is tried again.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    step: usize,
+    due: i64,
 }
 
 /// One run of one person.
@@ -48,8 +58,52 @@ pub(crate) struct Run {
     pub(crate) next: usize,
     /// Steps that were sent.
     pub(crate) sent: Vec<usize>,
+    /// How often each step was tried.
+    pub(crate) tries: [usize; DUE.len()],
+    waiting: Vec<Waiting>,
     pub(crate) state: State,
     ended: i64,
+}
+
+impl Run {
+    /// Steps that are still to come.
+    pub(crate) fn left(&self) -> impl Iterator<Item = usize> {
+        let next = Some(self.next).filter(|next| *next < DUE.len());
+        self.waiting.iter().map(|one| one.step).chain(next)
+    }
+
+    fn end(&mut self, state: State) {
+        self.state = state;
+        self.waiting.clear();
+    }
+
+    /// When something is due next, and which e-mail that was refused it is, if it is one.
+    fn upcoming(&self) -> Option<(i64, Option<usize>)> {
+        let step = DUE.get(self.next).map(|hours| (self.began + hours, None));
+        let again = self.waiting.iter().enumerate().map(|(place, one)| (one.due, Some(place)));
+        step.into_iter().chain(again).min()
+    }
+
+    /// What is due is looked at.
+    fn go(&mut self, at: i64, again: Option<usize>, policy: Policy, refuses: bool) {
+        let step = if let Some(place) = again {
+            self.waiting.remove(place).step
+        } else {
+            self.next += 1;
+            self.next - 1
+        };
+        let latest = self.began + DUE[step] + policy.max_late;
+        self.ended = at;
+        if at > latest {
+            return;
+        }
+        self.tries[step] += 1;
+        if !refuses {
+            self.sent.push(step);
+        } else if self.tries[step] <= RETRIES && at + RETRY <= latest {
+            self.waiting.push(Waiting { step, due: at + RETRY });
+        }
+    }
 }
 
 /// Everything that ever happened.
@@ -60,6 +114,8 @@ pub(crate) struct Oracle {
     pub(crate) runs: Vec<Run>,
     /// Paused for everybody (none) or for a person.
     pauses: BTreeSet<Option<u8>>,
+    /// Whether the mail server refuses everything for now.
+    pub(crate) refuses: bool,
     /// How often each step converted.
     pub(crate) conversions: [u64; 3],
 }
@@ -67,7 +123,7 @@ pub(crate) struct Oracle {
 impl Oracle {
     pub(crate) fn new(policy: Policy) -> Self {
         let (runs, pauses) = (Vec::new(), BTreeSet::new());
-        Self { policy, now: 0, runs, pauses, conversions: [0; 3] }
+        Self { policy, now: 0, runs, pauses, refuses: false, conversions: [0; 3] }
     }
 
     /// What makes two starts the same.
@@ -94,7 +150,7 @@ impl Oracle {
         });
         if enters {
             if let Some(old) = newest.filter(|old| old.state == State::Active) {
-                self.runs[old.number].state = State::Stopped;
+                self.runs[old.number].end(State::Stopped);
             }
             self.runs.push(Run {
                 number: self.runs.len(),
@@ -103,6 +159,8 @@ impl Oracle {
                 began: self.now,
                 next: 0,
                 sent: Vec::new(),
+                tries: [0; DUE.len()],
+                waiting: Vec::new(),
                 state: State::Active,
                 ended: 0,
             });
@@ -124,10 +182,23 @@ impl Oracle {
 
     pub(crate) fn cancel(&mut self, person: u8, order: u8) {
         for number in self.meant(person, order) {
-            let run = &mut self.runs[number];
-            if run.state == State::Active {
-                run.state = State::Stopped;
+            self.stop(number);
+        }
+    }
+
+    /// A step of a call stops whatever the person is in.
+    pub(crate) fn stop_all(&mut self, person: u8) {
+        for number in 0..self.runs.len() {
+            if self.runs[number].person == person {
+                self.stop(number);
             }
+        }
+    }
+
+    fn stop(&mut self, number: usize) {
+        let run = &mut self.runs[number];
+        if run.state == State::Active {
+            run.end(State::Stopped);
         }
     }
 
@@ -140,8 +211,8 @@ impl Oracle {
                 State::Stopped | State::Converted => false,
             };
             if counts {
-                run.state = State::Converted;
-                if let Some(step) = run.sent.last() {
+                run.end(State::Converted);
+                if let Some(step) = run.sent.iter().max() {
                     self.conversions[*step] += 1;
                 }
             }
@@ -164,18 +235,10 @@ impl Oracle {
             if self.pauses.contains(&None) || self.pauses.contains(&Some(run.person)) {
                 continue;
             }
-            while let Some(due) = DUE.get(run.next).map(|hours| run.began + hours) {
-                if due > until {
-                    break;
-                }
-                let at = due.max(self.now);
-                if at - due <= self.policy.max_late {
-                    run.sent.push(run.next);
-                }
-                run.next += 1;
-                run.ended = at;
+            while let Some((due, again)) = run.upcoming().filter(|(due, _)| *due <= until) {
+                run.go(due.max(self.now), again, self.policy, self.refuses);
             }
-            if run.next == DUE.len() {
+            if run.upcoming().is_none() {
                 run.state = State::Finished;
             }
         }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use rulerun::base::Id;
 use rulerun::model::commit::{Commit, Finished, IdempotencyKey, NextStep, Write};
 use rulerun::model::queue::{
-    Attempt, AttemptError, Enrolment, EnrolmentState, Execution, ExecutionState, Job, JobState,
-    Leased, Task, Transition,
+    Attempt, AttemptError, Email, Enrolment, EnrolmentState, Execution, ExecutionState, Job,
+    JobState, Leased, Task, Transition,
 };
 use rulerun::store::{Claim, Committed, Finish, JobFilter, SledStore, Store};
 
@@ -176,6 +176,24 @@ pub(crate) async fn finish_with(
 /// What a due step becomes: the e-mail that is about to be sent.
 pub(crate) fn rendered(step: &Job) -> Transition {
     let task = Task::Event { event: "mail".into(), path: "/".into(), body: vec![0; 40] };
+    Transition::Become(Box::new(Job { task, ..step.clone() }))
+}
+
+/// What a due step becomes when it is an e-mail.
+pub(crate) fn mailed(step: &Job) -> Transition {
+    let Task::Step { sequence, step: name, .. } = &step.task else { panic!("{step:?}") };
+    let task = Task::Email(Email {
+        sequence: sequence.clone(),
+        name: name.clone(),
+        variant: None,
+        from: "hello@example.com".into(),
+        to: step.target.clone(),
+        subject: "Hello".into(),
+        text: "Hello.".into(),
+        marketing: false,
+        message: vec![0; 40],
+        handed: None,
+    });
     Transition::Become(Box::new(Job { task, ..step.clone() }))
 }
 

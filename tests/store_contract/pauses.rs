@@ -16,7 +16,9 @@ crate::on_every_store!(
     a_stop_ends_what_is_held,
     an_edit_plans_what_is_held_anew,
     letting_go_is_done_in_parts,
+    what_is_put_off_says_why_until_it_goes_on,
     a_goal_ends_an_enrolment_once_and_counts_for_the_last_step,
+    a_goal_counts_for_the_last_email_and_not_for_what_a_service_got,
     a_goal_counts_for_whoever_finished_lately,
 );
 
@@ -191,11 +193,26 @@ fn converted(step: Option<&str>) -> EnrolmentState {
     EnrolmentState::Converted { reason: "goal reached: booked".into(), step }
 }
 
+async fn what_is_put_off_says_why_until_it_goes_on(store: &dyn Store) {
+    let started = enrolment(1, "welcome", &STEPS);
+    accept(store, call(1, vec![enrol(started.clone())])).await;
+    let step = claim_one(store, NOW).await;
+    let why = String::from("the window is closed");
+    finish(store, &step, Transition::Later { due: NOW + 5, why: why.clone() }).await;
+    assert_eq!(state(store, step.job.id).await, (JobState::Pending, Some(why)));
+    assert!(claim(store, NOW + 4).await.is_empty());
+    let step = claim_one(store, NOW + 5).await;
+    assert_eq!((step.job.planned, step.job.retries), (NOW, 0));
+    finish_with(store, &step, mailed(&step.job), vec![advance(&started, 0, true)]).await;
+    assert_eq!(state(store, step.job.id).await, (JobState::Sending, None));
+    sound(store).await;
+}
+
 async fn a_goal_ends_an_enrolment_once_and_counts_for_the_last_step(store: &dyn Store) {
     let started = enrolment(1, "welcome", &STEPS);
     accept(store, call(1, vec![enrol(started.clone())])).await;
     let step = claim_one(store, NOW).await;
-    finish_with(store, &step, rendered(&step.job), vec![advance(&started, 0, true)]).await;
+    finish_with(store, &step, mailed(&step.job), vec![advance(&started, 0, true)]).await;
     finish(store, &step, Transition::Sent).await;
     accept(store, call(2, vec![goal(NOW), goal(NOW)])).await;
     accept(store, call(3, vec![goal(NOW)])).await;
@@ -221,11 +238,24 @@ async fn a_goal_ends_an_enrolment_once_and_counts_for_the_last_step(store: &dyn 
     assert_eq!(conversions(store).await, [(whole, 2), (counted, 1)]);
 }
 
+async fn a_goal_counts_for_the_last_email_and_not_for_what_a_service_got(store: &dyn Store) {
+    let started = enrolment(1, "welcome", &STEPS);
+    accept(store, call(1, vec![enrol(started.clone())])).await;
+    let step = claim_one(store, NOW).await;
+    finish_with(store, &step, mailed(&step.job), vec![advance(&started, 0, true)]).await;
+    finish(store, &step, Transition::Sent).await;
+    let step = claim_one(store, NOW + DAY).await;
+    finish_with(store, &step, rendered(&step.job), vec![advance(&started, 1, false)]).await;
+    finish(store, &step, Transition::Sent).await;
+    accept(store, call(2, vec![goal(NOW)])).await;
+    assert_eq!(ann(store).await.state, converted(Some("hello")));
+}
+
 async fn a_goal_counts_for_whoever_finished_lately(store: &dyn Store) {
     let started = enrolment(1, "welcome", &STEPS[..1]);
     accept(store, call(1, vec![enrol(started.clone())])).await;
     let step = claim_one(store, NOW).await;
-    finish_with(store, &step, rendered(&step.job), vec![advance(&started, 0, false)]).await;
+    finish_with(store, &step, mailed(&step.job), vec![advance(&started, 0, false)]).await;
     finish(store, &step, Transition::Sent).await;
     assert_eq!(ann(store).await.state, EnrolmentState::Finished);
     accept(store, call(2, vec![goal(NOW + 1)])).await;

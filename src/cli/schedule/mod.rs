@@ -12,7 +12,7 @@ use super::data::whole;
 use super::outcome::{Exit, Failure, Outcome};
 use super::people::{Local, Source, Where};
 use super::{Format, Global, client, out, place, rules, table, why};
-use crate::base::{Timestamp, time};
+use crate::base::{Timestamp, address, time};
 use crate::serve::people::Wanted;
 
 /// Most entries of one answer.
@@ -140,7 +140,7 @@ impl ScheduleArgs {
             from,
             to,
             sequence: self.sequence.clone(),
-            person: self.person.as_ref().map(|person| person.trim().to_lowercase()),
+            person: self.person.as_deref().map(address::person),
             size: usize::try_from(self.limit).unwrap_or(1),
         })
     }

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::follow::{Event, follow};
+use super::follow::{Event, Follows, follow};
 use super::{Fate, Notice};
-use crate::base::{Id, Timestamp, time};
+use crate::base::{Id, Timestamp, address, time};
 use crate::model::commit::{Commit, IdempotencyKey, Write};
 use crate::model::queue::{
     Counted, Email, Execution, ExecutionState, Job, Level, LogLine, Tally, Task,
@@ -50,7 +50,14 @@ pub fn act(rules: &RuleSet, rule: &Feedback, notice: &Notice, facts: &Facts<'_>)
     let note = if notice.why.is_empty() { note } else { format!("{note}: {}", notice.why) };
     let (fate, address, before) = (notice.fate, &notice.address, facts.before);
     let event = Event { fate, address, note: &note, before, now };
-    let follows = follow(rules, rule.limits, &event);
+    let follows = match sent {
+        // Nobody's e-mail but the sender's own: it says nothing about a person.
+        Some((job, _)) if job.is_seed() => Follows {
+            said: String::from("it was a copy for a mailbox of the sender, so nothing follows"),
+            ..Follows::default()
+        },
+        _ => follow(rules, rule.limits, &event),
+    };
     (commit.assumes, commit.writes) = (follows.assumes, follows.writes);
     if !follows.said.is_empty() {
         text = format!("{text}; {}", follows.said);
@@ -103,7 +110,7 @@ fn keys(
 pub fn sent<'a>(notice: &Notice, job: Option<&'a Job>) -> Option<(&'a Job, &'a Email)> {
     let job = job?;
     match &job.task {
-        Task::Email(email) if email.to.to_lowercase() == notice.address => Some((job, email)),
+        Task::Email(email) if address::person(&email.to) == notice.address => Some((job, email)),
         _ => None,
     }
 }

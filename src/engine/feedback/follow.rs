@@ -13,7 +13,7 @@ use crate::model::rules::{MailKind, RuleSet, Tolerance};
 pub struct Event<'a> {
     /// What became of it.
     pub fate: Fate,
-    /// The address, trimmed and lower-cased.
+    /// The address, spelt as the person is known.
     pub address: &'a str,
     /// How it is known, for people.
     pub note: &'a str,

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub use self::act::{Facts, act, reply, sent};
 pub use self::follow::{Event, Follows, counter, follow};
-use crate::base::{Id, text};
+use crate::base::{Id, address, text};
 use crate::model::rules::FeedbackType;
 
 /// The most addresses of one report that are looked at: SES lists every recipient of a message.
@@ -59,7 +59,7 @@ impl Fate {
 pub struct Notice {
     /// What became of it.
     pub fate: Fate,
-    /// The address, trimmed and lower-cased.
+    /// The address, spelt as the person is known.
     pub address: String,
     /// The job that sent it, if the report names one.
     pub job: Option<Id>,
@@ -119,7 +119,7 @@ fn address(text: &str) -> Option<String> {
     };
     let (user, domain) = text.rsplit_once('@')?;
     let plain = text.len() <= 254 && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-    (plain && !user.is_empty() && !domain.is_empty()).then(|| text.to_lowercase())
+    (plain && !user.is_empty() && !domain.is_empty()).then(|| address::person(text))
 }
 
 /// The job that a text names: its id, or a `Message-ID` of ours that begins with it.

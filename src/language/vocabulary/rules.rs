@@ -154,7 +154,7 @@ pub(super) const WORDS: &[Word] = &[
         .args(&[arg("name", Type::Declares(Thing::Sequence))])
         .props(&[
             must("to", Type::Template, "The person's e-mail address."),
-            prop("zone", Type::Template, "The person's time zone; without one, the field `zone` of the record `contact` or the sender's."),
+            prop("zone", Type::Template, "The person's time zone; without one, the field `zone` of the record `contact` or the sender's. Without tags it comes after the contact's."),
             COUNTS_FROM,
             prop("kind", Type::Choice(&["marketing", "transactional"], &[]), "Marketing e-mail can be unsubscribed."),
             prop("locale", Type::Template, "The person's language, such as `de` or `de-AT`: theirs is the text in emails/NAME.de.md, if there is one."),

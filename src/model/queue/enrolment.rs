@@ -17,7 +17,7 @@ pub enum EnrolmentState {
     Converted {
         /// How it is known, in words.
         reason: String,
-        /// The last step that was sent before, for which it counts; none where nothing was.
+        /// The last e-mail that was sent before, for which it counts; none where nothing was.
         step: Option<String>,
     },
 }

@@ -129,7 +129,7 @@ pub struct Job {
     pub updated: i64,
     /// Its state. Stored rows never say `Sending`: claims live in memory.
     pub state: JobState,
-    /// Why it ended the way it did.
+    /// Why it ended the way it did, or why it waits although it has been due.
     pub reason: Option<String>,
     /// What it does.
     pub task: Task,
@@ -244,6 +244,13 @@ pub enum Transition {
         due: i64,
         /// Whether the receiver's fault spent a retry.
         spend: bool,
+    },
+    /// Not yet: look at it again then, for this reason. Nothing was tried.
+    Later {
+        /// When.
+        due: i64,
+        /// Why, for people.
+        why: String,
     },
     /// Hold it aside while its sequence is paused; it stays due when it was.
     Hold,

@@ -2,6 +2,8 @@
 //! what comes due meanwhile is held aside with all that it is, and goes on when the last
 //! pause that holds it has ended.
 
+use crate::base::address;
+
 /// The reason of a waiting job that is held aside because its sequence is paused.
 pub const PAUSED: &str = "paused";
 
@@ -14,7 +16,7 @@ pub const PAUSES: &str = "paused\n";
 pub fn pause_flag(sequence: &str, person: Option<&str>) -> String {
     match person {
         None => format!("{PAUSES}{sequence}"),
-        Some(person) => format!("{PAUSES}{sequence}\n{}", person.trim().to_lowercase()),
+        Some(person) => format!("{PAUSES}{sequence}\n{}", address::person(person)),
     }
 }
 

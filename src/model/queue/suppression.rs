@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of an address, trimmed and lower-cased.
+use crate::base::address;
+
+/// The SHA-256 of an address, spelt as the person is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -14,7 +16,7 @@ impl Fingerprint {
     /// Of an address.
     #[must_use]
     pub fn of(address: &str) -> Self {
-        Self(Sha256::digest(address.trim().to_lowercase()).into())
+        Self(Sha256::digest(address::person(address)).into())
     }
 
     /// Reads 64 hexadecimal digits; none where it is something else.
@@ -85,7 +87,13 @@ impl Suppression {
     /// Whether it has served its time at that moment, in milliseconds.
     #[must_use]
     pub fn is_over(&self, now: i64) -> bool {
-        self.reason == SOFT_BOUNCED && self.at.saturating_add(REST) <= now
+        !self.is_lasting() && self.at.saturating_add(REST) <= now
+    }
+
+    /// Whether it stays until somebody lifts it.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.reason != SOFT_BOUNCED
     }
 
     /// Whether a person has to agree before it is lifted: it was their own word.
@@ -103,6 +111,8 @@ mod tests {
     fn an_address_is_the_same_however_it_is_typed() {
         let sarah = Fingerprint::of("sarah@example.com");
         assert_eq!(Fingerprint::of(" Sarah@Example.com "), sarah);
+        let own = Fingerprint::of("sarah@müller.example");
+        assert_eq!(Fingerprint::of("sarah@xn--mller-kva.example"), own);
         assert_eq!(Fingerprint::parse(&sarah.to_string()), Some(sarah));
         assert_eq!(Fingerprint::parse("sarah@example.com"), None);
         // What `printf %s sarah@example.com | sha256sum` prints.

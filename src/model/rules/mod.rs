@@ -76,3 +76,17 @@ pub struct RuleSet {
     /// The same of every file that a setting is read from.
     pub files: Vec<Needed>,
 }
+
+impl RuleSet {
+    /// How much an address may gather from what a service of this type refuses at once: as much
+    /// as the `feedback` of the same provider allows, or the only `feedback` there is.
+    #[must_use]
+    pub fn tolerance(&self, service: ServiceType) -> Tolerance {
+        let own = self.feedback.iter().find(|one| one.kind.word() == service.word());
+        let only = match &self.feedback[..] {
+            [only] => Some(only),
+            _ => None,
+        };
+        own.or(only).map(|one| one.limits).unwrap_or_default()
+    }
+}

@@ -9,7 +9,7 @@ use super::answer::{Answer, At, Fault, ok};
 use super::parameters;
 use super::query::Asked;
 use super::shapes;
-use crate::base::Id;
+use crate::base::{Id, address};
 use crate::mail;
 use crate::model::queue::CAPTURED;
 use crate::model::{Enrolment, JobState, Task};
@@ -92,14 +92,14 @@ pub(super) async fn schedule(State(app): State<Arc<App>>, asked: Asked) -> Answe
         from: query.time("from")?.unwrap_or(i64::MIN),
         to: query.time("to")?.unwrap_or(i64::MAX),
         sequence: query.text("sequence"),
-        person: query.get("person").map(str::to_lowercase),
+        person: query.get("person").map(address::person),
         size: query.number("size", 1, parameters::MANY)?.unwrap_or(parameters::DEFAULT_ENTRIES),
     };
     if wanted.from > wanted.to {
         return Err(Fault::bad("`from` must not be later than `to`."));
     }
     let live = app.live.load_full();
-    let body = people::schedule(&*app.store, &live.rules, &wanted).await?;
+    let body = people::schedule(&*app.store, &live.rules, &wanted, app.millis()).await?;
     if let Some(name) = wanted.sequence.filter(|_| body["total"] == 0) {
         known_sequence(&app, &live, &name).await?;
     }

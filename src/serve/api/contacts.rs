@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, At, Fault, ok};
 use super::openapi::words::{self, count, list, text};
 use super::{calendar, shapes};
+use crate::base::address;
 use crate::model::Record;
 use crate::serve::app::{App, object};
 use crate::serve::journal::Kind;
@@ -20,7 +21,7 @@ const CONTACT: &str = "contact";
 
 /// `GET /contacts/{email}`.
 pub(super) async fn one(State(app): State<Arc<App>>, At(email): At<String>) -> Answer {
-    let person = email.trim().to_lowercase();
+    let person = address::person(&email);
     let contact = contact(&app, &person, email.trim()).await?;
     let suppressions = app.store.suppressions(&person).await?;
     let filter = ExecutionFilter { person: Some(person.clone()), ..ExecutionFilter::default() };
@@ -43,9 +44,9 @@ pub(super) async fn one(State(app): State<Arc<App>>, At(email): At<String>) -> A
 /// `GET /contacts/{email}/timeline`: oldest first. What is still to come stands at the end.
 pub(super) async fn timeline(State(app): State<Arc<App>>, At(email): At<String>) -> Answer {
     let live = app.live.load_full();
-    match people::timeline(&*app.store, &live.rules, &email).await? {
+    match people::timeline(&*app.store, &live.rules, &email, app.millis()).await? {
         Some(body) => ok(&body),
-        None => Err(unknown(&email.trim().to_lowercase())),
+        None => Err(unknown(&address::person(&email))),
     }
 }
 

@@ -18,7 +18,8 @@ use crate::model::queue::{Counted, Tally};
 use crate::serve::app::App;
 
 /// What is told of each step and each of its texts, in this order.
-const TOLD: [Tally; 8] = [
+const TOLD: [Tally; 9] = [
+    Tally::Skipped,
     Tally::Sent,
     Tally::Failed,
     Tally::Delivered,
@@ -96,9 +97,6 @@ fn step(step: &StepNumbers) -> Value {
     body.insert("step".into(), json!(step.name));
     body.insert("in_rules".into(), json!(step.in_rules));
     body.insert("scheduled".into(), json!(step.all.of(Tally::Waiting)));
-    body.insert("skipped".into(), json!(step.all.of(Tally::Skipped)));
-    body.insert("skipped_because".into(), json!(step.all.skipped_because));
-    body.insert("failed_because".into(), json!(step.all.failed_because));
     let variants = step.variants.iter().map(|(name, found)| {
         let mut body = counts(found);
         body.insert("variant".into(), json!(name));
@@ -117,6 +115,8 @@ fn counts(found: &Counts) -> Map<String, Value> {
     let rates: Map<String, Value> =
         RATES.iter().map(|what| (what.word().to_owned(), json!(found.rate(*what)))).collect();
     body.insert("rates".into(), Value::Object(rates));
+    body.insert("skipped_because".into(), json!(found.skipped_because));
+    body.insert("failed_because".into(), json!(found.failed_because));
     body
 }
 
@@ -172,7 +172,8 @@ fn step_shape() -> Value {
         add(&mut shape, TOLD.map(|what| (what.word(), count())).into());
         let mut rates = object([]);
         add(&mut rates, RATES.map(|what| (what.word(), or_null(number()))).into());
-        add(&mut shape, vec![("rates", rates)]);
+        let because = [("skipped_because", fields()), ("failed_because", fields())];
+        add(&mut shape, [("rates", rates)].into_iter().chain(because).collect());
         shape
     };
     let mut variant = counts();
@@ -188,9 +189,6 @@ fn step_shape() -> Value {
         ("step", text()),
         ("in_rules", flag()),
         ("scheduled", count()),
-        ("skipped", count()),
-        ("skipped_because", fields()),
-        ("failed_because", fields()),
         ("variants", list(variant)),
         ("comparison", or_null(comparison)),
     ];

@@ -13,6 +13,7 @@ use super::openapi::words::{count, object, or_null, page, text, time};
 use super::parameters;
 use super::query::{Asked, Query};
 use super::shapes;
+use crate::base::address;
 use crate::model::queue::pause_flag;
 use crate::serve::app::App;
 use crate::serve::journal::Kind;
@@ -95,7 +96,7 @@ fn told(person: Option<&str>) -> String {
 /// the keyboard: pausing nothing would look as if it had worked.
 async fn whom(app: &App, sequence: &str, query: &Query) -> Result<Option<String>, Fault> {
     known_sequence(app, &app.live.load_full(), sequence).await?;
-    let Some(person) = query.get("person").map(|person| person.trim().to_lowercase()) else {
+    let Some(person) = query.get("person").map(address::person) else {
         return Ok(None);
     };
     let enrolments = app.store.enrolments_of(&person).await?;

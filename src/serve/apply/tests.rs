@@ -391,7 +391,9 @@ impl World {
         self.work(Some(self.now())).await;
         self.apply(None).await;
         let rules = Arc::clone(&self.app.live.load_full().rules);
-        let said = schedule(&*self.app.store, &rules, &Wanted::all(1000)).await.unwrap();
+        let said = schedule(&*self.app.store, &rules, &Wanted::all(1000), self.app.millis())
+            .await
+            .unwrap();
         let said: BTreeSet<(String, String, i64)> = said["results"]
             .as_array()
             .unwrap()

@@ -171,7 +171,7 @@ impl Deliver {
             // The sender's own mailboxes get what they are to look at.
             Task::Email(_) if job.is_seed() => Ok(None),
             Task::Email(email) => {
-                let listed = self.app.store.suppressions(&email.to.to_lowercase()).await?;
+                let listed = self.app.store.suppressions(&email.to).await?;
                 let barred = listed.iter().find(|entry| {
                     entry.covers(&email.sequence)
                         && !entry.is_over(now)
@@ -201,10 +201,8 @@ impl Deliver {
 
     /// Puts a step off, for this reason: it has not been tried.
     pub(super) async fn put_off(&self, job: &Job, lease: Lease, due: i64, why: &str) {
-        let text = format!("to {}: waits until {}: {why}", job.target, format_millis(due));
-        let transition = Transition::Retry { due, spend: false };
-        let finished = Finished { lease, transition, attempt: None, writes: Vec::new() };
-        self.finish(job, finished, (Kind::Retry, text)).await;
+        let transition = Transition::Later { due, why: why.to_owned() };
+        self.end(job, lease, transition, None, Vec::new()).await;
     }
 
     async fn finish(
@@ -254,6 +252,9 @@ fn words(job: &Job, transition: &Transition, attempt: Option<&Attempt>) -> (Kind
         Transition::Retry { due, .. } => {
             let why = attempt.and_then(|attempt| attempt.message.as_deref()).unwrap_or("failed");
             (Kind::Retry, format!("to {target}{status}: {why}; again at {}", format_millis(*due)))
+        }
+        Transition::Later { due, why } => {
+            (Kind::Retry, format!("to {target}: waits until {}: {why}", format_millis(*due)))
         }
         Transition::Failed(why) => (Kind::Failed, format!("to {target}: {why}")),
         Transition::Cancelled(why) if why == CAPTURED => {

@@ -61,7 +61,8 @@ impl Deliver {
             priority: job.priority.saturating_sub(BEHIND),
             expires: Some(now.saturating_add(LATEST)),
             target: to.to_owned(),
-            event_type: job.event_type.clone(),
+            // By a name of their own, copies do not count among what people get.
+            event_type: format!("{SEED} {}", job.event_type),
             entity_type: Some(SEED.to_owned()),
             ..Job::new(id, job.execution, job.lane.clone(), job.task.clone(), now)
         };

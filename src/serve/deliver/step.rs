@@ -231,9 +231,7 @@ impl Deliver {
                 let stop = stop(&scene.enrolment, &why);
                 Some((Transition::Cancelled(why), vec![stop]))
             }
-            StepDecision::Later(due, _) => {
-                Some((Transition::Retry { due, spend: false }, Vec::new()))
-            }
+            StepDecision::Later(due, why) => Some((Transition::Later { due, why }, Vec::new())),
             StepDecision::Email { .. } | StepDecision::Event(..) => None,
         })
     }

@@ -12,6 +12,10 @@ use super::{
 use crate::model::RuleSet;
 use crate::store::{CareError, FolderStore, Store, StoreError};
 
+/// Now, in a folder that nobody works on: time stands still, so nothing becomes too late. Whether
+/// it is depends on when a server starts.
+const STANDS: i64 = i64::MIN;
+
 /// An open data folder.
 #[derive(Debug)]
 pub struct Folder {
@@ -50,7 +54,7 @@ impl Folder {
     /// # Errors
     /// The store cannot be read.
     pub fn timeline(&self, person: &str) -> Result<Option<Value>, StoreError> {
-        self.runtime.block_on(timeline(self.store(), &self.rules, person))
+        self.runtime.block_on(timeline(self.store(), &self.rules, person, STANDS))
     }
 
     /// What will be sent when.
@@ -58,7 +62,7 @@ impl Folder {
     /// # Errors
     /// The store cannot be read.
     pub fn schedule(&self, wanted: &Wanted) -> Result<Value, StoreError> {
-        self.runtime.block_on(schedule(self.store(), &self.rules, wanted))
+        self.runtime.block_on(schedule(self.store(), &self.rules, wanted, STANDS))
     }
 
     /// Who is mid-way, a part of all of them.

@@ -10,6 +10,7 @@ mod forget;
 mod midway;
 pub mod pauses;
 mod schedule;
+mod telling;
 mod timeline;
 mod versions;
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::base::time;
+use crate::base::{address, time};
 use crate::engine;
 use crate::model::commit::{Commit, Write};
 use crate::model::queue::{PAUSES, Task, pause_flag, paused_by};
@@ -18,7 +18,7 @@ const PART: usize = 500;
 pub struct Pause {
     /// The sequence.
     pub sequence: String,
-    /// The person's address, lower-cased; none means everybody.
+    /// The person's address; none means everybody.
     pub person: Option<String>,
     /// Since when, as a time with its offset.
     pub since: String,
@@ -64,7 +64,7 @@ pub async fn pause_of(
     sequence: &str,
     person: &str,
 ) -> Result<Option<Pause>, StoreError> {
-    for person in [None, Some(person.to_lowercase())] {
+    for person in [None, Some(address::person(person))] {
         if let Some(since) = store.flag(&pause_flag(sequence, person.as_deref())).await? {
             return Ok(Some(Pause { sequence: sequence.to_owned(), person, since }));
         }
@@ -148,12 +148,12 @@ pub async fn holding(
     person: Option<&str>,
     now: i64,
 ) -> Result<Holding, StoreError> {
-    let person = person.map(|person| person.trim().to_lowercase());
+    let person = person.map(address::person);
     let (mut from, mut holding) = (Some(Vec::new()), Holding::default());
     while let Some(place) = from {
         let (jobs, next) = store.held(sequence, place, PART).await?;
         for job in jobs {
-            if person.as_ref().is_none_or(|person| job.target.to_lowercase() == *person) {
+            if person.as_ref().is_none_or(|person| address::person(&job.target) == *person) {
                 holding.held += 1;
                 holding.too_late += usize::from(is_too_late(rules, &job, now));
             }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::schedule::{Wanted, schedule};
 use super::{at, jobs_of, log_lines, zone};
+use crate::base::address;
 use crate::model::queue::{CAPTURED, Task};
 use crate::model::{Job, JobState, RuleSet};
 use crate::serve::app::object;
@@ -17,7 +18,7 @@ const MAX_EXECUTIONS: usize = 200;
 /// Coming steps of one person.
 const MAX_COMING: usize = 200;
 
-/// A person's timeline; none when nothing is known of them. `results` is oldest first, with
+/// A person's timeline as it is `now`; none when nothing is known of them. `results` is oldest first, with
 /// what waits at its moment; `upcoming` is every step that is left, as a schedule.
 ///
 /// # Errors
@@ -26,8 +27,9 @@ pub async fn timeline(
     store: &dyn Store,
     rules: &RuleSet,
     person: &str,
+    now: i64,
 ) -> Result<Option<Value>, StoreError> {
-    let person = person.trim().to_lowercase();
+    let person = address::person(person);
     let (executions, total) = executions(store, &person).await?;
     let suppressions = store.suppressions(&person).await?;
     if executions.is_empty() && suppressions.is_empty() {
@@ -72,7 +74,7 @@ pub async fn timeline(
     };
     entries.sort_by_key(|(at, entry)| (*at, rank(entry)));
     let coming = Wanted { person: Some(person.clone()), ..Wanted::all(MAX_COMING) };
-    let coming = schedule(store, rules, &coming).await?;
+    let coming = schedule(store, rules, &coming, now).await?;
     Ok(Some(json!({
         "results": entries.into_iter().map(|(_, entry)| entry).collect::<Value>(),
         "total": total,

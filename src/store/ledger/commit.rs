@@ -134,9 +134,9 @@ impl Ledger {
             }
             Write::Suppress { address, reason, note } => {
                 let who = Fingerprint::of(&address);
-                suppress(batch, &Suppression { who, reason, sequence: None, note, at: now })?;
+                suppress(batch, &Suppression { who, reason, sequence: None, note, at: now }, now)?;
             }
-            Write::Suppression(entry) => suppress(batch, &entry)?,
+            Write::Suppression(entry) => suppress(batch, &entry, now)?,
             Write::Unsuppress { who, reason, sequence } => {
                 batch.delete(keys::unsuppressed(who, &reason, sequence.as_deref()))?;
             }
@@ -308,10 +308,12 @@ impl Ledger {
     }
 }
 
-/// Puts an entry on the suppression list. The first one stays: when it began matters.
-fn suppress(batch: &mut Batch<'_>, entry: &Suppression) -> Result<(), StoreError> {
+/// Puts an entry on the suppression list. The first one stays, for when it began matters,
+/// until it is over.
+fn suppress(batch: &mut Batch<'_>, entry: &Suppression, now: i64) -> Result<(), StoreError> {
     let key = keys::suppression(entry);
-    if batch.get(&key)?.is_none() {
+    let before: Option<Suppression> = rows::read(batch, &key)?;
+    if before.is_none_or(|before| before.is_over(now)) {
         rows::write(batch, key, entry)?;
     }
     Ok(())

@@ -83,12 +83,20 @@ impl Ledger {
             Transition::Cancelled(why) => {
                 self.end(batch, stored, JobState::Cancelled, Some(why), now)?;
             }
-            Transition::Retry { .. } | Transition::Hold if stored.cancel.is_some() => {
+            Transition::Retry { .. } | Transition::Later { .. } | Transition::Hold
+                if stored.cancel.is_some() =>
+            {
                 let why = stored.cancel.take();
                 self.end(batch, stored, JobState::Cancelled, why, now)?;
             }
             Transition::Retry { due, spend } => {
                 stored.job.retries += u32::from(spend);
+                stored.job.reason = None;
+                stored.job.updated = now;
+                self.postpone(batch, stored, due)?;
+            }
+            Transition::Later { due, why } => {
+                stored.job.reason = Some(why);
                 stored.job.updated = now;
                 self.postpone(batch, stored, due)?;
             }
@@ -141,6 +149,7 @@ impl Ledger {
             last_error: before.last_error,
             last_status: before.last_status,
             state: JobState::Pending,
+            reason: None,
             updated: now,
             ..job
         };

@@ -1,5 +1,5 @@
 //! Goals that people reach: an enrolment ends as converted, once, and that is counted for the
-//! last step that was sent.
+//! last e-mail that was sent.
 
 use super::Ledger;
 use super::commit::enrolments_of;
@@ -100,7 +100,7 @@ pub(super) fn ended(sequence: &str, state: &EnrolmentState) -> String {
     }
 }
 
-/// The last step that was sent, as it is counted. A captured e-mail was as good as sent.
+/// The last e-mail that was sent, as it is counted. A captured e-mail was as good as sent.
 fn last_sent(batch: &Batch<'_>, enrolment: &Enrolment) -> Result<Option<Counted>, StoreError> {
     let was_sent = |job: &Job| match job.state {
         JobState::Sent => true,
@@ -110,14 +110,12 @@ fn last_sent(batch: &Batch<'_>, enrolment: &Enrolment) -> Result<Option<Counted>
     for (step, _) in enrolment.plan.iter().rev() {
         let found = rows::job(batch, enrolment.job_id(step))?.map(|stored| stored.job);
         let Some(job) = found.filter(was_sent) else { continue };
-        let variant = match job.task {
-            Task::Email(email) => email.variant,
-            Task::Event { .. } | Task::Step { .. } | Task::Mirror { .. } => None,
-        };
+        // What a step sends to a service is nothing that a person reads.
+        let Task::Email(email) = job.task else { continue };
         return Ok(Some(Counted {
             sequence: enrolment.sequence.clone(),
             step: step.clone(),
-            variant,
+            variant: email.variant,
             what: Tally::Converted,
             reason: None,
         }));

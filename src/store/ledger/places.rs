@@ -48,7 +48,8 @@ impl Ledger {
         now: i64,
     ) -> Result<(), StoreError> {
         let Task::Email(email) = &job.task else { return Ok(()) };
-        if !email.marketing {
+        // A copy for the sender's own mailbox takes no place.
+        if !email.marketing || job.is_seed() {
             return Ok(());
         }
         let key = keys::places(Fingerprint::of(&email.to));

@@ -12,6 +12,11 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// A rule file with one sequence `s` of these lines, started by `POST /t/start`.
 fn with(sequence: &str) -> Make {
+    with_zone("{{time_zone | default('')}}", sequence)
+}
+
+/// The same, with this `zone=`.
+fn with_zone(zone: &str, sequence: &str) -> Make {
     let rules = format!(
         r#"
 sender "Acme <hello@acme.test>" {{
@@ -34,7 +39,7 @@ webhooks "t" {{
         save "contact" id="{{{{email}}}}" {{ zone "{{{{city}}}}"; }}
     }}
 }}
-sequence "s" to="{{{{email}}}}" zone="{{{{time_zone | default('')}}}}" {{
+sequence "s" to="{{{{email}}}}" zone="{zone}" {{
     window days="mon-fri" hours="09:00-17:00"
     {sequence}
 }}
@@ -81,7 +86,7 @@ async fn what_an_outage_held_up_until_the_window_closed_waits_for_the_next_openi
     server.advance(&clock, 2 * HOUR).await;
     eventually("it is put off", || async { schedule(&server).await[0]["due"] == MONDAY }).await;
     let coming = schedule(&server).await;
-    assert_eq!(coming[0]["note"], "put off; it was due 2026-01-09T15:30:00Z");
+    assert_eq!(coming[0]["note"], "put off: the window is closed; it was due 2026-01-09T15:30:00Z");
     let log = log_of(&server, &started).await;
     assert!(log.contains(&format!("waits until {MONDAY}: the window is closed")), "{log}");
     server.advance(&clock, 62 * HOUR).await;
@@ -142,6 +147,32 @@ async fn a_retry_that_falls_outside_the_window_waits_and_the_email_is_sent_once(
     assert_eq!(mail.messages().len(), 1, "{:?}", mail.log());
 }
 
+/// To whom something goes, and when.
+async fn dues(server: &TestServer) -> Vec<(String, String)> {
+    let text = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+    let coming = schedule(server).await;
+    let mut due: Vec<_> = coming.iter().map(|one| (text(one, "to"), text(one, "due"))).collect();
+    due.sort();
+    due
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_that_is_written_for_everybody_comes_after_the_contacts_own() {
+    let clock = TestClock::at("2026-01-10T12:00:00Z");
+    let make = with_zone("Asia/Tokyo", "email \"one\" after=\"5min\" subject=\"One\"");
+    let server = make.clock(&clock).start().await;
+    let moved = json!({ "email": "contact@shop.example", "city": "America/New_York" });
+    assert_eq!(server.post("/t/moved", &moved).await.status, 200);
+    for email in ["contact@shop.example", "nobody@shop.example"] {
+        start(&server, json!({ "email": email })).await;
+    }
+    let expected = [
+        ("contact@shop.example", "2026-01-12T14:00:00Z"),
+        ("nobody@shop.example", "2026-01-12T00:00:00Z"),
+    ];
+    assert_eq!(dues(&server).await, expected.map(|(to, due)| (to.to_owned(), due.to_owned())));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_payload_says_where_a_person_lives_then_the_contact_then_the_sender() {
     // Saturday; every e-mail waits for Monday at nine where the person lives.
@@ -160,15 +191,7 @@ async fn the_payload_says_where_a_person_lives_then_the_contact_then_the_sender(
     start(&server, both).await;
     let odd = json!({ "email": "odd@shop.example", "time_zone": "Mars/Olympus" });
     let odd = start(&server, odd).await;
-    let mut due: Vec<(String, String)> = schedule(&server)
-        .await
-        .iter()
-        .map(|one| {
-            let text = |name: &str| one[name].as_str().unwrap().to_owned();
-            (text("to"), text("due"))
-        })
-        .collect();
-    due.sort();
+    let due = dues(&server).await;
     let expected = [
         ("Contact@shop.example", "2026-01-12T00:00:00Z"),
         ("both@shop.example", "2026-01-12T14:00:00Z"),

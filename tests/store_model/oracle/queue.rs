@@ -157,13 +157,22 @@ impl Oracle {
             Transition::Sent => self.end(id, JobState::Sent, None, now),
             Transition::Failed(why) => self.end(id, JobState::Failed, Some(&**why), now),
             Transition::Cancelled(why) => self.end(id, JobState::Cancelled, Some(&**why), now),
-            Transition::Retry { .. } if cancel.is_some() => {
+            Transition::Retry { .. } | Transition::Later { .. } if cancel.is_some() => {
                 self.end(id, JobState::Cancelled, cancel.as_deref(), now);
             }
             Transition::Retry { due, spend } => {
                 self.held.remove(&id);
                 if let Some(item) = self.jobs.get_mut(&id) {
                     item.job.retries += u32::from(*spend);
+                    item.job.reason = None;
+                    item.job.updated = now;
+                    item.job.due = *due;
+                }
+            }
+            Transition::Later { due, why } => {
+                self.held.remove(&id);
+                if let Some(item) = self.jobs.get_mut(&id) {
+                    item.job.reason = Some(why.clone());
                     item.job.updated = now;
                     item.job.due = *due;
                 }
@@ -176,6 +185,7 @@ impl Oracle {
                 if let Some(item) = self.jobs.get_mut(&id) {
                     item.job.task = fresh.task.clone();
                     item.job.lane.clone_from(&fresh.lane);
+                    item.job.reason = None;
                     item.job.updated = now;
                 }
                 self.join(id, now);

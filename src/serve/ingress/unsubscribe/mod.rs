@@ -20,11 +20,11 @@ pub(super) use self::page::not_ours;
 pub use self::token::Token;
 use super::answer::{self, Answer};
 use super::body::Arriving;
-use crate::base::Secret;
+use crate::base::{Id, Secret};
 use crate::mail::{self, Words};
 use crate::model::commit::{Commit, Write};
 use crate::model::queue::{Counted, Fingerprint, Suppression, Tally, Task, suppression};
-use crate::model::rules::locale;
+use crate::model::rules::{MailKind, locale};
 use crate::model::setting::Rate;
 use crate::serve::app::App;
 use crate::serve::clock;
@@ -124,13 +124,33 @@ async fn grant(app: &App, token: &Token, wish: Wish) -> Result<(), StoreError> {
             (join(&before, |entry| entry.sequence.as_ref() == this), "subscribed again")
         }
     };
-    if writes.is_empty() {
-        return Ok(());
+    if !writes.is_empty() {
+        let commit = Commit { now: app.millis(), writes, ..Commit::default() };
+        app.store.commit(commit).await?;
+        app.journal.say(Kind::Skipped, &format!("{} {what}", token.person));
     }
-    let commit = Commit { now: app.millis(), writes, ..Commit::default() };
-    app.store.commit(commit).await?;
-    app.journal.say(Kind::Skipped, &format!("{} {what}", token.person));
+    match wish {
+        Wish::LeaveAll => app.settle(under_way(app, token, None).await?).await,
+        Wish::LeaveThis => app.settle(under_way(app, token, Some(&token.sequence)).await?).await,
+        Wish::JoinAll | Wish::JoinThis => {}
+    }
     Ok(())
+}
+
+/// Marketing to a person that may have passed the look at the list before they left.
+async fn under_way(app: &App, token: &Token, only: Option<&String>) -> Result<Vec<Id>, StoreError> {
+    let live = app.live.load_full();
+    let mut runs = app.store.enrolments_of(&token.person).await?;
+    runs.retain(|run| {
+        let rule = live.rules.sequences.get(&run.sequence);
+        only.is_none_or(|only| run.sequence == *only)
+            && rule.is_none_or(|rule| rule.kind == MailKind::Marketing)
+    });
+    let jobs = runs.iter().flat_map(|run| {
+        let next = run.upcoming().map(|(step, _)| run.job_id(step));
+        run.live.iter().copied().chain(next)
+    });
+    Ok(jobs.collect())
 }
 
 /// Puts a person on the list, and counts it for the e-mail in which the link was.

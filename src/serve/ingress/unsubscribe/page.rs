@@ -24,18 +24,27 @@ enum State {
 }
 
 impl State {
+    /// A rest after soft bounces ends by itself and is nothing that a person would change.
     fn of(entries: &[Suppression], sequence: &str) -> Self {
-        let all: Vec<_> = entries.iter().filter(|entry| entry.sequence.is_none()).collect();
-        if all.iter().any(|entry| !entry.was_asked_for()) {
+        let lasting = || entries.iter().filter(|entry| entry.is_lasting());
+        if barring(entries).is_some() {
             Self::Barred
-        } else if !all.is_empty() {
+        } else if lasting().any(|entry| entry.sequence.is_none()) {
             Self::Nothing
-        } else if entries.iter().any(|entry| entry.covers(sequence)) {
+        } else if lasting().any(|entry| entry.covers(sequence)) {
             Self::NotThis
         } else {
             Self::Everything
         }
     }
+}
+
+/// What keeps every e-mail from a person, and was not their own word.
+fn barring(entries: &[Suppression]) -> Option<&Suppression> {
+    let bars = |entry: &&Suppression| {
+        entry.sequence.is_none() && entry.is_lasting() && !entry.was_asked_for()
+    };
+    entries.iter().find(bars)
 }
 
 /// The page of a person. `about` names the sequence for them.
@@ -57,10 +66,8 @@ pub(super) fn preferences(
         }
         State::Nothing => (words.gets_none.to_owned(), button("join", "all", words.join_all)),
         State::Barred => {
-            let barring =
-                entries.iter().find(|entry| entry.sequence.is_none() && !entry.was_asked_for());
-            let reason = barring.map_or(suppression::MANUAL, |entry| &entry.reason);
-            let bounced = reason == suppression::BOUNCED;
+            let bounced =
+                barring(entries).is_some_and(|entry| entry.reason == suppression::BOUNCED);
             let why = if bounced { words.came_back } else { words.taken_off };
             (why.to_owned(), String::new())
         }
@@ -145,6 +152,10 @@ mod tests {
         assert_eq!(state(&[entry("complained", None)]), State::Nothing);
         let both = [entry("unsubscribed", None), entry("bounced", None)];
         assert_eq!(state(&both), State::Barred);
+        // Whoever gets none for a week, or got none last week, leaves like everybody else.
+        let resting = [entry("soft-bounced", None), entry("unsubscribed", Some("welcome"))];
+        assert_eq!(state(&resting[..1]), State::Everything);
+        assert_eq!(state(&resting), State::NotThis);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 use self::words::Words;
 use super::Ledger;
-use crate::base::Id;
+use crate::base::{Id, address};
 use crate::model::queue::Fingerprint;
 use crate::store::kv::{self, Batch, Kv as _, Pair, Way, payload};
 use crate::store::{Forgotten, StoreError, keys};
@@ -46,7 +46,7 @@ const KINDS: [u8; 14] = [
 /// How far forgetting has come.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Forget {
-    /// The address, in small letters.
+    /// The address, spelt as the person is known.
     person: String,
     words: Words,
     now: i64,
@@ -62,7 +62,7 @@ pub(in crate::store) struct Forget {
 }
 
 impl Forget {
-    /// Of an address in small letters; nothing has been looked at.
+    /// Of an address, spelt as the person is known; nothing has been looked at.
     pub(in crate::store) fn new(person: String, now: i64) -> Self {
         let words = Words::of(&person);
         let (calls, began, done) = (HashSet::new(), HashSet::new(), Forgotten::default());
@@ -71,7 +71,7 @@ impl Forget {
 
     /// Whether a text is the person's address, however it is typed.
     fn is_theirs(&self, text: &str) -> bool {
-        text.trim().to_lowercase() == self.person
+        address::person(text) == self.person
     }
 }
 

@@ -1,22 +1,29 @@
 //! Where an address stands in a text, and the text without it. Only whole addresses count:
 //! who is forgotten as `ann@example.com` must not take `joann@example.com` along.
 
+use crate::base::address::ascii_domain;
+
 /// What stands in the place of a forgotten address.
 const GONE: &str = "[forgotten]";
 
 /// An address as texts may spell it.
 #[derive(Clone, Debug)]
 pub(super) struct Words {
-    /// In small letters, plain and as links write it.
+    /// In small letters, with both forms of the domain, plain and as links write it.
     spellings: Vec<String>,
 }
 
 impl Words {
     /// Of an address in small letters.
     pub(super) fn of(address: &str) -> Self {
-        let mut spellings = vec![address.to_owned()];
-        for at in ["%40", "\\u0040"] {
-            spellings.push(address.replace('@', at));
+        // E-mails and mail servers write the domain in its ASCII form.
+        let coded = address.rsplit_once('@').and_then(|(user, domain)| {
+            let coded = ascii_domain(domain).filter(|coded| coded != domain)?;
+            Some(format!("{user}@{coded}"))
+        });
+        let mut spellings = Vec::new();
+        for written in std::iter::once(address).chain(coded.as_deref()) {
+            spellings.extend(["@", "%40", "\\u0040"].map(|at| written.replace('@', at)));
         }
         spellings.retain(|spelling| !spelling.is_empty());
         spellings.dedup();
@@ -123,6 +130,12 @@ mod tests {
         for other in ["joann@example.com", "ann@example.community", "ann@example.com.au", "é", ""]
         {
             assert_eq!(ann.without(other), None, "{other}");
+        }
+        let own = Words::of("ann@müller.example");
+        for text in
+            ["to ann@müller.example", "to Ann@xn--mller-kva.example", "ann%40müller.example"]
+        {
+            assert!(own.are_in(text), "{text}");
         }
         assert!(ann.may_be_in(b"\x0fann@example.com") && !ann.may_be_in(b"ann@example"));
     }
