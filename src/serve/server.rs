@@ -29,8 +29,9 @@ use crate::store::{MemoryStore, OpenError, SledStore, Store};
 
 /// Exit code after the disk failed (`EX_IOERR` of sysexits.h).
 pub const EXIT_IO: i32 = 74;
-/// How long open calls may take when the server stops.
-const DRAIN: Duration = Duration::from_secs(9);
+/// How long open calls may take when the server stops. Of its ten seconds two are left for
+/// closing the store: the log of a large one takes a while to add up.
+const DRAIN: Duration = Duration::from_secs(8);
 /// How often finished work is cleaned away.
 const CLEANUP: Duration = Duration::from_hours(1);
 

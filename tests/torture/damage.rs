@@ -108,10 +108,11 @@ impl Test<'_> {
         self.case("its log is missing", |store| std::fs::remove_file(store.join("db")).is_ok());
         self.case("its snapshots are missing", |store| remove(store, "snap."));
         self.case("its settings are missing", |store| remove(store, "conf"));
-        self.case("its blobs are missing", |store| {
-            let blobs = files(&store.join("blobs"));
-            remove_all(&blobs)
-        });
+        if files(&self.world.data.join("store/blobs")).is_empty() {
+            self.tally.skip(1, "this store keeps no blobs, so none can be missing");
+        } else {
+            self.case("its blobs are missing", |store| remove_all(&files(&store.join("blobs"))));
+        }
         // Permissions do not bind root, so the log is made unreadable in another way.
         self.case("its log cannot be read", |store| {
             let log = store.join("db");
@@ -125,7 +126,7 @@ impl Test<'_> {
         let _ = std::fs::remove_dir_all(&data);
         copy(&self.world.data, &data);
         if !damage(&data.join("store")) {
-            return self.tally.skip(1, format!("this store has none of it: {what}"));
+            return self.tally.wrong(format!("there is nothing to damage: {what}"));
         }
         self.tally.cases += 1;
         self.tally.acked += self.calls.len();

@@ -12,6 +12,8 @@ use crate::world::{IN_FLIGHT, RULES, Up, World, ms};
 const CALLERS: usize = 8;
 /// Nearly every start has listened by then, in milliseconds.
 const OPEN: u128 = 2_000;
+/// The doctor looks after every so many cycles.
+const EXAMINED: usize = 40;
 
 pub(crate) fn run(job: &Job) -> Tally {
     let mut tally = Tally::default();
@@ -19,7 +21,7 @@ pub(crate) fn run(job: &Job) -> Tally {
     let mut world = World::new(job, RULES, Sink::start());
     let mut opened = Vec::new();
     let cycles = job.count(6, 200);
-    for _ in 0..cycles {
+    for cycle in 0..cycles {
         let up = world.up();
         opened.push(ms(up.opened));
         world.repeat(&up, &mut tally);
@@ -30,6 +32,9 @@ pub(crate) fn run(job: &Job) -> Tally {
         up.kill();
         load.end();
         tally.cases += 1;
+        if cycle % EXAMINED == 2 {
+            crate::doctor::look(&world, &mut tally);
+        }
     }
     let up = world.up();
     opened.push(ms(up.opened));
@@ -41,6 +46,8 @@ pub(crate) fn run(job: &Job) -> Tally {
         format!("{duplicated} deliveries came twice; {allowed} could have been under way")
     });
     recount(&up, &mut tally);
+    up.kill();
+    crate::doctor::look(&world, &mut tally);
     let p99 = percentile(&mut opened, 99);
     tally.figure("open_p50_ms", percentile(&mut opened, 50));
     tally.figure("open_p99_ms", p99);

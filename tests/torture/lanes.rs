@@ -1,8 +1,11 @@
 //! One receiver takes connections and never answers; deliveries to another must come as
-//! soon as they come without it.
+//! soon as they come without it. And what is to be tried again at a moment is tried then.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use crate::load::{Load, Plan};
 use crate::sink::Sink;
@@ -45,9 +48,41 @@ webhooks "t" {
 /// What a hanging neighbour may add, beside the ratio: the machine is shared.
 const NOISE: Duration = Duration::from_millis(50);
 
+/// The first try of some deliveries is refused; the second is due at a moment of its own.
+const AGAIN: &str = r#"
+service "live" type="http" {
+    url (env)"CRM_URL"
+    retry "4s" "4s"
+    in-flight 16
+}
+events to="live" path="/in" {
+    event "noted"
+}
+webhooks "t" {
+    path "/t"
+    endpoint "note" {
+        payload { n integer; text text optional; }
+        send "noted"
+    }
+}
+"#;
+/// How late a second try may come (p99), in milliseconds; without optimisation nobody promises
+/// speed.
+const LATE: i64 = if cfg!(debug_assertions) { 1_000 } else { 50 };
+/// One in so many deliveries is refused once; more in a row, and its service is given a rest.
+const REFUSED: u64 = 2;
+/// Second tries that are looked at, at least.
+const TRIES: usize = 100;
+
 pub(crate) fn run(job: &Job) -> Tally {
     let mut tally = Tally::default();
-    tally.cases = 1;
+    tally.cases = 2;
+    beside_hanging(job, &mut tally);
+    in_time(job, &mut tally);
+    tally
+}
+
+fn beside_hanging(job: &Job, tally: &mut Tally) {
     let dead = TcpListener::bind("127.0.0.1:0").unwrap();
     let dead_url = format!("http://{}", dead.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -60,13 +95,13 @@ pub(crate) fn run(job: &Job) -> Tally {
     command.env("DEAD_URL", dead_url);
     let up = crate::world::up(command);
     let time = job.seconds(2, 12);
-    let alone = waits(&world, &up, time, &mut tally);
+    let alone = waits(&world, &up, time, tally);
     let shouts = std::sync::Arc::default();
     let shout = Plan { path: "/t/shout", ..Plan::small(4, Duration::from_millis(2)) };
     let load = Load::on(up.address, &shouts, &shout);
     // Its places are all taken before the other is measured.
     std::thread::sleep(Duration::from_millis(500));
-    let beside = waits(&world, &up, time, &mut tally);
+    let beside = waits(&world, &up, time, tally);
     load.end();
     tally.figure("p95_alone_ms", alone.as_millis());
     tally.figure("p95_beside_hanging_ms", beside.as_millis());
@@ -74,9 +109,60 @@ pub(crate) fn run(job: &Job) -> Tally {
     tally.must(beside <= 2 * alone + NOISE, || {
         format!("a hanging neighbour slows deliveries from {alone:?} to {beside:?} (p95)")
     });
-    world.settle(&up, &mut tally);
+    world.settle(&up, tally);
     up.kill();
-    tally
+}
+
+/// How long after the moment for which it was planned a second try arrives.
+fn in_time(job: &Job, tally: &mut Tally) {
+    let inner = Job { folder: job.folder.join("again"), ..job.clone() };
+    let mut world = World::new(&inner, AGAIN, Sink::refusing_one_in(REFUSED));
+    let up = world.up();
+    let load = world.load(&up, &Plan::small(4, Duration::from_millis(5)));
+    std::thread::sleep(Duration::from_secs(2));
+    load.end();
+    crate::binary::until("all first tries were refused", || {
+        world.sink.came().deliveries.len() == world.book.acked()
+    });
+    let due = planned(&up);
+    tally.must(due.len() >= TRIES, || format!("only {} second tries are planned", due.len()));
+    world.settle(&up, tally);
+    let (now, wall) = (Instant::now(), Timestamp::now().as_millisecond());
+    let came = world.sink.came();
+    let mut late: Vec<i64> = due
+        .iter()
+        .filter_map(|(id, due)| {
+            let second = came.deliveries.get(id)?.tries.get(1)?;
+            Some(wall - i64::try_from(now.duration_since(*second).as_millis()).unwrap() - due)
+        })
+        .collect();
+    let p99 = percentile(&mut late, 99);
+    tally.figure("second_tries", late.len());
+    tally.figure("late_p50_ms", percentile(&mut late, 50));
+    tally.figure("late_p99_ms", p99);
+    tally.must(late.len() == due.len(), || format!("only {} second tries came", late.len()));
+    tally.must(p99 < LATE, || format!("second tries come {p99} ms late (p99)"));
+    // Both clocks are cut to milliseconds.
+    let early = late.first().copied().unwrap_or_default();
+    tally.must(early >= -1, || format!("a second try came {} ms early", -early));
+    drop(came);
+    up.kill();
+}
+
+/// When each delivery that waits is due, by its id, in milliseconds since 1970.
+fn planned(up: &Up) -> BTreeMap<String, i64> {
+    let mut due = BTreeMap::new();
+    for page in 1.. {
+        let listed = up.get(&format!("/api/v1/queue?status=pending&size=200&page={page}")).json();
+        let Some(jobs) = listed["results"].as_array().filter(|jobs| !jobs.is_empty()) else {
+            break;
+        };
+        for job in jobs.iter().filter(|job| job["attempts"] == 1) {
+            let at: Timestamp = job["next_attempt_at"].as_str().unwrap().parse().unwrap();
+            due.insert(job["id"].as_str().unwrap().to_owned(), at.as_millisecond());
+        }
+    }
+    due
 }
 
 /// Calls for a while; how long after its call an event has arrived (p95).

@@ -209,6 +209,7 @@ impl Plan {
 /// Callers at work.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
+    open: Arc<AtomicUsize>,
     callers: Vec<JoinHandle<()>>,
 }
 
@@ -217,11 +218,13 @@ impl Load {
     pub(crate) fn on(address: SocketAddr, book: &Arc<Book>, plan: &Plan) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let left = Arc::new(AtomicUsize::new(plan.most));
+        let open = Arc::<AtomicUsize>::default();
         let callers = (0..plan.callers)
             .map(|_| {
                 let mut caller = Caller {
                     client: Client::new(address),
                     book: Arc::clone(book),
+                    open: Arc::clone(&open),
                     plan: plan.clone(),
                 };
                 let (stop, left) = (Arc::clone(&stop), Arc::clone(&left));
@@ -236,7 +239,12 @@ impl Load {
                 })
             })
             .collect();
-        Self { stop, callers }
+        Self { stop, open, callers }
+    }
+
+    /// Calls that have no answer yet at this moment.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Lets every open call end.
@@ -251,6 +259,7 @@ impl Load {
 struct Caller {
     client: Client,
     book: Arc<Book>,
+    open: Arc<AtomicUsize>,
     plan: Plan,
 }
 
@@ -262,7 +271,10 @@ impl Caller {
         let spread = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
         let length = range.start + spread as usize % (range.end - range.start).max(1);
         let sent = Instant::now();
-        let answer = self.client.post(self.plan.path, &key(n), &body(n, length));
+        let body = body(n, length);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let answer = self.client.post(self.plan.path, &key(n), &body);
+        self.open.fetch_sub(1, Ordering::Relaxed);
         let mut pages = self.book.pages();
         match answer {
             Ok(reply) if reply.status == 200 => {

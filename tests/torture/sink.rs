@@ -1,10 +1,11 @@
 //! The receiver: notes of every delivery its `webhook-id`, a hash of its bytes and when it
-//! came. It can refuse the first tries of each delivery.
+//! came. It can refuse the first tries of each delivery, and hang for a while.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -45,7 +46,7 @@ impl Came {
     }
 
     /// Notes an attempt; whether it is taken.
-    fn take(&mut self, id: &str, body: &[u8], refused: usize) -> bool {
+    fn take(&mut self, id: &str, body: &[u8], refuses: Refuses) -> bool {
         let n = serde_json::from_slice::<serde_json::Value>(body)
             .ok()
             .and_then(|body| body["n"].as_u64())
@@ -67,7 +68,7 @@ impl Came {
             self.wrong.push(format!("{id} was delivered with two bodies"));
         }
         delivery.tries.push(now);
-        let taken = delivery.tries.len() > refused;
+        let taken = !n.is_multiple_of(refuses.every) || delivery.tries.len() > refuses.tries;
         if taken {
             delivery.taken += 1;
             self.numbers.entry(n).or_insert(now);
@@ -76,10 +77,20 @@ impl Came {
     }
 }
 
+/// What is answered with 500.
+#[derive(Clone, Copy)]
+struct Refuses {
+    /// The first tries of a delivery.
+    tries: usize,
+    /// Of so many deliveries one.
+    every: u64,
+}
+
 /// A receiver on a port of its own.
 pub(crate) struct Sink {
     address: SocketAddr,
     came: Arc<Mutex<Came>>,
+    hangs: Arc<AtomicBool>,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -91,6 +102,15 @@ impl Sink {
 
     /// Answers the first tries of each delivery with 500.
     pub(crate) fn refusing(tries: usize) -> Self {
+        Self::with(Refuses { tries, every: 1 })
+    }
+
+    /// Answers the first try of one delivery in so many with 500.
+    pub(crate) fn refusing_one_in(every: u64) -> Self {
+        Self::with(Refuses { tries: 1, every })
+    }
+
+    fn with(refuses: Refuses) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -99,13 +119,19 @@ impl Sink {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let came = Arc::<Mutex<Came>>::default();
-        runtime.spawn(serve(listener, Arc::clone(&came), tries));
-        Self { address, came, _runtime: runtime }
+        let hangs = Arc::<AtomicBool>::default();
+        runtime.spawn(serve(listener, Arc::clone(&came), Arc::clone(&hangs), refuses));
+        Self { address, came, hangs, _runtime: runtime }
     }
 
     /// Its address.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From now on deliveries get no answer, and are none; or they do again.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::Relaxed);
     }
 
     /// All that came; nothing comes while this is held.
@@ -114,14 +140,25 @@ impl Sink {
     }
 }
 
-async fn serve(listener: TcpListener, came: Arc<Mutex<Came>>, refused: usize) {
+async fn serve(
+    listener: TcpListener,
+    came: Arc<Mutex<Came>>,
+    hangs: Arc<AtomicBool>,
+    refuses: Refuses,
+) {
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let came = Arc::clone(&came);
+        let (came, hangs) = (Arc::clone(&came), Arc::clone(&hangs));
         tokio::spawn(async move {
             let service = service_fn(move |request| {
-                let came = Arc::clone(&came);
-                async move { Ok::<_, Infallible>(answer(request, &came, refused).await) }
+                let (came, hangs) = (Arc::clone(&came), Arc::clone(&hangs));
+                async move {
+                    if hangs.load(Ordering::Relaxed) {
+                        // Its sender gives up, or ends.
+                        std::future::pending::<()>().await;
+                    }
+                    Ok::<_, Infallible>(answer(request, &came, refuses).await)
+                }
             });
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
@@ -133,14 +170,14 @@ async fn serve(listener: TcpListener, came: Arc<Mutex<Came>>, refused: usize) {
 async fn answer(
     request: Request<Incoming>,
     came: &Mutex<Came>,
-    refused: usize,
+    refuses: Refuses,
 ) -> Response<Full<Bytes>> {
     let id = request.headers().get("webhook-id").and_then(|id| id.to_str().ok());
     let id = id.unwrap_or("without an id").to_owned();
     let mut answer = Response::new(Full::new(Bytes::from_static(b"{}")));
     // Half a request is none: its sender was killed.
     let Ok(body) = request.into_body().collect().await else { return answer };
-    let taken = came.lock().unwrap().take(&id, &body.to_bytes(), refused);
+    let taken = came.lock().unwrap().take(&id, &body.to_bytes(), refuses);
     if !taken {
         *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     }

@@ -1,34 +1,62 @@
 //! SIGTERM under load: what was let in is answered, what was accepted is kept, and the
-//! process ends in time.
+//! process ends in time; also while a receiver hangs, or callers stop in the middle of a body.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::load::Plan;
 use crate::sink::Sink;
 use crate::tally::{Job, Tally, percentile};
-use crate::world::{RULES, World, ms};
+use crate::world::{RULES, Up, World, ms};
 
 /// The end has come by then.
 const IN_TIME: Duration = Duration::from_secs(10);
+/// So much of that is left over here, for stores that take longer to close.
+const SPARE: Duration = Duration::from_secs(1);
+/// Callers who never send the rest of their body or head.
+const HALVES: usize = 8;
+
+/// What the server has to wait for.
+#[derive(Clone, Copy, PartialEq)]
+enum Meets {
+    /// A receiver that takes everything, and callers who are done soon.
+    Nothing,
+    /// A receiver that takes connections and never answers.
+    HangingReceiver,
+    /// Callers who never end.
+    HalfCalls,
+}
 
 pub(crate) fn run(job: &Job) -> Tally {
     let mut tally = Tally::default();
     let mut dice = job.dice();
     let mut world = World::new(job, RULES, Sink::start());
-    let (mut took, mut open) = (Vec::new(), Vec::new());
-    for _ in 0..job.count(4, 50) {
+    let (mut took, mut long, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    // Of so many stops one meets each of the hindrances, which take their time.
+    let every = job.count(4, 12);
+    for case in 0..job.count(4, 50) {
+        let meets = match case % every {
+            1 => Meets::HangingReceiver,
+            2 => Meets::HalfCalls,
+            _ => Meets::Nothing,
+        };
+        world.sink.hang(meets == Meets::HangingReceiver);
         let up = world.up();
         let plan = Plan::small(32, Duration::from_millis(dice.within(0..20)));
         let load = world.load(&up, &plan);
         std::thread::sleep(Duration::from_millis(dice.within(100..700)));
+        let halves = if meets == Meets::HalfCalls { half_calls(&up) } else { Vec::new() };
         let (code, time) = up.stop();
         load.end();
+        drop(halves);
         open.append(&mut world.book.pages().open);
-        took.push(ms(time));
+        if meets == Meets::Nothing { &mut took } else { &mut long }.push(ms(time));
         tally.must(code == Some(0), || format!("it ended with {code:?}"));
-        tally.must(time <= IN_TIME, || format!("the stop took {time:?}"));
+        tally.must(time <= IN_TIME - SPARE, || format!("the stop took {time:?}"));
         tally.cases += 1;
     }
+    world.sink.hang(false);
     let up = world.up();
     world.settle(&up, &mut tally);
     // A caller may write on a connection that is just being closed; but a call that was
@@ -42,5 +70,23 @@ pub(crate) fn run(job: &Job) -> Tally {
     tally.figure("resets_of_admitted", reset.len());
     tally.figure("stop_p50_ms", percentile(&mut took, 50));
     tally.figure("slowest_stop_ms", percentile(&mut took, 100));
+    tally.figure("hindered", long.len());
+    tally.figure("slowest_hindered_ms", percentile(&mut long, 100));
     tally
+}
+
+/// Calls of which half has been sent: half of them stop in the body, the others in the head.
+fn half_calls(up: &Up) -> Vec<TcpStream> {
+    let half = |number: usize| {
+        let mut stream = TcpStream::connect(up.address).unwrap();
+        let head = "POST /t/note HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+        let rest = "content-length: 5000\r\n\r\n{\"n\":1,";
+        let rest = if number.is_multiple_of(2) { rest } else { "content-" };
+        write!(stream, "{head}{rest}").unwrap();
+        stream
+    };
+    let halves = (0..HALVES).map(half).collect();
+    // They are there before the server is asked to stop.
+    std::thread::sleep(Duration::from_millis(50));
+    halves
 }

@@ -29,7 +29,11 @@ pub(crate) fn run(fault: &Fault, full: bool, seed: u64, limit: Duration) -> Ende
     let path = folder.path().canonicalize().unwrap();
     let job = Job { name: fault.name.to_owned(), full, seed, folder: path.clone() };
     let began = Instant::now();
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    // Thousands of connections need more file handles than a shell lends at first.
+    let most = "ulimit -n \"$(ulimit -Hn)\" 2>&-; exec \"$0\" \"$@\"";
+    let mut child = Command::new("sh")
+        .args(["-c", most])
+        .arg(std::env::current_exe().unwrap())
         .args(job.arguments())
         .env("TMPDIR", &path)
         .env("RUST_BACKTRACE", "0")

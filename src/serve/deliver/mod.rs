@@ -55,7 +55,7 @@ const LEASE_SPARE: Duration = Duration::from_secs(5);
 /// No lease is shorter than this.
 const SHORTEST_LEASE: Duration = Duration::from_secs(15);
 /// How long attempts under way may take when the server stops.
-const DRAIN: Duration = Duration::from_secs(8);
+const DRAIN: Duration = Duration::from_secs(7);
 /// How long the queue rests after the store could not be read.
 const REST: Duration = Duration::from_secs(1);
 /// How often a wait looks at the wall clock.

@@ -1,6 +1,11 @@
 //! Callers who take their time: heads, bodies and connections that are never finished.
-#![allow(clippy::disallowed_methods, reason = "the limit of open files is the machine's")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the limit of open files is the machine's, and CI decides what a smaller test means"
+)]
 #![allow(clippy::print_stderr, reason = "figures for people; a smaller test must not look whole")]
+
+use std::io::Write as _;
 
 use tokio::time::Instant;
 
@@ -13,6 +18,9 @@ server listen="127.0.0.1:8080" { limits per-client=20000 }
 webhooks "g" { path "/in"; endpoint "open" { payload { email email } } }
 "#;
 
+/// What may come on top of twice as long, because the machine does other things.
+const NOISE: Duration = Duration::from_millis(30);
+
 /// How many files this process may open.
 fn open_files() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
@@ -20,13 +28,22 @@ fn open_files() -> usize {
     line.split_whitespace().next().unwrap().parse().unwrap_or(usize::MAX)
 }
 
-/// Connections to hold: as many as wanted where this process may open so many files.
+/// Connections to hold: as many as wanted where this process may open so many files. Fewer are
+/// told even where the words of a test that passes are kept back, and fail where `CI` is `true`.
 fn as_many(wanted: usize) -> usize {
     let possible = open_files().saturating_sub(400).min(wanted);
     if possible < wanted {
-        eprintln!("only {possible} of {wanted} connections: this process may open no more files");
+        let why = format!("only {possible} of {wanted} connections: `ulimit -n` allows no more");
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{why}");
+        let _ = writeln!(std::io::stderr(), "SMALLER: slow heads: {why}");
     }
     possible
+}
+
+/// The median and the 99th percentile.
+fn median_and_p99(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort();
+    (times[times.len() / 2], times[times.len() * 99 / 100])
 }
 
 /// The real program where it may open so many files.
@@ -57,12 +74,8 @@ async fn two_thousand_slow_heads_are_shown_out_while_others_are_served() {
         assert_eq!(got[0].status, 200, "{}", got[0].body);
         began.elapsed()
     };
-    let median = |mut times: Vec<Duration>| {
-        times.sort();
-        times[times.len() / 2]
-    };
     let mut before = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..100 {
         before.push(honest().await);
     }
     let began = Instant::now();
@@ -100,13 +113,14 @@ async fn two_thousand_slow_heads_are_shown_out_while_others_are_served() {
         let took = tokio::time::timeout(Duration::from_secs(20), slow).await;
         longest = longest.max(took.expect("it is shown out").unwrap());
     }
-    let (before, during) = (median(before), median(during));
+    let (before, during) = (median_and_p99(before), median_and_p99(during));
     eprintln!(
-        "{count} slow heads: closed within {longest:?}; an honest call took {before:?} before, {during:?} meanwhile"
+        "{count} slow heads: closed within {longest:?}; an honest call took {before:?} before, {during:?} meanwhile (median, p99)"
     );
-    assert!(longest < Duration::from_secs(14), "{longest:?}");
+    assert!(longest < Duration::from_secs(12), "{longest:?}");
     // The machine has other work too: what must not happen is that honest calls wait for places.
-    assert!(during < before * 4 + Duration::from_millis(50), "{before:?}, {during:?}");
+    assert!(during.0 < before.0 * 2 + NOISE, "{before:?}, {during:?}");
+    assert!(during.1 < before.1 * 2 + NOISE, "{before:?}, {during:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
