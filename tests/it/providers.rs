@@ -167,7 +167,7 @@ async fn postmark_gets_every_field_and_its_stream() {
 
 /// What becomes of an e-mail whose first attempt is answered like this: its state, whether a
 /// retry was spent, what is said, and how the service stands afterwards.
-type Row = (Said, &'static str, bool, &'static str, &'static str);
+pub(crate) type Row = (Said, &'static str, bool, &'static str, &'static str);
 
 async fn judged<V: Vendor>(kind: &str, vendor: fn() -> V, table: Vec<Row>) {
     let rows = table.into_iter().map(|(said, state, spent, words, gate)| async move {
@@ -202,91 +202,68 @@ async fn judged<V: Vendor>(kind: &str, vendor: fn() -> V, table: Vec<Row>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_error_of_resend_has_its_outcome() {
+/// What Resend may answer instead of taking an e-mail, and what becomes of it.
+pub(crate) fn resend_errors() -> Vec<Row> {
     let told = |status, name| resend::error(status, name, "Because.");
     let limited = told(429, "rate_limit_exceeded").header("retry-after", "2");
-    judged(
-        "resend",
-        Resend::default,
-        vec![
-            (
-                told(400, "validation_error"),
-                "failed",
-                false,
-                "refused: Resend answered 400",
-                "closed",
-            ),
-            (told(422, "missing_required_field"), "failed", false, "refused: ", "closed"),
-            (told(422, "invalid_parameter"), "failed", false, "refused: ", "closed"),
-            (told(422, "invalid_attachment"), "failed", false, "refused: ", "closed"),
-            (told(409, "invalid_idempotent_request"), "failed", false, "refused: ", "closed"),
-            (told(409, "concurrent_idempotent_requests"), "pending", true, "still busy", "closed"),
-            (told(401, "missing_api_key"), "pending", false, "refused the token", "login"),
-            (told(401, "restricted_api_key"), "pending", false, "refused the token", "login"),
-            (told(403, "invalid_api_key"), "pending", false, "refused the token", "login"),
-            (told(403, "suspended_api_key"), "pending", false, "refused the token", "login"),
-            (told(403, "validation_error"), "pending", false, "verify the domain", "login"),
-            (told(422, "invalid_from_address"), "pending", false, "verify the domain", "login"),
-            (told(404, "not_found"), "pending", false, "no Resend at this address", "login"),
-            (told(429, "daily_quota_exceeded"), "pending", false, "quota", "login"),
-            (told(429, "monthly_quota_exceeded"), "pending", false, "quota", "login"),
-            (limited, "pending", false, "too often", "paused"),
-            (told(429, "rate_limit_exceeded"), "pending", false, "too often", "paused"),
-            (told(500, "application_error"), "pending", true, "Resend answered 500", "closed"),
-            (Said::new(503, Value::Null), "pending", true, "Resend answered 503", "closed"),
-        ],
-    )
-    .await;
+    vec![
+        (told(400, "validation_error"), "failed", false, "refused: Resend answered 400", "closed"),
+        (told(422, "missing_required_field"), "failed", false, "refused: ", "closed"),
+        (told(422, "invalid_parameter"), "failed", false, "refused: ", "closed"),
+        (told(422, "invalid_attachment"), "failed", false, "refused: ", "closed"),
+        (told(409, "invalid_idempotent_request"), "failed", false, "refused: ", "closed"),
+        (told(409, "concurrent_idempotent_requests"), "pending", true, "still busy", "closed"),
+        (told(401, "missing_api_key"), "pending", false, "refused the token", "login"),
+        (told(401, "restricted_api_key"), "pending", false, "refused the token", "login"),
+        (told(403, "invalid_api_key"), "pending", false, "refused the token", "login"),
+        (told(403, "suspended_api_key"), "pending", false, "refused the token", "login"),
+        (told(403, "validation_error"), "pending", false, "verify the domain", "login"),
+        (told(422, "invalid_from_address"), "pending", false, "verify the domain", "login"),
+        (told(404, "not_found"), "pending", false, "no Resend at this address", "login"),
+        (told(429, "daily_quota_exceeded"), "pending", false, "quota", "login"),
+        (told(429, "monthly_quota_exceeded"), "pending", false, "quota", "login"),
+        (limited, "pending", false, "too often", "paused"),
+        (told(429, "rate_limit_exceeded"), "pending", false, "too often", "paused"),
+        (told(500, "application_error"), "pending", true, "Resend answered 500", "closed"),
+        (Said::new(503, Value::Null), "pending", true, "Resend answered 503", "closed"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_error_of_resend_has_its_outcome() {
+    judged("resend", Resend::default, resend_errors()).await;
+}
+
+/// What Postmark may answer instead of taking an e-mail, and what becomes of it.
+pub(crate) fn postmark_errors() -> Vec<Row> {
+    let told = |code| postmark::error(422, code, "Because.");
+    let sender = postmark::error(422, 300, "Invalid 'From' address: 'x'.");
+    let in_a_success = postmark::error(200, 406, "You tried to send to an inactive address.");
+    vec![
+        (told(300), "failed", false, "refused: Postmark answered 422, code 300", "closed"),
+        (sender, "pending", false, "the addresses of `sender`", "login"),
+        (told(400), "pending", false, "confirm the address", "login"),
+        (told(401), "pending", false, "confirm the address", "login"),
+        (told(402), "failed", false, "refused: ", "closed"),
+        (told(405), "pending", false, "may not send now", "login"),
+        (told(406), "failed", false, "bounced: Postmark does not send", "closed"),
+        (in_a_success, "failed", false, "bounced: Postmark does not send", "closed"),
+        (told(411), "failed", false, "refused: ", "closed"),
+        (told(412), "pending", false, "may not send now", "login"),
+        (told(413), "pending", false, "may not send now", "login"),
+        (told(1_235), "pending", false, "mend `stream`", "login"),
+        (postmark::error(401, 10, "No."), "pending", false, "refused the token", "login"),
+        (postmark::error(413, 0, "Large."), "failed", false, "refused: ", "closed"),
+        (postmark::error(429, 429, "Slow."), "pending", false, "too often", "paused"),
+        (postmark::error(500, 500, "Oh."), "pending", true, "Postmark answered 500", "closed"),
+        (Said::new(503, Value::Null), "pending", true, "Postmark answered 503", "closed"),
+        (Said::new(404, Value::Null), "pending", false, "no Postmark at this address", "login"),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_error_of_postmark_has_its_outcome() {
-    let told = |code| postmark::error(422, code, "Because.");
-    let sender = postmark::error(422, 300, "Invalid 'From' address: 'x'.");
-    let in_a_success = postmark::error(200, 406, "You tried to send to an inactive address.");
-    judged(
-        "postmark",
-        Postmark::default,
-        vec![
-            (told(300), "failed", false, "refused: Postmark answered 422, code 300", "closed"),
-            (sender, "pending", false, "the addresses of `sender`", "login"),
-            (told(400), "pending", false, "confirm the address", "login"),
-            (told(401), "pending", false, "confirm the address", "login"),
-            (told(402), "failed", false, "refused: ", "closed"),
-            (told(405), "pending", false, "may not send now", "login"),
-            (told(406), "failed", false, "bounced: Postmark does not send", "closed"),
-            (in_a_success, "failed", false, "bounced: Postmark does not send", "closed"),
-            (told(411), "failed", false, "refused: ", "closed"),
-            (told(412), "pending", false, "may not send now", "login"),
-            (told(413), "pending", false, "may not send now", "login"),
-            (told(1_235), "pending", false, "mend `stream`", "login"),
-            (postmark::error(401, 10, "No."), "pending", false, "refused the token", "login"),
-            (postmark::error(413, 0, "Large."), "failed", false, "refused: ", "closed"),
-            (postmark::error(429, 429, "Slow."), "pending", false, "too often", "paused"),
-            (postmark::error(500, 500, "Oh."), "pending", true, "Postmark answered 500", "closed"),
-            (Said::new(503, Value::Null), "pending", true, "Postmark answered 503", "closed"),
-            (Said::new(404, Value::Null), "pending", false, "no Postmark at this address", "login"),
-        ],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_postmark_does_not_send_to_gets_no_marketing_and_keeps_the_rest() {
-    let stand_in = StandIn::start(Postmark::default()).await;
-    stand_in.instead(Postmark::SENDS, postmark::error(422, 406, "Because."));
-    let (server, _) = turned(rules("postmark", &stand_in.url, "")).await;
-    start(&server, "owed", "sarah@shop.example").await;
-    job(&server, "failed", 1).await;
-    let listed = server.app().store.suppressions("sarah@shop.example").await.unwrap();
-    let reasons: Vec<&str> = listed.iter().map(|entry| &*entry.reason).collect();
-    assert_eq!(reasons, ["unsubscribed"], "a complaint or a click is not a dead mailbox");
-    start(&server, "news", "sarah@shop.example").await;
-    eventually("the news are left out", || async {
-        !results(&server.get("/api/v1/queue?status=cancelled&event_type=news-1").await).is_empty()
-    })
-    .await;
+    judged("postmark", Postmark::default, postmark_errors()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,10 +7,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::mirror::COLUMNS;
+use crate::providers::{Row, postmark_errors, resend_errors};
 use crate::support::notion::Notion;
 use crate::support::postmark::{self, Postmark};
 use crate::support::resend::{self, Resend};
-use crate::support::stand_in::StandIn;
+use crate::support::stand_in::{Said, StandIn, Vendor};
 use crate::support::{node_modules, script};
 
 /// What the vendor's library made of the stand-in's answers.
@@ -143,9 +144,48 @@ async fn notions_own_library_finds_notion() {
     assert_eq!(stand_in.world.lock().unwrap().pages.len(), 1);
 }
 
-#[test]
-fn the_errors_that_are_injected_are_the_vendors_own_shapes() {
-    let said = resend::error(422, "invalid_parameter", "x").body;
-    assert_eq!(said, json!({"statusCode": 422, "name": "invalid_parameter", "message": "x"}));
-    assert_eq!(postmark::error(422, 406, "x").body, json!({"ErrorCode": 406, "Message": "x"}));
+/// Every answer of a table is given to the vendor's library; what it makes of each.
+async fn understood<V: Vendor>(
+    modules: &std::path::Path,
+    vendor: V,
+    called: &str,
+    table: Vec<Row>,
+) -> Vec<(Said, Value)> {
+    let stand_in = StandIn::start(vendor).await;
+    let answers: Vec<Said> = table.into_iter().map(|row| row.0).collect();
+    for said in &answers {
+        stand_in.instead(V::SENDS, said.clone());
+    }
+    let results = driven(modules, &format!("{called}:{}", answers.len()), &stand_in.url);
+    assert_eq!(results.len(), answers.len());
+    answers.into_iter().zip(results).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_vendors_own_libraries_understand_every_error_that_rulerun_is_shown() {
+    let Some(modules) = node_modules() else { return };
+    for (said, result) in understood(&modules, Resend::default(), "resend", resend_errors()).await {
+        let error = &result["error"];
+        assert!(result["data"].is_null(), "{said:?}: {result}");
+        // Something in between that answers without a word of its own leads the library astray.
+        if !said.body.is_null() {
+            assert_eq!(error["name"], said.body["name"], "{said:?}: {result}");
+            assert_eq!(error["statusCode"], said.status, "{said:?}: {result}");
+            assert_eq!(error["message"], said.body["message"], "{said:?}: {result}");
+        }
+    }
+    for (said, result) in
+        understood(&modules, Postmark::default(), "postmark", postmark_errors()).await
+    {
+        let error = &result["error"];
+        if said.status == 200 {
+            // The library takes it for a success; who reads on sees that it is none.
+            assert_eq!(result["ok"]["ErrorCode"], said.body["ErrorCode"], "{said:?}: {result}");
+        } else if said.body.is_null() {
+            assert!(!error.is_null(), "{said:?}: {result}");
+        } else {
+            assert_eq!(error["statusCode"], said.status, "{said:?}: {result}");
+            assert_eq!(error["code"], said.body["ErrorCode"], "{said:?}: {result}");
+        }
+    }
 }

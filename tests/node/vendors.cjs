@@ -1,9 +1,17 @@
 // Drives the official client library of a vendor against a stand-in and prints what the
-// library made of the answers, as one JSON array. `node vendors.cjs VENDOR URL`; the libraries
-// are found through NODE_PATH.
+// library made of the answers, as one JSON array. `node vendors.cjs VENDOR URL`; `VENDOR:N` sends
+// N plain e-mails. The libraries are found through NODE_PATH.
 "use strict";
 
-const [vendor, url] = process.argv.slice(2);
+const [asked, url] = process.argv.slice(2);
+const [vendor, plain] = asked.split(":");
+
+/** What N times the same call came to, one after the other. */
+async function repeated(call) {
+  const results = [];
+  for (let n = 0; n < Number(plain); n++) results.push(await call());
+  return results;
+}
 
 /** What a call came to: its data, or the library's own account of the error. */
 async function told(call) {
@@ -29,6 +37,12 @@ async function resend() {
     tags: [{ name: "job", value: "j-1" }],
     ...more,
   });
+  const parts = ({ data, error, headers }) => ({
+    data,
+    error,
+    remaining: headers?.["ratelimit-remaining"],
+  });
+  if (plain) return (await repeated(() => good.emails.send(mail()))).map(parts);
   const first = await good.emails.send(mail(), { idempotencyKey: "k-1" });
   return [
     first,
@@ -50,7 +64,7 @@ async function resend() {
       }),
     ),
     await good.emails.send(mail({ subject: "Limited" })),
-  ].map(({ data, error, headers }) => ({ data, error, remaining: headers?.["ratelimit-remaining"] }));
+  ].map(parts);
 }
 
 async function postmark() {
@@ -68,6 +82,7 @@ async function postmark() {
     Headers: [{ Name: "List-Unsubscribe", Value: "<https://acme.example/u>" }],
     ...more,
   });
+  if (plain) return repeated(() => told(() => good.sendEmail(mail())));
   const find = (more) => good.getOutboundMessages({ count: 1, offset: 0, ...more });
   const calls = [
     () => good.sendEmail(mail()),
