@@ -3,7 +3,7 @@
 //! disk that fails, or has lost what it held: the program says so in its own words and ends.
 #![allow(
     clippy::disallowed_methods,
-    reason = "real processes and files live in real time, and are looked at until it is so"
+    reason = "real processes and files live in real time, and CI decides what a skip means"
 )]
 
 use std::collections::BTreeMap;
@@ -55,6 +55,7 @@ impl Disk {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(disk);
         }
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no small disk can be mounted");
         eprintln!("SKIPPED: a full disk (this user may not mount a small one)");
         None
     }

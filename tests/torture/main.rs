@@ -120,7 +120,7 @@ const FAULTS: &[Fault] = &[
 ];
 
 /// The whole short form is meant to take no longer where the machine does nothing else.
-const SHORT: Duration = Duration::from_secs(120);
+const SHORT: Duration = Duration::from_mins(2);
 /// Nothing of a short form takes longer.
 const SHORT_LIMIT: Duration = Duration::from_secs(90);
 

@@ -74,7 +74,9 @@ pub(crate) fn run(job: &Job) -> Tally {
             return tally;
         }
         if measured == MEASURED {
-            faults.into_iter().for_each(|fault| tally.wrong(fault));
+            for fault in faults {
+                tally.wrong(fault);
+            }
         }
     }
     tally

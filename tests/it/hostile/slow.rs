@@ -18,8 +18,9 @@ server listen="127.0.0.1:8080" { limits per-client=20000 }
 webhooks "g" { path "/in"; endpoint "open" { payload { email email } } }
 "#;
 
-/// What may come on top of twice as long, because the machine does other things.
-const NOISE: Duration = Duration::from_millis(30);
+/// What may come on top of twice as long, because the machine does other things: of the median,
+/// and of the 99th percentile.
+const NOISE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(250));
 
 /// How many files this process may open.
 fn open_files() -> usize {
@@ -119,8 +120,8 @@ async fn two_thousand_slow_heads_are_shown_out_while_others_are_served() {
     );
     assert!(longest < Duration::from_secs(12), "{longest:?}");
     // The machine has other work too: what must not happen is that honest calls wait for places.
-    assert!(during.0 < before.0 * 2 + NOISE, "{before:?}, {during:?}");
-    assert!(during.1 < before.1 * 2 + NOISE, "{before:?}, {during:?}");
+    assert!(during.0 < before.0 * 2 + NOISE.0, "{before:?}, {during:?}");
+    assert!(during.1 < before.1 * 2 + NOISE.1, "{before:?}, {during:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
