@@ -225,9 +225,11 @@ fn action(
             let (sequence, person) = (now.sequence, &due.enrolment.person);
             let said = choice::said(sequence, now.step, person, context, pick);
             let (said, locale) = said.ok_or("it is no e-mail")?;
+            let mut spoken = context.clone();
+            spoken.language = said.locale.map(str::to_owned).or_else(|| sequence.language());
             Ok(StepDecision::Email {
-                subject: said.subject.text(context)?,
-                content: content::fill(world, said, locale, due.unsubscribe_url, context)?,
+                subject: said.subject.text(&spoken)?,
+                content: content::fill(world, said, locale, due.unsubscribe_url, &spoken)?,
                 kind: sequence.kind,
                 via: via.clone(),
                 expires: if due.forced { i64::MAX } else { latest(then.step, due.planned) },

@@ -78,7 +78,7 @@ pub(super) fn text(reading: &mut Reading<'_>, asked: Asked<'_>) -> Option<EmailT
     };
     let source = reading.sources.file(file).text.clone();
     let template = reader.template(reading, file, format);
-    let layout = reading.layout.clone();
+    let layout = reading.layout.as_ref().map(|layout| layout.in_language(asked.locale));
     let mut images = enclosed::images(reading, node, file, kind);
     let page = match kind {
         TextKind::Markdown => None,

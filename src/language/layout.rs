@@ -1,11 +1,14 @@
-//! `layout="NAME"`: a page of one's own around the texts of e-mails, in `emails/NAME.html`.
+//! `layout="NAME"`: a page of one's own around the texts of e-mails, in `emails/NAME.html`, and
+//! in other languages in `emails/NAME.de.html`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::codes;
 use super::email_text::{tell, with_own_names};
 use super::enclosed;
 use super::json_schema::beside;
+use super::locales;
 use super::mends;
 use super::reading::{Reading, check_template};
 use super::situation::Situation;
@@ -39,10 +42,29 @@ fn layout(reading: &mut Reading<'_>, node: &Node, value: &Value) -> Option<Arc<L
     if let Some(known) = reading.layouts.get(&path) {
         return known.clone();
     }
+    let made = in_all_languages(reading, node, name, (file, &path)).map(Arc::new);
+    reading.layouts.insert(path, made.clone());
+    made
+}
+
+/// A layout with those of its name in other languages.
+fn in_all_languages(
+    reading: &mut Reading<'_>,
+    node: &Node,
+    name: &str,
+    (file, path): (FileId, &str),
+) -> Option<Layout> {
     reading.texts.insert(file);
-    let read = read(reading, node, file, &path).map(Arc::new);
-    reading.layouts.insert(path, read.clone());
-    read
+    let mut layout = read(reading, node, file, path);
+    for (language, path, file, kind) in locales::texts(reading.sources, node, name) {
+        let Some(language) = language.filter(|_| kind == TextKind::Html) else { continue };
+        reading.texts.insert(file);
+        let other = read(reading, node, file, &path).map(Arc::new);
+        if let (Some(layout), Some(other)) = (&mut layout, other) {
+            layout.others.insert(language, other);
+        }
+    }
+    layout
 }
 
 fn missing(reading: &mut Reading<'_>, node: &Node, value: &Value, name: &str, path: &str) {
@@ -113,5 +135,5 @@ fn read(reading: &mut Reading<'_>, node: &Node, file: FileId, path: &str) -> Opt
     let page =
         markup::with_images(&marked(markup::CONTENT), |name| enclosed::content_id(&images, name));
     let page = Template::compile(&page.replace("\r\n", "\n"), Format::Html).ok()?;
-    Some(Layout { path: path.to_owned(), page, images })
+    Some(Layout { path: path.to_owned(), page, others: BTreeMap::new(), images })
 }

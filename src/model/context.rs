@@ -12,13 +12,15 @@ pub struct Context<'a> {
     extra: Map<String, Value>,
     /// The zone in which `date` and `time` filters write.
     pub zone: Zone,
+    /// The language in which `number` and `date` write; none is English.
+    pub language: Option<String>,
 }
 
 impl<'a> Context<'a> {
     /// A context of one payload.
     #[must_use]
     pub fn new(payload: &'a Map<String, Value>, zone: Zone) -> Self {
-        Self { payload, extra: Map::new(), zone }
+        Self { payload, extra: Map::new(), zone, language: None }
     }
 
     /// Lays a value over whatever had that name.

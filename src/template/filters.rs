@@ -1,14 +1,18 @@
-//! Our own filters: `number`, `date` and `time`, for people who read e-mails.
+//! Our own filters: `number`, `date` and `time`, for people who read e-mails in their language.
 
 use jiff::civil;
 use minijinja::value::{Object, Value};
 use minijinja::{Error, ErrorKind, State};
 
+use super::languages::{Language, language};
 use crate::base::Zone;
 use crate::base::time::parse_time;
 
 /// The name under which a template finds its time zone; no tag can spell it.
 pub(super) const ZONE: &str = " zone";
+
+/// The name under which it finds the language of its text, likewise.
+pub(super) const LANGUAGE: &str = " language";
 
 /// A time zone as a value of a template.
 #[derive(Debug)]
@@ -16,9 +20,22 @@ pub(super) struct ZoneValue(pub(super) Zone);
 
 impl Object for ZoneValue {}
 
+/// A language as a value of a template.
+#[derive(Debug)]
+pub(super) struct LanguageValue(pub(super) &'static Language);
+
+impl Object for LanguageValue {}
+
+/// The language of the text that is filled in.
+fn language_of(state: &State) -> &'static Language {
+    let found = state.lookup(LANGUAGE);
+    let found = found.as_ref().and_then(|value| value.downcast_object_ref::<LanguageValue>());
+    found.map_or_else(|| language(None), |found| found.0)
+}
+
 /// `14700` becomes `14,700`, `14700.5` becomes `14,700.50`; `number(0)` rounds to whole
 /// numbers. At most 9 decimals.
-pub(super) fn number(value: &Value, decimals: Option<u32>) -> Result<String, Error> {
+pub(super) fn number(state: &State, value: &Value, decimals: Option<u32>) -> Result<String, Error> {
     let text = match value.as_str() {
         Some(text) => text.trim().to_owned(),
         None if value.is_number() => value.to_string(),
@@ -38,39 +55,21 @@ pub(super) fn number(value: &Value, decimals: Option<u32>) -> Result<String, Err
         }
         format!("{number:.digits$}")
     };
-    Ok(grouped(&rounded))
+    Ok(language_of(state).number(&rounded))
 }
 
 fn is_whole(text: &str) -> bool {
     text.parse::<i128>().is_ok() || text.parse::<f64>().is_ok_and(|number| number.fract() == 0.0)
 }
 
-/// Puts a comma between every three digits before the point.
-fn grouped(text: &str) -> String {
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let mut out = String::from(sign);
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if !fraction.is_empty() {
-        out.push('.');
-        out.push_str(fraction);
-    }
-    out
-}
-
 /// A time or date as `10 December 2025` in the person's time zone, or as the pattern says.
 pub(super) fn date(state: &State, value: &Value, pattern: Option<&str>) -> Result<String, Error> {
-    let pattern = pattern.unwrap_or("%-d %B %Y");
+    let pattern = pattern.unwrap_or(language_of(state).day);
     let text = value.as_str().unwrap_or_default().trim();
     if text.len() == 10
         && let Ok(day) = text.parse::<civil::Date>()
     {
-        return shown(pattern, day);
+        return shown(state, pattern, day, day);
     }
     at(state, value, "date", pattern)
 }
@@ -90,14 +89,18 @@ fn at(state: &State, value: &Value, filter: &str, pattern: &str) -> Result<Strin
         .lookup(ZONE)
         .and_then(|value| value.downcast_object_ref::<ZoneValue>().map(|zone| zone.0.clone()))
         .unwrap_or(Zone::UTC);
-    shown(pattern, &moment.to_zoned(zone))
+    let moment = moment.to_zoned(zone);
+    shown(state, pattern, moment.date(), &moment)
 }
 
 fn shown(
+    state: &State,
     pattern: &str,
+    day: civil::Date,
     moment: impl Into<jiff::fmt::strtime::BrokenDownTime>,
 ) -> Result<String, Error> {
-    moment.into().to_string(pattern).map_err(|error| {
+    let spelled = language_of(state).spelled(pattern, day);
+    moment.into().to_string(spelled).map_err(|error| {
         let message = format!("the pattern `{pattern}` cannot be used here: {error}");
         Error::new(ErrorKind::InvalidOperation, message)
     })

@@ -9,6 +9,7 @@ mod escape;
 mod filters;
 mod growth;
 mod hosts;
+mod languages;
 mod names;
 mod reads;
 mod render;

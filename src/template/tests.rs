@@ -135,6 +135,31 @@ fn numbers_dates_and_times_are_written_for_people() {
 }
 
 #[test]
+fn numbers_and_days_are_written_as_the_language_of_the_text_writes_them() {
+    let payload = object(&json!({"at": "2025-03-10T03:00:00Z", "day": "2026-01-01", "n": 14700.5}));
+    let source =
+        "{{n | number}}; {{1234 | number}}; {{day | date}}; {{at | date('%A %-d %B %% %%B')}}";
+    let template = compile(source);
+    for (language, expected) in [
+        (None, "14,700.50; 1,234; 1 January 2026; Sunday 9 March % %B"),
+        (Some("en-gb"), "14,700.50; 1,234; 1 January 2026; Sunday 9 March % %B"),
+        (Some("de-at"), "14.700,50; 1.234; 1. Januar 2026; Sonntag 9 März % %B"),
+        (Some("fr"), "14\u{a0}700,50; 1\u{a0}234; 1 janvier 2026; dimanche 9 mars % %B"),
+        (Some("es"), "14.700,50; 1234; 1 de enero de 2026; domingo 9 marzo % %B"),
+        (Some("it"), "14.700,50; 1.234; 1 gennaio 2026; domenica 9 marzo % %B"),
+        (Some("nl"), "14.700,50; 1.234; 1 januari 2026; zondag 9 maart % %B"),
+        (Some("pt-br"), "14.700,50; 1.234; 1 de janeiro de 2026; domingo 9 março % %B"),
+        (Some("pl"), "14\u{a0}700,50; 1234; 1 stycznia 2026; niedziela 9 marca % %B"),
+        (Some("sv"), "14\u{a0}700.50; 1\u{a0}234; 2026-01-01; Sunday 9 March % %B"),
+    ] {
+        let zone = Zone::get("America/New_York").expect("a bundled zone");
+        let mut context = Context::new(&payload, zone);
+        context.language = language.map(str::to_owned);
+        assert_eq!(template.text(&context).as_deref(), Ok(expected), "{language:?}");
+    }
+}
+
+#[test]
 fn unknown_names_are_found_with_their_place_and_a_suggestion() {
     let source =
         "Hi {{first_name}},\n\nü {{ bussiness_name }} {{ lead.scor | default(1) }} {{zebra}}";

@@ -217,6 +217,43 @@ fn a_layout_goes_around_markdown_and_parts_of_html_and_says_the_footer_itself() 
 }
 
 #[test]
+fn numbers_days_and_layouts_are_in_the_language_of_the_text() {
+    let files = [
+        ("hello.md", "It costs {{14700 | number}} on {{'2026-01-01' | date}}.\n"),
+        ("hello.de.md", "Es kostet {{14700 | number}} am {{'2026-01-01' | date}}.\n"),
+        ("frame.html", "<html><body><h1>Hello</h1>{{content}}</body></html>"),
+        ("frame.de.html", "<html><body><h1>Hallo</h1>{{content}}</body></html>"),
+    ];
+    for (sequence, shown, heading) in [
+        ("layout=\"frame\"", "It costs 14,700 on 1 January 2026.", "Hello"),
+        ("layout=\"frame\" locale=\"{{name}}\"", "It costs 14,700 on 1 January 2026.", "Hello"),
+        ("layout=\"frame\" locale=\"de-AT\"", "Es kostet 14.700 am 1. Januar 2026.", "Hallo"),
+        // Whoever writes for one language alone says it once, and needs no other text.
+        ("layout=\"frame\" locale=\"sv\"", "It costs 14\u{a0}700 on 2026-01-01.", "Hello"),
+    ] {
+        // A text that nobody gets is told.
+        let files: Vec<_> = files
+            .iter()
+            .filter(|(name, _)| sequence.contains("locale") || !name.contains(".de."))
+            .copied()
+            .collect();
+        let mut project = Project::new(&files);
+        if sequence.contains("locale") {
+            project = project.step(" { locale \"de\" subject=\"Für {{name}}\"; }");
+        }
+        project.sequence = sequence;
+        let message = project.message();
+        let mail = read(&message);
+        assert!(text(&mail).starts_with(shown), "{sequence}: {}", text(&mail));
+        assert!(
+            html(&mail).contains(&format!("<h1>{heading}</h1>")),
+            "{sequence}: {}",
+            html(&mail)
+        );
+    }
+}
+
+#[test]
 fn a_preheader_stands_first_in_the_html_and_nowhere_in_the_text() {
     for (file, source) in [("hello.md", "Hi"), ("hello.html", "<p>Hi</p>"), ("hello.mjml", MJML)] {
         let project = Project::new(&[(file, source)]).step(" preheader=\"Schön, {{name}}\"");

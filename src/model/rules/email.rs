@@ -1,7 +1,9 @@
 //! The text of an e-mail: the file that it stands in, and all that goes with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::chain;
 use crate::base::{FileId, Span};
 use crate::model::content::Attachment;
 use crate::template::Template;
@@ -78,6 +80,17 @@ pub struct Layout {
     pub path: String,
     /// The page with a mark ([`crate::markup::CONTENT`]) where the text goes.
     pub page: Template,
+    /// The same in other languages: `NAME.de.html`.
+    pub others: BTreeMap<String, Arc<Layout>>,
     /// Images that it shows and that come with each e-mail.
     pub images: Vec<Arc<Attachment>>,
+}
+
+impl Layout {
+    /// The layout of a text in a language, or the nearest to it that there is.
+    #[must_use]
+    pub fn in_language(self: &Arc<Self>, locale: Option<&str>) -> Arc<Self> {
+        let other = locale.into_iter().flat_map(chain).find_map(|one| self.others.get(one));
+        Arc::clone(other.unwrap_or(self))
+    }
 }

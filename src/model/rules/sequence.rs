@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Cap, Choice, Edition, EmailText, Ending, Fill, Said, Window};
+use super::{Cap, Choice, Edition, EmailText, Ending, Fill, Said, Window, locale};
 use crate::base::{Delay, Span};
 use crate::guard::Guard;
 use crate::template::Template;
@@ -72,6 +72,15 @@ pub struct Sequence {
     pub edition: Arc<Edition>,
     /// Where it is written.
     pub span: Span,
+}
+
+impl Sequence {
+    /// The language of everybody in it, where the rules write it out.
+    #[must_use]
+    pub fn language(&self) -> Option<String> {
+        let fixed = self.locale.as_ref().filter(|template| template.paths().is_empty())?;
+        locale(fixed.source())
+    }
 }
 
 /// From which moment a step's wait counts.

@@ -3,7 +3,7 @@
 use mail_parser::MessageParser;
 use serde_json::json;
 
-use crate::support::server::{Make, TestServer, eventually};
+use crate::support::server::{Make, TestServer, eventually, results};
 use crate::support::smtp_server::{Script, Server};
 
 use super::stats;
@@ -58,12 +58,14 @@ async fn sent() -> Sent {
 }
 
 fn make(make: Make, smtp: &Server) -> Make {
+    files(make).env("SMTP_URL", &format!("smtp://127.0.0.1:{}", smtp.port)).on_disk()
+}
+
+fn files(make: Make) -> Make {
     make.file("rules/t.kdl", RULES)
         .file("rules/emails/one.md", TEXT)
         .file("rules/emails/page.html", PAGE)
         .file("rules/emails/three.md", TEXT)
-        .env("SMTP_URL", &format!("smtp://127.0.0.1:{}", smtp.port))
-        .on_disk()
 }
 
 impl Sent {
@@ -122,6 +124,23 @@ async fn only_web_links_of_the_author_lead_over_the_server_and_the_text_stays_as
     }
     let (links, _) = sent.mail("Three");
     assert!(links.contains(&"https://example.com/shop?a=1&b=2#c".to_owned()), "{links:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_links_of_a_captured_email_can_be_tried() {
+    let server = files(Make::empty()).start().await;
+    let person = json!({ "email": "ann@shop.example", "link": "" });
+    assert_eq!(server.post("/t/start", &person).await.status, 200);
+    let outbox = || async { results(&server.get("/api/v1/outbox").await) };
+    eventually("three are captured", || async { outbox().await.len() == 3 }).await;
+    let one = outbox().await.into_iter().find(|mail| mail["name"] == "one").unwrap();
+    let whole = server.get(&format!("/api/v1/outbox/{}", one["id"].as_str().unwrap())).await.json();
+    let links = rulerun::markup::see(whole["html"].as_str().unwrap()).links;
+    let path = path_of(&links[0].url);
+    assert!(path.starts_with("/c/"), "{links:?}");
+    let answer = server.get(&path).await;
+    assert_eq!(answer.headers["location"], "https://example.com/shop?a=1&b=2#c");
+    assert_eq!(clicked(&server).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
