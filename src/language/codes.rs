@@ -155,6 +155,8 @@ codes! {
     UNUSED_SEQUENCE = "unused-sequence";
     /// A marketing sequence that nothing can end.
     NEVER_STOPPED = "never-stopped";
+    /// A goal that counts for longer than the e-mails before it are kept.
+    GOAL_OUTLASTS = "goal-outlasts";
     /// A subject that mail providers take for spam.
     SPAM_SUBJECT = "spam-subject";
     /// E-mails that one domain signs and another one sends.
