@@ -155,6 +155,8 @@ codes! {
     UNUSED_SEQUENCE = "unused-sequence";
     /// A marketing sequence that nothing can end.
     NEVER_STOPPED = "never-stopped";
+    /// A goal that counts for longer than the e-mails before it are kept.
+    GOAL_OUTLASTS = "goal-outlasts";
     /// A call that starts a sequence and ends it, too.
     ENDED_BY_START = "ended-by-start";
     /// A subject that mail providers take for spam.

@@ -36,6 +36,7 @@ fn ending(reading: &mut Reading<'_>, sequence: &Node, node: &Node) -> Option<End
         reading.template(value, &payload, false)
     });
     let within = delay(node, "within").unwrap_or(WITHIN);
+    outlasts(reading, node, within);
     Some(Ending {
         on: on?,
         person: person?,
@@ -43,6 +44,24 @@ fn ending(reading: &mut Reading<'_>, sequence: &Node, node: &Node) -> Option<End
         goal: (node.name == "goal").then_some(within),
         span: node.head(),
     })
+}
+
+/// A goal counts for an e-mail as long as that is kept; later nobody knows which one it was.
+fn outlasts(reading: &mut Reading<'_>, node: &Node, within: Delay) {
+    let keep = reading.keep;
+    let Some(value) = node.prop("within") else { return };
+    if within.to_duration() <= keep.to_duration() {
+        return;
+    }
+    reading.push(
+        Diagnostic::warning(
+            codes::GOAL_OUTLASTS,
+            format!("this goal counts for {within}, and e-mails are kept for {keep}"),
+            value.span,
+        )
+        .label("later than that it converts people, and no e-mail")
+        .help(format!("write queue keep=\"{within}\", or a shorter within")),
+    );
 }
 
 /// What is called or sent: an endpoint by its full name, or an event.

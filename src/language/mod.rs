@@ -201,6 +201,8 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
 
     let server = settings::server(reading, one("server"));
     let data = settings::store(reading, one("store"));
+    let queue = settings::queue(one("queue"));
+    reading.keep = queue.keep;
     let sender = settings::sender(reading, one("sender"));
     if let Some(sender) = &sender {
         reading.zone = sender.zone.clone();
@@ -252,7 +254,7 @@ fn decode(reading: &mut Reading<'_>, top: &[&Node]) -> RuleSet {
         hash: hash(reading.sources),
         server,
         data,
-        queue: settings::queue(one("queue")),
+        queue,
         sender,
         services: reading.services.clone(),
         schemas: reading.schemas.clone(),

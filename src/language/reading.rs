@@ -10,9 +10,9 @@ use super::situation::{Fault, Faults, Situation, told};
 use super::tree::{Node, Value};
 use super::{codes, mends};
 use crate::base::diagnostic::did_you_mean;
-use crate::base::{Diagnostic, FileId, Fix, Sink, SourceMap, Span, Zone};
+use crate::base::{Delay, Diagnostic, FileId, Fix, Sink, SourceMap, Span, Zone};
 use crate::guard::{Guard, GuardFault};
-use crate::model::rules::{Layout, Needed, Schema, Service, Trigger};
+use crate::model::rules::{Layout, Needed, QueueRules, Schema, Service, Trigger};
 use crate::model::setting::{FromText, Setting, Source};
 use crate::model::{Context, Scope};
 use crate::template::{Format, Template, TemplateFault};
@@ -58,6 +58,8 @@ pub(super) struct Reading<'a> {
     pub(super) texts: BTreeSet<FileId>,
     /// Whether the sender says its zone.
     pub(super) zone_said: bool,
+    /// How long finished work is kept.
+    pub(super) keep: Delay,
     /// While an edition of a sequence is read that was accepted before.
     pub(super) kept: Option<Kept>,
 }
@@ -91,6 +93,7 @@ impl<'a> Reading<'a> {
             stopped: BTreeSet::new(),
             zone: Zone::UTC,
             zone_said: false,
+            keep: QueueRules::default().keep,
             kept: None,
             layout: None,
             layouts: BTreeMap::new(),

@@ -10,7 +10,7 @@ use crate::mirror::COLUMNS;
 use crate::providers::{Row, postmark_errors, resend_errors};
 use crate::support::notion::Notion;
 use crate::support::postmark::{self, Postmark};
-use crate::support::resend::{self, Resend};
+use crate::support::resend::Resend;
 use crate::support::stand_in::{Said, StandIn, Vendor};
 use crate::support::{node_modules, script};
 

@@ -182,6 +182,42 @@ sequence "welcome" to="{{email}}" {
 }"#,
     },
     Mistake {
+        code: codes::GOAL_OUTLASTS,
+        why: "A conversion counts for the last e-mail before it. Finished e-mails go after \
+              `queue keep`, 30 days unless it is said; whoever reaches the goal later is counted \
+              as converted, and no step gets the credit.",
+        around: File,
+        wrong: r#"webhooks "shop" {
+    path "/shop"
+    endpoint "signup" {
+        payload { email email; }
+        start "welcome"
+    }
+    endpoint "order" {
+        payload { email email; }
+    }
+}
+sequence "welcome" to="{{email}}" {
+    goal "shop/order" for="{{email}}" within="60d"
+    email "welcome-1" after="1d" subject="Welcome"
+}"#,
+        right: r#"queue keep="60d"
+webhooks "shop" {
+    path "/shop"
+    endpoint "signup" {
+        payload { email email; }
+        start "welcome"
+    }
+    endpoint "order" {
+        payload { email email; }
+    }
+}
+sequence "welcome" to="{{email}}" {
+    goal "shop/order" for="{{email}}" within="60d"
+    email "welcome-1" after="1d" subject="Welcome"
+}"#,
+    },
+    Mistake {
         code: codes::ENDED_BY_START,
         why: "Who signs up twice would count as somebody who bought. A goal is another call: the \
               one that says that the sequence has done its work.",

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Editions, at, pauses, payload};
 use crate::base::{Id, Zone, time};
 use crate::engine::{self, Planned};
-use crate::model::queue::{Suppression, Task, suppression};
+use crate::model::queue::{PAUSED, Suppression, Task, suppression};
 use crate::model::rules::{MailKind, Sequence, SequenceAction, SequenceStep};
 use crate::model::{Context, Enrolment, Job, RuleSet};
 use crate::store::{Store, StoreError};
@@ -33,10 +33,12 @@ pub(super) fn find<'a>(
     Some((sequence, sequence.steps.iter().find(|found| found.name == step)?))
 }
 
-/// That a step has come due and waits once more, and why.
+/// That a step has come due, or an e-mail that was refused, and waits once more, and why.
 fn put_off(job: &Job, due: i64) -> Option<String> {
-    let is_put_off = job.due == due && job.planned < due && job.attempts == 0;
-    let why = job.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let why = job.reason.as_deref().filter(|why| *why != PAUSED);
+    let untried = job.attempts == 0 || why.is_some();
+    let is_put_off = job.due == due && job.planned < due && untried;
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     is_put_off.then(|| format!("put off{why}; it was due {}", at(job.planned)))
 }
 

@@ -140,6 +140,8 @@ async fn a_retry_that_falls_outside_the_window_waits_and_the_email_is_sent_once(
     server.advance(&clock, Duration::from_mins(6)).await;
     eventually("it waits for Monday", || async { schedule(&server).await[0]["due"] == MONDAY })
         .await;
+    let note = schedule(&server).await[0]["note"].clone();
+    assert_eq!(note, "put off: the window is closed; it was due 2026-01-09T15:58:00Z");
     assert!(mail.messages().is_empty());
     server.advance(&clock, 64 * HOUR).await;
     eventually("it is sent", || async { mail.messages().len() == 1 }).await;
