@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::app::{App, Options};
 use super::apply;
 use super::checks;
+use super::clean_up;
 use super::clock::SystemClock;
 use super::deliver::{Deliver, FinalDots, Network};
 use super::ingress::Ingress;
@@ -32,8 +33,6 @@ pub const EXIT_IO: i32 = 74;
 /// How long open calls may take when the server stops. Of its ten seconds two are left for
 /// closing the store: the log of a large one takes a while to add up.
 const DRAIN: Duration = Duration::from_secs(8);
-/// How often finished work is cleaned away.
-const CLEANUP: Duration = Duration::from_hours(1);
 
 /// How to start.
 #[derive(Clone)]
@@ -181,7 +180,7 @@ impl Server {
         tasks.spawn(reloader.run(stopped.clone(), Arc::clone(&reload)));
         after_pauses(&app).await;
         tasks.spawn(apply::run(Arc::clone(&app), swapped, stopped.clone()));
-        tasks.spawn(clean_up(Arc::clone(&app), stopped));
+        tasks.spawn(clean_up::run(Arc::clone(&app), stopped));
         Ok(Self {
             address,
             app,
@@ -296,21 +295,5 @@ async fn after_pauses(app: &App) {
     if let Err(error) = people::pauses::let_go(&*app.store).await {
         let text = format!("what was held by ended pauses waits for another start: {error}");
         app.journal.say(Kind::Warning, &text);
-    }
-}
-
-/// Removes finished work that is older than `queue keep`.
-async fn clean_up(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(CLEANUP) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let keep = app.live.load().rules.queue.keep.to_duration();
-        let now = app.millis();
-        let before = now - i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
-        if let Err(error) = app.store.purge(before, now).await {
-            app.journal.say(Kind::Warning, &format!("old work could not be cleaned away: {error}"));
-        }
     }
 }
