@@ -162,6 +162,18 @@ pub fn resolve(
     }
 }
 
+/// Addresses of services that are set to what cannot be called, before rules are made live;
+/// what is missing is for the start of the server to say.
+#[must_use]
+pub fn bad_addresses(rules: &RuleSet, lookup: &dyn Lookup) -> Vec<Diagnostic> {
+    let mut desk = Desk { lookup, faults: Vec::new() };
+    for rule in rules.services.values() {
+        desk.url(rule);
+    }
+    desk.faults.retain(|fault| fault.code == codes::BAD_URL);
+    desk.faults
+}
+
 /// What the engine may know of a service.
 fn outlet(service: &LiveService) -> Outlet {
     let ready = match service.rule.kind {
