@@ -48,7 +48,6 @@ pub struct Live {
 }
 
 /// A service with its settings.
-#[derive(Debug)]
 pub struct LiveService {
     /// Its rule.
     pub rule: Arc<Service>,
@@ -72,6 +71,16 @@ pub struct LiveService {
     pub retry: Vec<Delay>,
     /// Deadline of one attempt.
     pub timeout: Duration,
+}
+
+impl std::fmt::Debug for LiveService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address may hold a secret.
+        f.debug_struct("LiveService")
+            .field("name", &self.rule.name)
+            .field("url", &self.url.as_deref().map(address::shown))
+            .finish_non_exhaustive()
+    }
 }
 
 impl LiveService {
