@@ -15,7 +15,7 @@ use super::surroundings::{self, Remark};
 use super::{Global, out, watch};
 use crate::base::report;
 use crate::review;
-use crate::serve::{checks, secrets, sources};
+use crate::serve::{checks, secrets, settings, sources};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,6 +87,7 @@ fn once(paths: &[PathBuf], args: &ValidateArgs) -> Outcome {
     let mut remarks = Vec::new();
     if let Some(rules) = &loaded.rules {
         let mut around = secrets::weak(rules, &environment);
+        around.extend(settings::bad_addresses(rules, &environment));
         around.extend(checks::real_mail_of(rules, &environment));
         review::add(&mut loaded.found, around);
         remarks = surroundings::without_effect(rules, &environment);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::codes;
+use super::forms::fault;
 use super::reading::Reading;
 use super::tree::{Node, Value};
+use super::vocabulary::Type;
 use crate::base::{Delay, Diagnostic, Secret};
 use crate::model::rules::{IN_FLIGHT, MESSAGES_PER_CONNECTION, Service, ServiceType, Sign};
 use crate::model::setting::{FromText as _, Rate, Setting};
@@ -19,6 +21,7 @@ pub(super) fn service(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Serv
     let kind = kind(reading, node, name)?;
     fits(reading, node, kind);
     complete(reading, node, kind);
+    callable(reading, node, kind);
     no_deadline(reading, node);
     let headers = node
         .all("header")
@@ -60,6 +63,31 @@ pub(super) fn service(reading: &mut Reading<'_>, node: &Node) -> Option<Arc<Serv
         resend_unknown: node.child_text("on-unknown") == Some("resend"),
         span: node.title_span(),
     }))
+}
+
+/// An address in the file that no service of this type can be called under, however well it is
+/// written: the start would refuse it.
+fn callable(reading: &mut Reading<'_>, node: &Node, kind: ServiceType) {
+    let Some(url) = node.child("url") else { return };
+    let plain = url.args.iter().filter(|value| value.annotation.is_none());
+    for value in plain.chain(url.prop("default")) {
+        // What is wrong for every type has been told.
+        let sound = value.text().filter(|text| fault(text, Type::Url).is_none());
+        let Some((scheme, rest)) = sound.and_then(|text| text.split_once("://")) else { continue };
+        let (schemes, begin) = match kind {
+            ServiceType::Smtp => (["smtp", "smtps"], "begin with smtp:// or smtps://"),
+            _ => (["http", "https"], "begin with https:// (or http:// on your own machine)"),
+        };
+        let help = if !schemes.contains(&scheme) {
+            begin
+        } else if rest.contains(['@', '#']) || !rest.is_ascii() {
+            "write it without a user, an `@` or a `#`, and in ASCII letters"
+        } else {
+            continue;
+        };
+        let what = "a service of this type cannot be called under this address";
+        reading.push(Diagnostic::error(codes::BAD_URL, what, value.span).help(help));
+    }
 }
 
 /// A deadline that has passed before an attempt begins.

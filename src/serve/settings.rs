@@ -48,7 +48,6 @@ pub struct Live {
 }
 
 /// A service with its settings.
-#[derive(Debug)]
 pub struct LiveService {
     /// Its rule.
     pub rule: Arc<Service>,
@@ -72,6 +71,16 @@ pub struct LiveService {
     pub retry: Vec<Delay>,
     /// Deadline of one attempt.
     pub timeout: Duration,
+}
+
+impl std::fmt::Debug for LiveService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address may hold a secret.
+        f.debug_struct("LiveService")
+            .field("name", &self.rule.name)
+            .field("url", &self.url.as_deref().map(address::shown))
+            .finish_non_exhaustive()
+    }
 }
 
 impl LiveService {
@@ -171,6 +180,18 @@ pub fn signer(service: &Service, rule: &DkimRule, key: &Secret) -> Result<Arc<Dk
     Dkim::new(&rule.domain, &rule.selector, key.expose())
         .map(Arc::new)
         .map_err(|why| format!("the DKIM key of `{name}` cannot be used: {why}"))
+}
+
+/// Addresses of services that are set to what cannot be called, before rules are made live;
+/// what is missing is for the start of the server to say.
+#[must_use]
+pub fn bad_addresses(rules: &RuleSet, lookup: &dyn Lookup) -> Vec<Diagnostic> {
+    let mut desk = Desk { lookup, faults: Vec::new() };
+    for rule in rules.services.values() {
+        desk.url(rule);
+    }
+    desk.faults.retain(|fault| fault.code == codes::BAD_URL);
+    desk.faults
 }
 
 /// What the engine may know of a service.
