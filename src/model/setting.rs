@@ -87,13 +87,17 @@ impl<T: FromText + Clone> Setting<T> {
     /// A required value that is nowhere, a text of the wrong type, an unreadable file.
     pub fn resolve(&self, lookup: &dyn Lookup) -> Result<Option<T>, SettingError> {
         let fault = |message| SettingError { span: self.span, message };
+        let mut unread = None;
         for source in &self.sources {
             let (name, text) = match source {
                 Source::Env(name) => (name, lookup.env(name)),
                 Source::File(path) => match lookup.file(path) {
                     Ok(text) => (path, Some(text.trim().to_owned())),
-                    Err(_) if self.optional || self.fallback.is_some() => (path, None),
-                    Err(why) => return Err(fault(format!("cannot read {path}: {why}"))),
+                    // What comes next may stand in for it.
+                    Err(why) => {
+                        unread.get_or_insert(format!("cannot read {path}: {why}"));
+                        (path, None)
+                    }
                 },
             };
             if let Some(text) = text.filter(|text| !text.is_empty()) {
@@ -110,7 +114,8 @@ impl<T: FromText + Clone> Setting<T> {
                     Source::Env(name) | Source::File(name) => name.clone(),
                 })
                 .collect();
-            return Err(fault(format!("{} is not set", names.join(" or "))));
+            let unset = || format!("{} is not set", names.join(" or "));
+            return Err(fault(unread.unwrap_or_else(unset)));
         }
         Ok(self.fallback.clone())
     }
@@ -224,5 +229,47 @@ impl std::fmt::Display for Rate {
             _ => "d",
         };
         write!(f, "{}/{unit}", self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One variable is set, and one file is there.
+    struct Half;
+
+    impl Lookup for Half {
+        fn env(&self, name: &str) -> Option<String> {
+            (name == "SET").then(|| String::from("from the environment"))
+        }
+
+        fn file(&self, path: &str) -> Result<String, String> {
+            let text = (path == "there").then(|| String::from("from the file\n"));
+            text.ok_or_else(|| String::from("it is gone"))
+        }
+    }
+
+    #[test]
+    fn what_comes_next_stands_in_for_what_is_missing() {
+        let (env, file) =
+            (|name: &str| Source::Env(name.into()), |path: &str| Source::File(path.into()));
+        for (sources, expected) in [
+            (vec![file("gone"), env("SET")], Ok("from the environment")),
+            (vec![env("UNSET"), file("there")], Ok("from the file")),
+            (vec![file("there"), env("SET")], Ok("from the file")),
+            (vec![file("gone")], Err("cannot read gone: it is gone")),
+            (vec![file("gone"), env("UNSET")], Err("cannot read gone: it is gone")),
+            (vec![env("UNSET"), file("gone")], Err("cannot read gone: it is gone")),
+            (vec![env("UNSET"), env("NONE")], Err("UNSET or NONE is not set")),
+        ] {
+            let setting =
+                Setting::<String> { sources, fallback: None, optional: false, span: None };
+            let found = setting.resolve(&Half).map_err(|fault| fault.message);
+            let expected = expected.map(|text| Some(text.to_owned())).map_err(str::to_owned);
+            assert_eq!(found, expected, "{:?}", setting.sources);
+            let optional = Setting { optional: true, ..setting };
+            assert_eq!(optional.resolve(&Half).ok(), Some(expected.unwrap_or_default()));
+        }
     }
 }

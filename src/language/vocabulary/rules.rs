@@ -13,8 +13,11 @@ pub(super) const FIELD_TYPES: &[&str] = &[
 ];
 
 /// The page around texts.
-pub(super) const LAYOUT: Property =
-    prop("layout", Type::Text, "The page around the texts: emails/NAME.html with {{content}}.");
+pub(super) const LAYOUT: Property = prop(
+    "layout",
+    Type::Text,
+    "The page around the texts: emails/NAME.html with {{content}}, in other languages emails/NAME.de.html.",
+);
 const PREHEADER: Property =
     prop("preheader", Type::Template, "What lists of e-mails show beside the subject.");
 const WHEN: Property = prop("when", Type::Guard, "Only when this holds.");

@@ -43,7 +43,7 @@ fn capped(sequence: &Sequence, caps: &[Cap]) -> Vec<Diagnostic> {
         let Some(planned) = planned.filter(|_| is_email && step.when.is_none()) else { continue };
         let held = caps.iter().filter_map(|cap| Some((cap, free_from(*cap, &sent, planned)?)));
         match held.max_by_key(|(_, free)| *free) {
-            Some((cap, free)) if free - planned > step.max_late.to_duration() => {
+            Some((cap, free)) if free > planned + step.max_late.to_duration() => {
                 found.push(too_late(step, *cap, free));
             }
             Some((_, free)) => sent.push(free),
