@@ -1,5 +1,7 @@
 //! Foreign texts: what may be shown of them on a terminal and in a file of lines.
 
+use std::any::Any;
+
 /// Whether a character steers what shows it instead of being shown: controls, line
 /// separators, and the marks that turn the direction of writing.
 #[must_use]
@@ -19,6 +21,14 @@ pub fn clean(text: &str) -> String {
 #[must_use]
 pub fn clean_lines(text: &str) -> String {
     text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
+}
+
+/// What a panic says.
+#[must_use]
+pub fn last_words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("it does not say why")
 }
 
 #[cfg(test)]

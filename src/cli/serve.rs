@@ -97,13 +97,13 @@ fn stop_at_once(why: &str) {
 
 /// sled panics on some damage. Its words are nobody's help: whoever called it tells what is
 /// wrong. In a thread of its own nobody would: what waits for it would wait for ever, so from
-/// when the server runs that is the end.
+/// when the server runs that is the end. Panics of our own are shown like everywhere.
 fn guard_against_panics(runs: Arc<AtomicBool>) {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
         match thread.name().unwrap_or_default() {
-            "store" | "open store" | "scrub" => {}
+            "store" | "open store" | "scrub" if is_within_sled(panic) => {}
             name if name.starts_with("sled-io") || name == "log flusher" => {
                 if runs.load(Ordering::Relaxed) {
                     stop_at_once(
@@ -115,6 +115,11 @@ fn guard_against_panics(runs: Arc<AtomicBool>) {
             _ => usual(panic),
         }
     }));
+}
+
+/// Whether a panic comes from the sources of sled, in the folder of its version.
+fn is_within_sled(panic: &std::panic::PanicHookInfo<'_>) -> bool {
+    panic.location().is_some_and(|at| at.file().contains("/sled-0."))
 }
 
 /// The environment with made-up secrets for what the rules need, and their names.

@@ -21,7 +21,8 @@ use super::fatal::Fatal;
 use super::flight::Flight;
 use super::open::Disk;
 use super::space::Space;
-use super::trouble;
+use super::{damage, in_sled, trouble};
+use crate::base::text::last_words;
 use crate::store::care::tap::Tap;
 use crate::store::kv::{Batch, Change};
 use crate::store::ledger::Ledger;
@@ -81,16 +82,13 @@ impl Committer {
             fatal: Arc::clone(&fatal),
         };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-            // sled panics on some damage where it should answer an error.
             let end = catch_unwind(AssertUnwindSafe(|| worker.work(&requests)));
-            let inside = StoreError::Damaged("a page of its file `db` is lost".into());
-            match end.unwrap_or(Err(inside)) {
-                Ok(()) => Some(worker.disk),
-                Err(error) => {
-                    worker.fatal.fail(&error);
-                    None
-                }
+            match end.map_err(damage) {
+                Ok(Ok(())) => return Some(worker.disk),
+                Ok(Err(error)) | Err(Ok(error)) => worker.fatal.fail(&error),
+                Err(Err(panic)) => worker.fatal.fail_inside(last_words(&*panic)),
             }
+            None
         })?;
         Ok(Self { queue, waiting, fatal, space, thread: Mutex::new(Some(thread)) })
     }
@@ -268,7 +266,7 @@ impl Worker {
 
     fn write(&mut self, changes: Option<sled::Batch>) -> Result<(), StoreError> {
         let Some(changes) = changes else { return Ok(()) };
-        self.disk.db.apply_batch(changes).map_err(|error| trouble(&error))?;
+        in_sled(|| self.disk.db.apply_batch(changes)).map_err(|error| trouble(&error))?;
         self.sync()?;
         self.tap.publish();
         Ok(())
@@ -277,7 +275,7 @@ impl Worker {
     /// sled's flush writes but does not sync; its log is synced here. A sync that fails is
     /// never tried again: the second one would succeed without having written anything.
     fn sync(&mut self) -> Result<(), StoreError> {
-        self.disk.db.flush().map_err(|error| trouble(&error))?;
+        in_sled(|| self.disk.db.flush()).map_err(|error| trouble(&error))?;
         self.disk.log.sync_data().map_err(|error| StoreError::Io(error.to_string()))
     }
 }

@@ -16,7 +16,9 @@ mod reader;
 mod scrub;
 mod space;
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -111,6 +113,35 @@ fn after_a_death(folder: &Path, db: &sled::Db, ledger: &mut Ledger) -> Result<Fl
     Ok(flight)
 }
 
+/// What a panic of sled's says, once it has left sled.
+const LOST: &str = "a page of its file `db` is lost";
+
+/// Calls sled, which panics on some damage where it should answer an error. Such a panic is
+/// told by its words from one of our own, which says nothing about the files.
+fn in_sled<T>(call: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| resume_unwind(Box::new(LOST)))
+}
+
+/// The damage of which a panic tells; the panic itself if it is one of our own.
+fn damage(panic: Box<dyn Any + Send>) -> Result<StoreError, Box<dyn Any + Send>> {
+    match panic.downcast_ref::<&str>() {
+        Some(words) if *words == LOST => Ok(StoreError::Damaged(LOST.into())),
+        _ => Err(panic),
+    }
+}
+
+/// A walk through sled's rows.
+fn walk(mut rows: sled::Iter, way: Way) -> impl Iterator<Item = Result<Pair, StoreError>> {
+    std::iter::from_fn(move || {
+        let row = in_sled(|| match way {
+            Way::Up => rows.next(),
+            Way::Down => rows.next_back(),
+        });
+        let pair = |(key, value): (sled::IVec, sled::IVec)| (key.to_vec(), value.to_vec());
+        row.map(|row| row.map(pair).map_err(|error| trouble(&error)))
+    })
+}
+
 /// sled's errors in the store's words.
 fn trouble(error: &sled::Error) -> StoreError {
     match error {
@@ -129,7 +160,7 @@ fn trouble(error: &sled::Error) -> StoreError {
 
 impl Kv for sled::Tree {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = sled::Tree::get(self, key).map_err(|error| trouble(&error))?;
+        let value = in_sled(|| sled::Tree::get(self, key)).map_err(|error| trouble(&error))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -137,15 +168,7 @@ impl Kv for sled::Tree {
         if from >= to {
             return Box::new(std::iter::empty());
         }
-        let row = |row: sled::Result<(sled::IVec, sled::IVec)>| -> Result<Pair, StoreError> {
-            let (key, value) = row.map_err(|error| trouble(&error))?;
-            Ok((key.to_vec(), value.to_vec()))
-        };
-        let rows = self.range(from..to);
-        match way {
-            Way::Up => Box::new(rows.map(row)),
-            Way::Down => Box::new(rows.rev().map(row)),
-        }
+        Box::new(walk(self.range(from..to), way))
     }
 }
 
@@ -172,7 +195,11 @@ impl Runner for SledStore {
         let (tree, claims) = (self.tree.clone(), Arc::clone(&self.claims));
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || work(&tree, &claims)).await;
-            done.unwrap_or_else(|error| Err(StoreError::Damaged(error.to_string())))
+            done.unwrap_or_else(|ended| match ended.try_into_panic().map(damage) {
+                Ok(Ok(damage)) => Err(damage),
+                Ok(Err(panic)) => resume_unwind(panic),
+                Err(_) => Err(StoreError::Stopped("it was closed".into())),
+            })
         })
     }
 

@@ -4,11 +4,12 @@
 //! the background, slowly. A long row lies in pieces: that none of them is missing is looked
 //! at, too. Whether rows agree with each other is `rulerun doctor`'s affair.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::store::kv::Way;
 use crate::store::{StoreError, keys, kv, rows};
 
 /// How long the opening waits.
@@ -34,20 +35,19 @@ pub(super) fn at_open(tree: &sled::Tree) -> Result<Option<Vec<u8>>, StoreError> 
 
 /// Reads some rows from a key on; answers the key to go on with, none after the last row.
 fn stretch(tree: &sled::Tree, from: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-    // sled panics on some damage where it should answer an error.
     let read = AssertUnwindSafe(|| {
-        let mut ahead = tree.range(from..);
+        let mut ahead = super::walk(tree.range(from..), Way::Up);
         for row in ahead.by_ref().take(STRETCH) {
-            let (key, raw) = row.map_err(|error| super::trouble(&error))?;
+            let (key, raw) = row?;
             if !key.starts_with(&[keys::CHUNK]) && kv::chunks(&raw).is_some() {
                 rows::bytes(tree, &key).map_err(in_log)?;
             }
         }
-        let next = ahead.next().transpose().map_err(|error| super::trouble(&error))?;
-        Ok(next.map(|(key, _)| key.to_vec()))
+        Ok(ahead.next().transpose()?.map(|(key, _)| key))
     });
-    catch_unwind(read)
-        .unwrap_or_else(|_| Err(StoreError::Damaged("a page of its file `db` is lost".into())))
+    catch_unwind(read).unwrap_or_else(|panic| {
+        Err(super::damage(panic).unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// Names the file in which the piece of a row is missing.
