@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rulerun::model::commit::Write;
 use rulerun::model::queue::PAUSED_FLAG;
 use rulerun::store::{
-    Backup, CareError, Store, back_up_folder, check_backup, examine_backup, examine_folder,
-    is_used, restore,
+    Backup, CareError, SledStore, Store, back_up_folder, check_backup, examine_backup,
+    examine_folder, is_used, restore,
 };
 
 use crate::help::*;
@@ -68,6 +68,35 @@ async fn what_is_there_is_kept_and_only_replaced_when_that_is_said() {
     assert!(aside.ends_with("store.before-2025-12-01T10-10-00Z"), "{}", aside.display());
     assert!(on_disk(&store).execution(id(4)).await.unwrap().is_none());
     assert!(on_disk(&aside).execution(id(4)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_store_is_moved_aside_too() {
+    let (_folder, store, file) = backed_up().await;
+    fs::remove_file(store.join("db")).unwrap();
+    let error = restore(&file, &store, NOW, false, false).unwrap_err();
+    assert!(matches!(error, CareError::Occupied(_)), "{error}");
+    let aside = restore(&file, &store, NOW, true, false).unwrap().aside.unwrap();
+    assert!(names(&aside).contains(&String::from("closed")));
+    assert!(on_disk(&store).execution(id(3)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_restore_that_was_cut_off_between_its_moves_does_not_start_empty() {
+    let (folder, store, file) = backed_up().await;
+    restore(&file, &store, NOW, true, false).unwrap();
+    // The old store is aside, and the new one not yet in its place.
+    let unpacked = folder.path().join("store.restoring");
+    fs::rename(&store, &unpacked).unwrap();
+    for _ in 0..2 {
+        let refused = SledStore::open(&store, NOW, Box::new(|_| ())).unwrap_err().to_string();
+        for words in ["holds no store", "`rulerun restore` was cut off", "store.restoring"] {
+            assert!(refused.contains(words), "{refused}");
+        }
+    }
+    restore(&file, &store, NOW, false, false).unwrap();
+    assert!(!unpacked.exists());
+    assert!(on_disk(&store).execution(id(3)).await.unwrap().is_some());
 }
 
 #[tokio::test]

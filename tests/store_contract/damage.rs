@@ -224,6 +224,23 @@ async fn a_store_in_its_first_life_does_not_begin_anew_over_a_damaged_log() {
 }
 
 #[tokio::test]
+async fn a_store_in_its_first_life_does_not_begin_anew_without_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = on_disk(folder.path());
+    write(&store, 0..2).await;
+    let [gone, emptied] = [copy(folder.path()), copy(folder.path())];
+    for left in [&gone, &emptied] {
+        // Nothing tells of a log but the note of what is under way.
+        assert!(!left.path().join("closed").exists() && snapshots(left.path()).is_empty());
+    }
+    std::fs::remove_file(gone.path().join("db")).unwrap();
+    db(emptied.path()).set_len(0).unwrap();
+    for left in [gone, emptied] {
+        is_refused(left.path(), "db");
+    }
+}
+
+#[tokio::test]
 async fn files_that_may_not_be_read_are_named() {
     let whole = closed().await;
     let file = whole.path().join("db");

@@ -143,20 +143,21 @@ pub fn restore(
     paused: bool,
 ) -> Result<Restored, CareError> {
     check(file)?;
-    let there = is_store(folder);
+    let there = holds_anything(folder)?;
     if there && !replace {
         return Err(CareError::Occupied(folder.to_owned()));
     }
     // Held until the new store is in its place, so that no server starts meanwhile.
-    let lock = if there { Some(lock(folder)?) } else { None };
+    let lock = if is_store(folder) { Some(lock(folder)?) } else { None };
     if matches!(lock, Some(None)) {
         return Err(CareError::InUse(folder.to_owned()));
     }
-    let fresh = beside(folder, "restoring");
+    // While it is there and the store is not, no server starts either.
+    let fresh = open::beside(folder, open::RESTORING);
     let contents = unpack(file, &fresh, paused.then_some(now))?;
     let aside = if there {
         let moment = time::format_millis(now).replace(':', "-");
-        let aside = beside(folder, &format!("before-{moment}"));
+        let aside = open::beside(folder, &format!("before-{moment}"));
         rename(folder, &aside)?;
         Some(aside)
     } else {
@@ -202,19 +203,20 @@ pub fn examine_folder(folder: &Path, now: i64, mend: bool) -> Result<Examined, C
 /// The file is not a whole backup, or there is no room beside it.
 pub fn examine_backup(file: &Path, now: i64) -> Result<(Contents, Examined), CareError> {
     check(file)?;
-    let fresh = beside(file, "doctor");
+    let fresh = open::beside(file, "doctor");
     let contents = unpack(file, &fresh, None)?;
     let examined = examine_folder(&fresh, now, false);
     fs::remove_dir_all(&fresh).map_err(|error| CareError::Io("remove", fresh, error))?;
     Ok((contents, examined?))
 }
 
-/// `store.what` beside `store`.
-fn beside(path: &Path, what: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(what);
-    path.with_file_name(name)
+/// Whether there is a store, or what is left of one.
+fn holds_anything(folder: &Path) -> Result<bool, CareError> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_some()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(CareError::Io("read", folder.to_owned(), error)),
+    }
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), CareError> {

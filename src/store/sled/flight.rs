@@ -14,6 +14,11 @@ const NAME: &str = "in-flight";
 /// Longest note that is written or believed, in bytes: far more jobs than have places.
 const LONGEST: usize = 1024 * 1024;
 
+/// Whether there is a note. It is made once the log beside it is on the disk.
+pub(super) fn is_there(folder: &Path) -> bool {
+    folder.join(NAME).exists()
+}
+
 /// The note.
 pub(super) struct Flight {
     file: File,

@@ -9,12 +9,12 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use super::fatal::MEND;
 use super::space::{self, Space};
-use super::{mark, scrub};
+use super::{flight, mark, scrub};
 use crate::store::StoreError;
 
 /// Memory for pages. sled's own default is 1 GiB.
@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const BYTES_A_SECOND: u64 = 32 * 1024 * 1024;
 /// The log.
 const LOG: &str = "db";
+/// A backup that is being put in the place of a store is unpacked beside it, under its name and
+/// this.
+pub(super) const RESTORING: &str = "restoring";
 
 /// The format of the rows. It grows with every change after which older rows would be misread.
 /// 2: caps, pauses, goals, versions of sequences, variants and handed-over e-mails.
@@ -62,6 +65,12 @@ pub enum OpenError {
     /// Its files are damaged.
     #[error("the data folder {0} is damaged and is not opened: {1}; {MEND}")]
     Damaged(PathBuf, String),
+    /// A restore was cut off before its store was in its place.
+    #[error(
+        "the data folder {0} holds no store, because a `rulerun restore` was cut off: run it again; \
+         a store that it was to replace is kept beside it. To begin with nothing instead, remove {1}"
+    )]
+    HalfRestored(PathBuf, PathBuf),
     /// It was written by a newer version.
     #[error(
         "the data folder {0} was written by a newer version (row format {1}); use that version \
@@ -143,12 +152,18 @@ pub(super) fn open(folder: &Path) -> Result<(Disk, Option<Vec<u8>>), OpenError> 
         .name("open store".into())
         .spawn(move || drop(tell.send(with_room(&path, found.used))))
         .map_err(failed)?;
-    let late = |_| {
+    let late = || {
         let seconds = patience.as_secs();
         let why = format!("reading its file `{LOG}` does not come to an end within {seconds} s");
         OpenError::Damaged(folder.to_owned(), why)
     };
-    opened.recv_timeout(patience).map_err(late)?
+    match opened.recv_timeout(patience) {
+        Ok(opened) => opened,
+        Err(RecvTimeoutError::Timeout) => Err(late()),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(OpenError::Io(folder.to_owned(), "rulerun failed inside over it".into()))
+        }
+    }
 }
 
 /// A log before sled has touched it.
@@ -176,11 +191,20 @@ fn examine(folder: &Path) -> Result<Found, OpenError> {
     remove_half_snapshots(folder).map_err(failed_here)?;
     let length = log.as_ref().map_or(Ok(0), |log| log.metadata().map(|log| log.len()));
     let length = length.map_err(failed)?;
-    if length == 0 && (mark::is_set(folder) || has_snapshot(folder).map_err(failed_here)?) {
+    let was_used = || -> io::Result<bool> {
+        Ok(mark::is_set(folder) || flight::is_there(folder) || has_snapshot(folder)?)
+    };
+    if length == 0 && was_used().map_err(failed_here)? {
         let what = if log.is_some() { "is empty" } else { "is missing" };
         return Err(OpenError::Damaged(folder.to_owned(), format!("its file `{LOG}` {what}")));
     }
-    let Some(log) = log else { return Ok(Found { length, used: false }) };
+    let Some(log) = log else {
+        let unpacked = beside(folder, RESTORING);
+        if unpacked.exists() {
+            return Err(OpenError::HalfRestored(folder.to_owned(), unpacked));
+        }
+        return Ok(Found { length, used: false });
+    };
     if let Some(wrong) = mark::check(folder, &log).map_err(failed)? {
         return Err(OpenError::damaged(folder, wrong));
     }
@@ -256,6 +280,14 @@ fn sled_failed(folder: &Path, error: &sled::Error) -> OpenError {
         (_, sled::Error::Io(error)) => OpenError::io(folder, error),
         _ => OpenError::Damaged(folder.to_owned(), error.to_string()),
     }
+}
+
+/// `store.what` beside `store`.
+pub(super) fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(what);
+    path.with_file_name(name)
 }
 
 /// Whether there is a snapshot, which tells of a log.
