@@ -16,4 +16,4 @@ pub use diagnostic::{Diagnostic, Fix, Severity, Sink};
 pub use id::Id;
 pub use secret::Secret;
 pub use source::{Asset, FileId, SourceMap, Span};
-pub use time::{Clock, Timestamp, Zone};
+pub use time::{Clock, Moment, Timestamp, Zone};

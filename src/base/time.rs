@@ -18,6 +18,42 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     }
 }
 
+/// One moment by the clock on the wall and by the one that nobody sets, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Since 1970.
+    pub wall: i64,
+    /// As [`Clock::passing`] says it.
+    pub passing: i64,
+}
+
+impl Moment {
+    /// Now.
+    #[must_use]
+    pub fn of(clock: &dyn Clock) -> Self {
+        Self { wall: millis(clock.now()), passing: clock.passing() }
+    }
+
+    /// By how much the clock on the wall was set since then; back, where it is negative.
+    #[must_use]
+    pub fn set_since(self, then: Self) -> i64 {
+        let passed = self.passing.saturating_sub(then.passing);
+        self.wall.saturating_sub(then.wall).saturating_sub(passed)
+    }
+
+    /// What the clock on the wall says, as it is set now, when the other one says this.
+    #[must_use]
+    pub fn on_the_wall(self, passing: i64) -> i64 {
+        self.wall.saturating_add(passing.saturating_sub(self.passing))
+    }
+
+    /// What the other clock says when the one on the wall, as it is set now, says this.
+    #[must_use]
+    pub fn in_passing(self, wall: i64) -> i64 {
+        self.passing.saturating_add(wall.saturating_sub(self.wall))
+    }
+}
+
 /// Milliseconds since 1970, the resolution of everything that is stored.
 #[must_use]
 pub fn millis(at: Timestamp) -> i64 {

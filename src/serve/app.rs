@@ -16,7 +16,7 @@ use super::journal::{Journal, Kind, Voice};
 use super::metrics::Metrics;
 use super::people::Version;
 use super::settings::Live;
-use crate::base::{Clock, Id, SourceMap, Timestamp, time};
+use crate::base::{Clock, Id, Moment, SourceMap, Timestamp, time};
 use crate::engine::{self, Decided, Decision, Need, Reply, View, Watch, World};
 use crate::model::Call;
 use crate::model::commit::{Assumption, Commit, IdempotencyKey};
@@ -163,6 +163,12 @@ impl App {
     #[must_use]
     pub fn millis(&self) -> i64 {
         time::millis(self.clock.now())
+    }
+
+    /// Now, by both clocks.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment::of(&*self.clock)
     }
 
     /// Why no call can be accepted at the moment, in words for the caller.

@@ -72,6 +72,18 @@ pub enum StoreError {
     Backup(String),
 }
 
+/// A wall clock that was set. Times are in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockSet {
+    /// By how much; back, where it is negative.
+    pub by: i64,
+    /// When it was last seen to be right, in the time of now: whatever was written earlier was
+    /// written before it was set.
+    pub since: i64,
+    /// What it says now.
+    pub now: i64,
+}
+
 /// What became of a commit.
 #[derive(Debug)]
 pub enum Committed {
@@ -363,10 +375,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Looks at so many of the jobs that are held aside while sequences are paused, from a
     /// place on (the beginning is empty), and makes those due again that no pause holds.
     fn let_go(&self, from: Vec<u8>, most: usize) -> Answer<'_, LetGo>;
-    /// The clock was set by `by` milliseconds (back, where that is negative) and says `now`:
-    /// deliveries that wait for time to pass (queued ones, retries) are moved along; steps
-    /// that are planned for a moment keep it. Answers how many were moved.
-    fn clock_was_set(&self, by: i64, now: i64) -> Answer<'_, usize>;
+    /// The clock was set: deliveries that wait for time to pass (queued ones, retries) are
+    /// moved along, a few at a time; steps that are planned for a moment keep it, and what was
+    /// written by the clock of now stays. Answers how many were moved.
+    fn clock_was_set(&self, set: ClockSet) -> Answer<'_, usize>;
     /// Notes calls that were turned away. Not waited for, and bounded.
     fn note_refusals(&self, refusals: Vec<Refusal>);
     /// Removes finished executions, jobs, attempts and expired keys older than `before`;

@@ -8,12 +8,12 @@ use tokio::sync::Notify;
 use super::care::tap::Tap;
 use super::claims::Claims;
 use super::kv::{Batch, Kv};
-use super::ledger::{Forget, Ledger, Purge};
+use super::ledger::{Forget, Ledger, Moving, Purge};
 use super::rows::StoredEdition;
 use super::{
-    Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
-    Following, Forgotten, JobFilter, LetGo, Page, Stat, Store, StoreError, WebhookLog, care,
-    doctor, read, rows,
+    Answer, Backup, Claim, Claimed, ClockSet, Committed, ExecutionFilter, ExecutionRow, Finding,
+    Finish, Following, Forgotten, JobFilter, LetGo, Page, Stat, Store, StoreError, WebhookLog,
+    care, doctor, read, rows,
 };
 use crate::base::Id;
 use crate::model::commit::{Commit, Finished};
@@ -243,8 +243,18 @@ impl<R: Runner> Store for R {
         self.write(false, move |ledger, batch| ledger.let_go(batch, &from, most))
     }
 
-    fn clock_was_set(&self, by: i64, now: i64) -> Answer<'_, usize> {
-        self.write(false, move |ledger, batch| ledger.clock_was_set(batch, by, now))
+    fn clock_was_set(&self, set: ClockSet) -> Answer<'_, usize> {
+        Box::pin(async move {
+            let mut moving = Moving::new(set);
+            loop {
+                let last;
+                let step = self.write(false, |ledger, batch| ledger.clock_was_set(batch, moving));
+                (moving, last) = step.await?;
+                if last {
+                    return Ok(moving.moved);
+                }
+            }
+        })
     }
 
     fn note_refusals(&self, refusals: Vec<Refusal>) {

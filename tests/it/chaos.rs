@@ -217,7 +217,7 @@ async fn a_thousand_deliveries_through_chaos_all_arrive_unchanged_and_in_time() 
     queue(&server, count).await;
     let mut most_by_gate = 0;
     loop {
-        let at_once = server.app().gates.states(server.app().millis());
+        let at_once = server.app().gates.states(server.app().clock.passing());
         most_by_gate =
             at_once.iter().map(|(_, _, at_once)| *at_once).fold(most_by_gate, usize::max);
         let [_, _, sent, failed, cancelled] = counts(&server).await;

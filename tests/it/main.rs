@@ -13,6 +13,7 @@ mod campaign;
 mod care;
 mod chaos;
 mod choice;
+mod clock;
 mod commands;
 mod content;
 mod crash;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use rulerun::base::Clock as _;
-use rulerun::base::time::millis;
 use rulerun::serve::deliver::gate::LaneState;
 use serde_json::{Value, json};
 
@@ -91,7 +90,7 @@ async fn job(server: &TestServer, state: &str, attempts: u64) -> Value {
 }
 
 fn lane(server: &TestServer, clock: &TestClock) -> &'static str {
-    let states = server.app().gates.states(millis(clock.now()));
+    let states = server.app().gates.states(clock.passing());
     states.iter().find(|(name, _, _)| name == "mail").map_or("none", |(_, state, _)| {
         if let LaneState::Closed = state { "closed" } else { state.word() }
     })

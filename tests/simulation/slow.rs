@@ -12,12 +12,16 @@ use rulerun::model::queue::{
 };
 use rulerun::model::rules::Edition;
 use rulerun::store::{
-    Answer, Backup, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finding, Finish,
-    Following, Forgotten, JobFilter, LetGo, MemoryStore, Page, Stat, Store, StoreError, WebhookLog,
+    Answer, Backup, Claim, Claimed, ClockSet, Committed, ExecutionFilter, ExecutionRow, Finding,
+    Finish, Following, Forgotten, JobFilter, LetGo, MemoryStore, Page, Stat, Store, StoreError,
+    WebhookLog,
 };
 use tokio::sync::Notify;
 
 use super::book::Shared;
+
+/// How long it may take at most from when the clock is read until the store is asked.
+const READ: i64 = 1_000;
 
 /// The store of one process.
 #[derive(Debug)]
@@ -43,10 +47,10 @@ impl Slow {
     }
 
     /// What was claimed is due, and nobody has held it under this fence before.
-    fn inspect(&self, claimed: &Claimed) {
+    fn inspect(&self, now: i64, claimed: &Claimed) {
         for leased in &claimed.jobs {
             let (job, fence) = (&leased.job, leased.lease.fence);
-            if job.due > self.shared.clock.latest() {
+            if job.due > now {
                 self.shared.broken(&format!("I5: {} was claimed before it was due", job.id));
             }
             let life = self.shared.life();
@@ -105,10 +109,16 @@ impl Store for Slow {
 
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
         Box::pin(async move {
+            let now = claim.now;
+            let clock = &self.shared.clock;
+            let off = (clock.millis() - now).abs();
+            if off > READ && !clock.was_set_within(READ) {
+                self.shared.broken("I5: a claim goes by another time than the clock shows");
+            }
             self.idle().await;
             self.room()?;
             let claimed = self.inner.claim(claim).await?;
-            self.inspect(&claimed);
+            self.inspect(now, &claimed);
             self.idle().await;
             Ok(claimed)
         })
@@ -140,7 +150,7 @@ impl Store for Slow {
         midway(sequence: Option<String>) -> Vec<Following>;
         retry(jobs: Vec<Id>, now: i64) -> usize;
         settle(jobs: Vec<Id>, now: i64) -> usize;
-        clock_was_set(by: i64, now: i64) -> usize;
+        clock_was_set(set: ClockSet) -> usize;
         backup(backup: Backup) -> Backup;
         examine(now: i64) -> Vec<Finding>;
         purge(before: i64, now: i64) -> usize;

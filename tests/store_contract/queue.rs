@@ -2,7 +2,7 @@
 
 use rulerun::model::commit::{Finished, Write};
 use rulerun::model::queue::{AttemptError, ExecutionState, Job, JobState, Transition};
-use rulerun::store::{Claim, Finish, JobFilter, Store};
+use rulerun::store::{Claim, ClockSet, Finish, JobFilter, Store};
 
 use crate::help::*;
 
@@ -16,6 +16,8 @@ crate::on_every_store!(
     a_released_job_waits_until_its_time,
     a_clock_that_is_set_ahead_hurries_nothing_but_a_step,
     a_clock_that_is_set_back_stalls_nothing_and_hurries_no_step,
+    what_is_queued_by_a_clock_that_was_just_set_stays,
+    whoever_waits_for_a_turn_goes_along_with_a_clock_that_is_set_back,
     a_failed_attempt_is_tried_again,
     ordered_jobs_go_one_at_a_time,
     mirror_jobs_that_have_not_begun_are_not_doubled,
@@ -114,8 +116,14 @@ async fn a_released_job_waits_until_its_time(store: &dyn Store) {
     check_stats(store).await;
 }
 
+const HOUR: i64 = 3_600_000;
+
+/// The clock was set, and was right a second ago.
+fn set(by: i64, now: i64) -> ClockSet {
+    ClockSet { by, since: now - 1_000, now }
+}
+
 async fn a_clock_that_is_set_back_stalls_nothing_and_hurries_no_step(store: &dyn Store) {
-    const HOUR: i64 = 3_600_000;
     let ping = queue(store, 1, job(1, "ping", "n8n", NOW)).await;
     accept(store, call(2, vec![enrol(enrolment(2, "welcome", &[("hello", NOW + 6_000)]))])).await;
     let leased = claim_one(store, NOW).await;
@@ -124,18 +132,17 @@ async fn a_clock_that_is_set_back_stalls_nothing_and_hurries_no_step(store: &dyn
     assert_eq!(store.finish(vec![finished]).await.unwrap(), [Finish::Done]);
     // A second after the attempt the clock says an hour less.
     let now = NOW + 1_000 - HOUR;
-    assert_eq!(store.clock_was_set(-HOUR, now).await.unwrap(), 1);
+    assert_eq!(store.clock_was_set(set(-HOUR, now)).await.unwrap(), 1);
     assert!(claim(store, now + 3_999).await.is_empty());
     let again = claim_one(store, now + 4_000).await;
     assert_eq!((again.job.id, again.job.retries), (ping, 1));
     // What is under way is left alone.
-    assert_eq!(store.clock_was_set(-HOUR, now).await.unwrap(), 0);
+    assert_eq!(store.clock_was_set(set(-HOUR, now)).await.unwrap(), 0);
     assert!(claim(store, NOW + 5_999).await.iter().all(|leased| leased.job.id == ping));
     check_stats(store).await;
 }
 
 async fn a_clock_that_is_set_ahead_hurries_nothing_but_a_step(store: &dyn Store) {
-    const HOUR: i64 = 3_600_000;
     queue(store, 1, job(1, "ping", "n8n", NOW)).await;
     queue(store, 2, job(2, "ping", "crm", NOW)).await;
     accept(store, call(3, vec![enrol(enrolment(3, "welcome", &[("hello", NOW + 6_000)]))])).await;
@@ -144,12 +151,41 @@ async fn a_clock_that_is_set_ahead_hurries_nothing_but_a_step(store: &dyn Store)
     finish(store, &first, Transition::Retry { due: NOW + 5_000, spend: true }).await;
     // A second later the clock says an hour more: what was due stays due, a retry waits on.
     let now = NOW + 1_000 + HOUR;
-    assert_eq!(store.clock_was_set(HOUR, now).await.unwrap(), 1);
+    assert_eq!(store.clock_was_set(set(HOUR, now)).await.unwrap(), 1);
     let due = claim(store, now + 3_999).await;
     let mut lanes: Vec<_> = due.iter().map(|leased| leased.job.lane.as_str()).collect();
     lanes.sort_unstable();
     assert_eq!(lanes, ["crm", "mail"]);
     assert_eq!(claim_one(store, now + 4_000).await.job.id, first.job.id);
+    check_stats(store).await;
+}
+
+async fn what_is_queued_by_a_clock_that_was_just_set_stays(store: &dyn Store) {
+    for (number, by) in [(1, HOUR), (2, -HOUR), (3, 87_600 * HOUR), (4, -87_600 * HOUR)] {
+        // It was set half a second ago; the call came after that.
+        let now = NOW + by;
+        let fresh = job(number, "ping", "n8n", now - 400);
+        let fresh = Job { updated: now - 400, due: now + 2_000, ..fresh };
+        let id = queue(store, number, fresh).await;
+        assert_eq!(store.clock_was_set(set(by, now)).await.unwrap(), 0, "by {by}");
+        let leased = claim(store, now + 2_000).await;
+        assert_eq!(leased.len(), 1, "by {by}");
+        assert_eq!(leased[0].job.id, id);
+        finish(store, &leased[0], Transition::Sent).await;
+    }
+    check_stats(store).await;
+}
+
+async fn whoever_waits_for_a_turn_goes_along_with_a_clock_that_is_set_back(store: &dyn Store) {
+    for number in 1..=2 {
+        let ordered = Job { order: Some("l1".into()), ..job(number, "ping", "n8n", NOW) };
+        queue(store, number, ordered).await;
+    }
+    let first = claim_one(store, NOW).await;
+    let now = NOW + 1_000 - HOUR;
+    assert_eq!(store.clock_was_set(set(-HOUR, now)).await.unwrap(), 1);
+    finish(store, &first, Transition::Sent).await;
+    assert_eq!(claim_one(store, now).await.job.execution, id(2));
     check_stats(store).await;
 }
 

@@ -87,7 +87,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     };
     // Why a service is closed may name addresses; that is told to operators alone.
     let closed: Vec<String> =
-        app.gates.closed(app.millis()).into_iter().map(|(name, _)| name).collect();
+        app.gates.closed(app.moment()).into_iter().map(|(name, _)| name).collect();
     let ready = reasons.is_empty();
     let body = json!({
         "status": if ready { "ready" } else { "not ready" },
@@ -121,7 +121,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Answer {
     let paused = app.store.flag(PAUSED_FLAG).await?;
     let live = app.live.load_full();
     let rules = app.rules_state.load_full();
-    let closed = app.gates.closed(app.millis());
+    let closed = app.gates.closed(app.moment());
     let service = |(name, service): (&String, &Arc<LiveService>)| {
         let why = closed.iter().find(|(closed, _)| closed == name).map(|(_, why)| why);
         let shape = json!({
@@ -173,7 +173,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Answer {
     }
     text.push_str("# HELP rulerun_service_stopped Services that take no work now, and why.\n");
     text.push_str("# TYPE rulerun_service_stopped gauge\n");
-    for (service, state, _) in app.gates.states(app.millis()) {
+    for (service, state, _) in app.gates.states(app.clock.passing()) {
         if state != LaneState::Closed {
             let (service, why) = (escaped(&service), state.word());
             let _ =

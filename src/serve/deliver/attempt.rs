@@ -4,6 +4,7 @@
 use super::Deliver;
 use super::handover::{Handover, may_repeat};
 use super::send::captured;
+use crate::base::Id;
 use crate::base::time::format_millis;
 use crate::engine::{self, Retries};
 use crate::model::commit::{Finished, Write};
@@ -28,6 +29,15 @@ pub(super) enum Before {
 impl Deliver {
     /// Does a claimed job; answers what the service said, if it was called.
     pub(super) async fn work(&self, live: &Live, leased: Leased) -> Option<Tried> {
+        let steady = self.steady().await;
+        let (leased, asked) = self.make_ready(live, leased).await?;
+        drop(steady);
+        Some(self.attempt(live, leased, asked).await)
+    }
+
+    /// Decides a claimed job; answers what is to be tried, if anything, and whether an earlier
+    /// attempt may have arrived.
+    async fn make_ready(&self, live: &Live, leased: Leased) -> Option<(Leased, bool)> {
         if self.quarantined(live, &leased).await || self.held_aside(&leased).await {
             return None;
         }
@@ -58,19 +68,15 @@ impl Deliver {
             }
         }
         let mut leased = leased;
-        let asked = match self.handover(live, &mut leased, is_step).await {
-            Ok(Handover::Go { asked }) => asked,
+        match self.handover(live, &mut leased, is_step).await {
+            Ok(Handover::Go { asked }) => return Some((leased, asked)),
             Ok(Handover::Wait(transition)) => {
                 self.end(&leased.job, leased.lease, transition, None, Vec::new()).await;
-                return None;
             }
-            Ok(Handover::Over) => return None,
-            Err(error) => {
-                self.give_back(&leased, &error).await;
-                return None;
-            }
-        };
-        Some(self.attempt(live, leased, asked).await)
+            Ok(Handover::Over) => {}
+            Err(error) => self.give_back(&leased, &error).await,
+        }
+        None
     }
 
     /// One attempt and its written outcome. `asked` says that an earlier one may have arrived.
@@ -79,19 +85,34 @@ impl Deliver {
         job.attempts += 1;
         let id = self.app.new_id();
         let tried = self.send(live, &job, asked).await;
-        let service = live.services.get(&job.lane);
-        let retries = Retries {
-            waits: service.map_or(&[][..], |service| &service.retry),
-            jitter: self.app.options.jitter,
-            resend_unknown: service
-                .is_some_and(|service| service.rule.resend_unknown || may_repeat(service, &tried)),
-        };
+        let _steady = self.steady().await;
+        let retries = self.retries(live, &job, &tried);
         let (transition, mut writes) = engine::outcome(&job, &tried, retries, self.app.millis());
         if !job.is_seed() {
             writes.extend(self.judge_mail(&job, &tried));
             writes.extend(self.came_back(live, &job, &tried, &transition).await);
         }
-        let attempt = Attempt {
+        let attempt = self.noted(id, &job, &tried);
+        self.end(&job, lease, transition, Some(attempt), writes).await;
+        tried
+    }
+
+    /// How a job is tried again after this attempt.
+    pub(super) fn retries<'a>(&self, live: &'a Live, job: &Job, tried: &Tried) -> Retries<'a> {
+        let service = live.services.get(&job.lane);
+        Retries {
+            waits: service.map_or(&[][..], |service| &service.retry),
+            jitter: self.app.options.jitter,
+            resend_unknown: service
+                .is_some_and(|service| service.rule.resend_unknown || may_repeat(service, tried)),
+        }
+    }
+
+    /// An attempt as it is written down; it is counted, too.
+    pub(super) fn noted(&self, id: Id, job: &Job, tried: &Tried) -> Attempt {
+        let outcome = tried.error.map_or("sent", crate::model::AttemptError::word);
+        self.app.metrics.attempt(&job.lane, outcome);
+        Attempt {
             id,
             job: job.id,
             execution: job.execution,
@@ -102,11 +123,7 @@ impl Deliver {
             error: tried.error,
             message: tried.message.clone(),
             reply: tried.reply.clone(),
-        };
-        let outcome = tried.error.map_or("sent", crate::model::AttemptError::word);
-        self.app.metrics.attempt(&job.lane, outcome);
-        self.end(&job, lease, transition, Some(attempt), writes).await;
-        tried
+        }
     }
 
     /// Why a job must not be tried now, if so.

@@ -69,11 +69,6 @@ impl Bucket {
         self.full_at = self.full_at.saturating_sub(self.period);
     }
 
-    /// The clock was set by so many milliseconds.
-    pub(super) fn clock_was_set(&mut self, by: i64) {
-        self.full_at = self.full_at.saturating_add(i128::from(by) * self.fill);
-    }
-
     /// When it will have filled up, in milliseconds.
     pub(super) fn full_at(&self) -> i64 {
         let at = self.full_at.saturating_add(self.fill - 1).div_euclid(self.fill);
@@ -97,6 +92,11 @@ impl Bucket {
         }
         self.kept = full_at.saturating_add(AHEAD);
         Some(self.kept)
+    }
+
+    /// What is durable does not count any more.
+    pub(super) fn keep_anew(&mut self) {
+        self.kept = i64::MIN;
     }
 }
 

@@ -4,8 +4,7 @@
 //! that stops calling a service that keeps failing, and pauses (the service said "later", or
 //! our own configuration has to be mended first).
 //!
-//! Nothing here asks what time it is: times are milliseconds of any clock, and whoever sees
-//! that it was set says so.
+//! Nothing here asks what time it is: times are milliseconds of a clock that nobody sets.
 
 use serde::{Deserialize, Serialize};
 
@@ -204,20 +203,6 @@ impl Lane {
         }
     }
 
-    /// The clock was set by so many milliseconds: everything here waits for time to pass, so
-    /// it moves along.
-    pub fn clock_was_set(&mut self, by: i64) {
-        if let Some((until, _)) = &mut self.paused {
-            *until = until.saturating_add(by);
-        }
-        if let Some(at) = &mut self.probe_at {
-            *at = at.saturating_add(by);
-        }
-        if let Some(bucket) = &mut self.bucket {
-            bucket.clock_was_set(by);
-        }
-    }
-
     /// Goes on with what a lane of the same name had used up of its rate: before a restart, or
     /// before the rules changed. `full_at` is what [`used_until`](Self::used_until) or
     /// [`keep_ahead`](Self::keep_ahead) said.
@@ -239,6 +224,13 @@ impl Lane {
     /// so that one write serves for a while.
     pub fn keep_ahead(&mut self) -> Option<i64> {
         self.bucket.as_mut().and_then(Bucket::keep_ahead)
+    }
+
+    /// What was made durable of the rate does not count any more.
+    pub fn keep_anew(&mut self) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.keep_anew();
+        }
     }
 
     /// Where the lane stands.

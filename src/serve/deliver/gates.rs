@@ -1,5 +1,7 @@
 //! One gate per lane: how many attempts may begin now, and when the next place opens. A
-//! dead, slow or rate-limited service closes its own gate and nobody else's.
+//! dead, slow or rate-limited service closes its own gate and nobody else's. Gates go by the
+//! clock that nobody sets; only what is written down of them, and what people are told, is in
+//! the time of the wall.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -8,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use super::gate::{Lane, LaneState, PauseReason};
 use super::notion::CALLS_PER_MIRROR;
 use super::reputation::Reputation;
+use crate::base::Moment;
 use crate::base::time::format_millis;
 use crate::engine::OUTBOX;
 use crate::model::Tried;
@@ -25,7 +28,7 @@ type Made = (usize, Option<Rate>);
 #[derive(Debug, Default)]
 pub struct Gates {
     lanes: Mutex<HashMap<String, (Made, Lane)>>,
-    /// What was used up of rates before a restart, by lane.
+    /// What was used up of rates before a restart, by lane, in the time of the wall.
     pub(super) used: Mutex<HashMap<String, i64>>,
     /// The last e-mails of every mail service.
     pub(super) reputations: Mutex<HashMap<String, Reputation>>,
@@ -35,7 +38,7 @@ pub struct Gates {
 
 impl Gates {
     /// Free places of every lane of these rules.
-    pub fn free(&self, live: &Live, now: i64) -> Vec<(String, usize)> {
+    pub fn free(&self, live: &Live, now: Moment) -> Vec<(String, usize)> {
         let Ok(mut lanes) = self.lanes.lock() else { return Vec::new() };
         let services = live.services.values().map(|service| {
             let rule = &service.rule;
@@ -51,14 +54,15 @@ impl Gates {
         services
             .chain([(OUTBOX, (OTHER_LANES, None))])
             .map(|(name, made)| {
-                let lane = lanes
-                    .entry(name.to_owned())
-                    .or_insert_with(|| (made, lane_of(made, self.used(name), now)));
+                let lane = lanes.entry(name.to_owned()).or_insert_with(|| {
+                    let used = self.used(name).map(|until| now.in_passing(until));
+                    (made, lane_of(made, used, now.passing))
+                });
                 // A changed rule takes effect once what is under way has ended.
                 if lane.0 != made && lane.1.in_flight() == 0 {
-                    *lane = (made, lane_of(made, lane.1.used_until(), now));
+                    *lane = (made, lane_of(made, lane.1.used_until(), now.passing));
                 }
-                let free = if self.held(name).is_some() { 0 } else { lane.1.free(now) };
+                let free = if self.held(name).is_some() { 0 } else { lane.1.free(now.passing) };
                 (name.to_owned(), free)
             })
             .collect()
@@ -70,22 +74,23 @@ impl Gates {
     }
 
     /// What has to be written down before the attempts that were just taken begin, by lane.
-    pub(super) fn keep_ahead(&self) -> Vec<(String, i64)> {
+    pub(super) fn keep_ahead(&self, now: Moment) -> Vec<(String, i64)> {
         let Ok(mut lanes) = self.lanes.lock() else { return Vec::new() };
         let keep = |(name, (_, lane)): (&String, &mut (Made, Lane))| {
-            lane.keep_ahead().map(|until| (name.clone(), until))
+            lane.keep_ahead().map(|until| (name.clone(), now.on_the_wall(until)))
         };
         lanes.iter_mut().filter_map(keep).collect()
     }
 
-    /// When the next gate opens by itself.
-    pub fn next_free(&self, now: i64) -> Option<i64> {
+    /// When the next gate opens by itself, in the time of the wall.
+    pub fn next_free(&self, now: Moment) -> Option<i64> {
         let lanes = self.lanes.lock().ok()?;
-        lanes
+        let next = lanes
             .iter()
-            .filter(|(name, (_, lane))| lane.free(now) == 0 && self.held(name).is_none())
-            .filter_map(|(_, (_, lane))| lane.next_free(now))
-            .min()
+            .filter(|(name, (_, lane))| lane.free(now.passing) == 0 && self.held(name).is_none())
+            .filter_map(|(_, (_, lane))| lane.next_free(now.passing))
+            .min();
+        next.map(|next| now.on_the_wall(next))
     }
 
     /// An attempt begins.
@@ -101,10 +106,10 @@ impl Gates {
         });
     }
 
-    /// The clock was set by so many milliseconds: pauses end after as much time as before.
-    pub fn clock_was_set(&self, by: i64) {
+    /// The clock on the wall was set: what was written down of rates is wrong now.
+    pub fn clock_was_set(&self) {
         if let Ok(mut lanes) = self.lanes.lock() {
-            lanes.values_mut().for_each(|(_, lane)| lane.clock_was_set(by));
+            lanes.values_mut().for_each(|(_, lane)| lane.keep_anew());
         }
     }
 
@@ -125,8 +130,9 @@ impl Gates {
 
     /// Services that take no work at the moment, each with why, as a short sentence.
     #[must_use]
-    pub fn closed(&self, now: i64) -> Vec<(String, String)> {
-        let states = self.states(now).into_iter();
+    pub fn closed(&self, now: Moment) -> Vec<(String, String)> {
+        let states = self.states(now.passing).into_iter();
+        let clock = |until| format_millis(now.on_the_wall(until));
         states
             .filter_map(|(name, state, _)| {
                 let why = match state {
@@ -136,7 +142,7 @@ impl Gates {
                         String::from("it failed often; one attempt is let through")
                     }
                     LaneState::Open { until: at } => {
-                        format!("it failed often; nothing is sent until {}", format_millis(at))
+                        format!("it failed often; nothing is sent until {}", clock(at))
                     }
                     LaneState::Paused { until: at, why } => {
                         let why = match why {
@@ -146,7 +152,7 @@ impl Gates {
                                 "its address is private; allow it with allow-private #true"
                             }
                         };
-                        format!("{why}; the next attempt is at {}", format_millis(at))
+                        format!("{why}; the next attempt is at {}", clock(at))
                     }
                 };
                 Some((name, why))

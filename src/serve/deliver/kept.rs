@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use super::gate::Held;
 use super::reputation::{Fate, Reputation};
 use super::{Deliver, Gates};
+use crate::base::Moment;
 use crate::model::commit::{Commit, Write};
 use crate::model::queue::{AttemptError, Job, Task, Tried};
 use crate::serve::app::App;
@@ -121,8 +122,8 @@ fn row(service: &str, reputation: &Reputation) -> Write {
 impl Deliver {
     /// Writes down how much of their rates lanes have used up with the attempts that are about
     /// to begin, where that is more than what is written.
-    pub(super) async fn keep_rates(&self, now: i64) -> Result<(), StoreError> {
-        let used = self.app.gates.keep_ahead().into_iter();
+    pub(super) async fn keep_rates(&self, now: Moment) -> Result<(), StoreError> {
+        let used = self.app.gates.keep_ahead(now).into_iter();
         let writes: Vec<_> = used
             .map(|(lane, until)| Write::Flag {
                 name: format!("{RATE}{lane}"),
@@ -130,7 +131,7 @@ impl Deliver {
             })
             .collect();
         if !writes.is_empty() {
-            self.app.store.commit(Commit { now, writes, ..Commit::default() }).await?;
+            self.app.store.commit(Commit { now: now.wall, writes, ..Commit::default() }).await?;
         }
         Ok(())
     }

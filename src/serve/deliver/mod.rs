@@ -25,6 +25,7 @@ mod seeds;
 mod send;
 pub mod smtp;
 mod step;
+mod time;
 mod transports;
 mod wire;
 
@@ -43,7 +44,7 @@ pub use self::wire::{Network, Peers, Told};
 use super::app::App;
 use super::journal::Kind;
 use super::settings::Live;
-use crate::base::Id;
+use crate::base::{Id, Moment};
 use crate::model::queue::{Leased, PAUSED_FLAG};
 use crate::model::{Job, Lease, Tried};
 use crate::store::{Claim, StoreError};
@@ -56,10 +57,6 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(15);
 const DRAIN: Duration = Duration::from_secs(8);
 /// How long the queue rests after the store could not be read.
 const REST: Duration = Duration::from_secs(1);
-/// How often a wait looks at the wall clock.
-const GLANCE: Duration = Duration::from_secs(1);
-/// A clock that differs by no more than this is being adjusted, not set.
-const ADJUSTED: i64 = 1_000;
 
 /// Does due jobs.
 #[derive(Debug)]
@@ -71,8 +68,8 @@ pub struct Deliver {
     /// The leases of all work under way here. While its worker lives, a lease never runs out,
     /// however long the worker takes and however far the clock jumps.
     running: Mutex<HashMap<Id, Lease>>,
-    /// When the queue was last looked at, by the wall clock and by the one that nobody sets.
-    looked: Mutex<Option<(i64, i64)>>,
+    /// Whether the wall clock was set.
+    watched: time::Watched,
 }
 
 /// The place of one job under way. It is given back when this goes, even by a panic.
@@ -111,7 +108,7 @@ impl Drop for Place {
             running.remove(&lease.job);
         }
         drop(running);
-        deliver.app.gates.done(lane, deliver.app.millis(), tried.as_ref());
+        deliver.app.gates.done(lane, deliver.app.clock.passing(), tried.as_ref());
         deliver.freed.notify_one();
     }
 }
@@ -140,7 +137,7 @@ impl Deliver {
             transports,
             freed: Notify::new(),
             running: Mutex::default(),
-            looked: Mutex::default(),
+            watched: time::Watched::default(),
         }))
     }
 
@@ -185,47 +182,6 @@ impl Deliver {
         }
     }
 
-    /// Resolves when so much time has passed by the wall clock, or when that was set back.
-    async fn wait(&self, wait: Duration) {
-        let began = self.app.millis();
-        let until = began.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
-        loop {
-            let now = self.app.millis();
-            if now >= until || now < began {
-                return;
-            }
-            tokio::time::sleep(millis(until - now).min(GLANCE)).await;
-        }
-    }
-
-    /// Moves what waits for time to pass along with a clock that was set: a retry must neither
-    /// stall nor come early by as much. What is planned for a moment waits for that moment.
-    /// Answers what time it is.
-    async fn mind_the_clock(&self) -> Result<i64, StoreError> {
-        let (now, passing) = (self.app.millis(), self.app.clock.passing());
-        let before = *self.looked();
-        if let Some((then, passed)) = before {
-            let by = now.saturating_sub(then).saturating_sub(passing.saturating_sub(passed));
-            if by.saturating_abs() > ADJUSTED {
-                let moved = self.app.store.clock_was_set(by, now).await?;
-                self.app.gates.clock_was_set(by);
-                let way = if by < 0 { "back" } else { "ahead" };
-                let text = format!(
-                    "the clock was set {way} by {} s; {moved} waiting deliveries go on as if it \
-                     had not",
-                    by.saturating_abs() / 1_000
-                );
-                self.app.journal.say(Kind::Warning, &text);
-            }
-        }
-        *self.looked() = Some((now, passing));
-        Ok(now)
-    }
-
-    fn looked(&self) -> std::sync::MutexGuard<'_, Option<(i64, i64)>> {
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn begin_due(
         self: &Arc<Self>,
         live: &Arc<Live>,
@@ -245,7 +201,7 @@ impl Deliver {
                 attempts.spawn(async move { worker.one(&live, leased, place).await });
             }
             if !taken.more {
-                return Ok(taken.next.map_or(Duration::MAX, |next| millis(next - now)));
+                return Ok(taken.next.map_or(Duration::MAX, |next| millis(next - now.wall)));
             }
         }
     }
@@ -259,7 +215,7 @@ impl Deliver {
     pub async fn catch_up(self: &Arc<Self>) -> Result<Turn, StoreError> {
         let live = self.app.live.load_full();
         self.app.gates.remember(&*self.app.store).await?;
-        let taken = self.take(&live, self.app.millis()).await?;
+        let taken = self.take(&live, self.app.moment()).await?;
         let mut jobs = Vec::with_capacity(taken.jobs.len());
         for (leased, place) in taken.jobs {
             jobs.push(leased.job.clone());
@@ -269,10 +225,10 @@ impl Deliver {
     }
 
     /// Claims what is due and has a place.
-    async fn take(self: &Arc<Self>, live: &Live, now: i64) -> Result<Taken, StoreError> {
+    async fn take(self: &Arc<Self>, live: &Live, now: Moment) -> Result<Taken, StoreError> {
         let claim = self.claim(live, now);
         let limit = claim.limit;
-        self.keep_leases(now, claim.lease).await?;
+        self.keep_leases(now.wall, claim.lease).await?;
         let claimed = self.app.store.claim(claim).await?;
         let placed = |leased: Leased| {
             let place = self.place(&leased, now);
@@ -281,7 +237,7 @@ impl Deliver {
         let jobs: Vec<_> = claimed.jobs.into_iter().map(placed).collect();
         if let Err(error) = self.keep_rates(now).await {
             // Nothing of it has begun: it is handed back, not left to its leases.
-            let again = now.saturating_add(1_000);
+            let again = now.wall.saturating_add(1_000);
             let leases = jobs.iter().map(|(leased, _)| (leased.lease, again)).collect();
             let _ = self.app.store.release(leases).await;
             return Err(error);
@@ -289,7 +245,7 @@ impl Deliver {
         let next = [claimed.next_due, self.app.gates.next_free(now)];
         Ok(Taken {
             more: jobs.len() >= limit,
-            next: next.into_iter().flatten().filter(|next| *next > now).min(),
+            next: next.into_iter().flatten().filter(|next| *next > now.wall).min(),
             jobs,
         })
     }
@@ -311,9 +267,9 @@ impl Deliver {
         Ok(())
     }
 
-    fn place(self: &Arc<Self>, leased: &Leased, now: i64) -> Place {
+    fn place(self: &Arc<Self>, leased: &Leased, now: Moment) -> Place {
         let (lane, lease) = (leased.job.lane.clone(), leased.lease);
-        self.app.gates.take(&lane, now);
+        self.app.gates.take(&lane, now.passing);
         self.running().insert(lease.job, lease);
         Place { deliver: Arc::clone(self), lane, lease, tried: None }
     }
@@ -322,12 +278,12 @@ impl Deliver {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn claim(&self, live: &Live, now: i64) -> Claim {
+    fn claim(&self, live: &Live, now: Moment) -> Claim {
         let longest =
             live.services.values().map(|service| service.timeout).max().unwrap_or_default();
         let lease = (longest + LEASE_SPARE).max(SHORTEST_LEASE);
         Claim {
-            now,
+            now: now.wall,
             lease: i64::try_from(lease.as_millis()).unwrap_or(i64::MAX),
             limit: live.rules.queue.batch,
             free: self.app.gates.free(live, now),

@@ -33,6 +33,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+pub(super) use self::clock::Moving;
 pub(super) use self::forget::Forget;
 use self::progress::Delta;
 pub(super) use self::purge::Purge;

@@ -106,7 +106,7 @@ impl Store for Faulty {
         cancel(jobs: Vec<Id>, reason: &str, now: i64) -> Answer<'_, usize>;
         held(sequence: &str, from: Vec<u8>, take: usize) -> Answer<'_, (Vec<Job>, Option<Vec<u8>>)>;
         let_go(from: Vec<u8>, most: usize) -> Answer<'_, rulerun::store::LetGo>;
-        clock_was_set(by: i64, now: i64) -> Answer<'_, usize>;
+        clock_was_set(set: rulerun::store::ClockSet) -> Answer<'_, usize>;
         note_refusals(refusals: Vec<Refusal>) -> ();
         purge(before: i64, now: i64) -> Answer<'_, usize>;
         backup(backup: rulerun::store::Backup) -> Answer<'_, rulerun::store::Backup>;

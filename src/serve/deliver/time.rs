@@ -1,0 +1,109 @@
+//! The wall clock, which says when work is due and may be set. It is looked at each second,
+//! and before anything is written that waits for time to pass: what waits is then moved along,
+//! and what is written afterwards goes by the clock as it is set now.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use super::{Deliver, millis};
+use crate::base::Moment;
+use crate::serve::journal::Kind;
+use crate::store::{ClockSet, StoreError};
+
+/// How often a wait looks at the wall clock.
+const GLANCE: Duration = Duration::from_secs(1);
+/// A clock that differs by no more than this is being adjusted, not set.
+const ADJUSTED: i64 = 1_000;
+
+/// What is known of the clock.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    /// When it was last seen to be right, or what waits was last moved along with it.
+    looked: Mutex<Option<Moment>>,
+    /// Held for reading from when a moment is taken until it is written with its job. Whoever
+    /// moves what waits does it while nobody holds it.
+    stamping: RwLock<()>,
+}
+
+impl Watched {
+    fn looked(&self) -> MutexGuard<'_, Option<Moment>> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deliver {
+    /// Resolves when so much time has passed, or when the clock was set.
+    pub(super) async fn wait(&self, wait: Duration) {
+        let began = self.app.moment();
+        loop {
+            let now = self.app.moment();
+            let left = wait.saturating_sub(millis(now.passing.saturating_sub(began.passing)));
+            if left.is_zero() || is_set(now.set_since(began)) {
+                return;
+            }
+            tokio::time::sleep(left.min(GLANCE)).await;
+        }
+    }
+
+    /// Moves what waits for time to pass along with a clock that was set: a retry must neither
+    /// stall nor come early by as much. What is planned for a moment waits for that moment.
+    /// Answers what time it is.
+    pub(super) async fn mind_the_clock(&self) -> Result<Moment, StoreError> {
+        if let Some(now) = self.glance() {
+            return Ok(now);
+        }
+        let _alone = self.watched.stamping.write().await;
+        let now = self.app.moment();
+        let looked = *self.watched.looked();
+        // Another may have minded it meanwhile.
+        if let Some(then) = looked.filter(|then| is_set(now.set_since(*then))) {
+            self.move_along(then, now).await?;
+        }
+        *self.watched.looked() = Some(now);
+        Ok(now)
+    }
+
+    /// Looks at the clock; answers what time it is, none if it was set since the last look.
+    fn glance(&self) -> Option<Moment> {
+        let mut looked = self.watched.looked();
+        let now = self.app.moment();
+        if looked.is_some_and(|then| is_set(now.set_since(then))) {
+            return None;
+        }
+        *looked = Some(now);
+        Some(now)
+    }
+
+    async fn move_along(&self, then: Moment, now: Moment) -> Result<(), StoreError> {
+        let by = now.set_since(then);
+        let set = ClockSet { by, since: then.wall.saturating_add(by), now: now.wall };
+        let moved = self.app.store.clock_was_set(set).await?;
+        self.app.gates.clock_was_set();
+        let way = if by < 0 { "back" } else { "ahead" };
+        let text = format!(
+            "the clock was set {way} by {} s; {moved} waiting deliveries go on as if it had not",
+            by.saturating_abs() / 1_000
+        );
+        self.app.journal.say(Kind::Warning, &text);
+        Ok(())
+    }
+
+    /// Until this is dropped, moments may be taken and written with jobs: that the clock was
+    /// set before has been minded, and that it is set meanwhile will be minded afterwards.
+    pub(super) async fn steady(&self) -> RwLockReadGuard<'_, ()> {
+        loop {
+            let minded = self.mind_the_clock().await;
+            let held = self.watched.stamping.read().await;
+            // What the store cannot do now it is asked for again at the next look.
+            if minded.is_err() || self.glance().is_some() {
+                return held;
+            }
+        }
+    }
+}
+
+fn is_set(by: i64) -> bool {
+    by.saturating_abs() > ADJUSTED
+}
