@@ -27,7 +27,7 @@ pub use chance::{Comparison, ENOUGH};
 pub use choice::{Pick, position, said, variant};
 pub use decide::{Decided, Decision, decide};
 pub use numbers::{Counts, Numbers, RATES, StepNumbers, numbers};
-pub use outcome::{Retries, gone_flag, outcome};
+pub use outcome::{Retries, failed_inside, gone_flag, outcome};
 pub use refusal::Reply;
 pub use replan::{Change, Replan, Started, replan};
 pub use run::remembered;

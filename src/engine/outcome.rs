@@ -66,6 +66,14 @@ pub fn outcome(
     (transition, Vec::new())
 }
 
+/// Decides what becomes of a job over which rulerun itself has failed: unlike other faults of
+/// ours this spends a retry, because nobody can mend it while it goes on.
+#[must_use]
+pub fn failed_inside(job: &Job, tried: &Tried, retries: Retries<'_>, now: i64) -> Transition {
+    let message = tried.message.as_deref().unwrap_or("rulerun failed inside");
+    again(job, tried, retries, now, message)
+}
+
 /// An address that takes a delivery which someone tried again by hand is not gone any more.
 fn after_success(job: &Job) -> Vec<Write> {
     match job.task {

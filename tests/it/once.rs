@@ -3,17 +3,18 @@
 //! people edit the rules badly.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rulerun::base::{Clock, time};
-use rulerun::model::Origin;
+use rulerun::base::{Clock, Span, time};
+use rulerun::engine::{Watch, Way};
+use rulerun::model::{AttemptError, Job, Origin};
 use rulerun::serve::app::{App, Options};
-use rulerun::serve::deliver::Deliver;
+use rulerun::serve::deliver::{Deliver, Network};
 use rulerun::serve::journal::Voice;
 use rulerun::serve::server::StartError;
 use rulerun::serve::{settings, sources};
-use rulerun::store::MemoryStore;
+use rulerun::store::{JobFilter, MemoryStore};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -55,13 +56,23 @@ fn make(base: &str) -> Make {
 
 /// An app over a store that can be made to fail, at work.
 fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::TempDir) {
-    let make = make(base);
+    let clock = TestClock::at("2026-01-05T12:00:00Z");
+    at_work(make(base), &clock, Network::Sockets, None)
+}
+
+/// The same with this network and somebody who is told which way decisions go.
+fn at_work(
+    make: Make,
+    clock: &Arc<TestClock>,
+    network: Network,
+    watcher: Option<Arc<dyn Watch>>,
+) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::TempDir) {
     let folder = make.folder;
     let files = sources::load(&[folder.path().join("rules")]).unwrap();
     let (rules, found) = rulerun::language::analyze(&files);
     let rules = rules.unwrap_or_else(|| panic!("{found:?}"));
     let live = settings::resolve(Arc::new(rules), &make.env, 1).unwrap();
-    let clock: Arc<dyn Clock> = TestClock::at("2026-01-05T12:00:00Z");
+    let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
     let faults = Arc::<Faults>::default();
     let inner = MemoryStore::new(time::millis(clock.now()));
     let app = Arc::new(App::new(
@@ -69,10 +80,10 @@ fn faulty(base: &str) -> (Arc<App>, Arc<Faults>, watch::Sender<bool>, tempfile::
         Arc::new(live),
         clock,
         Voice::silent(),
-        Options { jitter: false, ..Options::default() },
+        Options { jitter: false, watch: watcher, ..Options::default() },
     ));
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(Deliver::new(Arc::clone(&app), None).unwrap().run(stopped));
+    tokio::spawn(Deliver::over(network, Arc::clone(&app), None).unwrap().run(stopped));
     (app, faults, stop, folder)
 }
 
@@ -183,6 +194,68 @@ async fn what_falls_due_while_the_machine_sleeps_is_done_within_a_second() {
     clock.pass(Duration::from_hours(1));
     eventually("the second attempt", || async { receiver.seen().len() == 2 }).await;
     assert!(began.elapsed() < Duration::from_secs(2), "after {:?}", began.elapsed());
+}
+
+/// Fails inside once it is told to: a mistake of ours.
+#[derive(Debug, Default)]
+struct Slip(AtomicBool);
+
+impl Watch for Slip {
+    fn went(&self, _: Span, _: Way) {
+        assert!(!self.0.load(Ordering::SeqCst), "a slip of ours");
+    }
+}
+
+/// Lets time pass until the only job has failed; answers it, and how many attempts are listed.
+async fn given_up(app: &App, clock: &TestClock) -> (Job, usize) {
+    for _ in 0..100 {
+        let job = app.store.jobs(JobFilter::default(), 0, 1).await.unwrap().rows.remove(0);
+        if counts(app).await[3] == 1 {
+            let (job, attempts) = app.store.job(job.id).await.unwrap().unwrap();
+            assert!(attempts.iter().all(|one| one.error == Some(AttemptError::Internal)));
+            return (job, attempts.len());
+        }
+        clock.pass(Duration::from_secs(10));
+        app.store.bell().notify_one();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    panic!("it goes on for ever");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_fails_inside_is_given_up_after_its_retries() {
+    let clock = TestClock::at("2026-01-05T12:00:00Z");
+    let slips = Network::Told(Arc::new(|_: &str| panic!("a slip of ours")));
+    let (app, _faults, _stop, _folder) =
+        at_work(make("http://n8n.example.com"), &clock, slips, None);
+    queue_ping(&app).await;
+    let (job, attempts) = given_up(&app, &clock).await;
+    assert_eq!((job.attempts, attempts), (3, 3));
+    let why = "retries used up: rulerun failed inside: a slip of ours";
+    assert_eq!(job.reason.as_deref(), Some(why));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_fails_inside_is_given_up_and_its_sequence_goes_on() {
+    let clock = TestClock::at("2026-01-05T12:00:00Z");
+    let slip = Arc::<Slip>::default();
+    let taken = Network::Told(Arc::new(|_: &str| 200));
+    let watch = Some(Arc::<Slip>::clone(&slip) as Arc<dyn Watch>);
+    let (app, _faults, _stop, _folder) =
+        at_work(make("http://n8n.example.com"), &clock, taken, watch);
+    let live = app.live.load_full();
+    let found = live.rules.endpoints.iter().find(|endpoint| endpoint.name == "join");
+    let origin = Origin::Endpoint(Arc::clone(found.unwrap()));
+    let Value::Object(payload) = json!({ "email": "ann@example.com", "kind": "x" }) else {
+        unreachable!()
+    };
+    let call = rulerun::model::Call { id: app.new_id(), at: app.now(), origin, payload };
+    app.accept(&live, &call, bytes::Bytes::new(), Vec::new(), None).await.unwrap();
+    slip.0.store(true, Ordering::SeqCst);
+    let (job, attempts) = given_up(&app, &clock).await;
+    assert_eq!((job.attempts, attempts), (3, 3));
+    assert!(job.reason.unwrap().ends_with("a slip of ours"));
+    assert_eq!(app.store.examine(time::millis(app.now())).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

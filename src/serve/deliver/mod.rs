@@ -13,6 +13,7 @@ pub mod gate;
 mod gates;
 mod handover;
 pub mod http;
+mod inside;
 mod kept;
 pub mod notion;
 mod pause;
@@ -147,12 +148,7 @@ impl Deliver {
         let mut attempts = JoinSet::new();
         while !*stop.borrow() {
             let wait = self.round(&mut attempts).await;
-            while let Some(ended) = attempts.try_join_next() {
-                if ended.is_err() {
-                    let text = "a delivery failed inside; it is tried again when its lease ends";
-                    self.app.journal.say(Kind::Warning, text);
-                }
-            }
+            while attempts.try_join_next().is_some() {}
             tokio::select! {
                 // In order, so that the same happens again where the same has happened.
                 biased;
@@ -293,7 +289,10 @@ impl Deliver {
 
     /// Does one job, from its claim to its outcome.
     async fn one(&self, live: &Live, leased: Leased, mut place: Place) {
-        place.tried = self.work(live, leased).await;
+        place.tried = match inside::caught(Box::pin(self.work(live, leased))).await {
+            Ok(tried) => tried,
+            Err(why) => self.failed_inside(live, place.lease, why).await,
+        };
     }
 }
 

@@ -3,8 +3,10 @@
 //! goes on.
 
 use super::Deliver;
-use crate::model::queue::{Leased, QUARANTINE_AFTER, Task, Transition};
+use crate::model::commit::Write;
+use crate::model::queue::{Job, Leased, QUARANTINE_AFTER, Task, Transition};
 use crate::serve::settings::Live;
+use crate::store::StoreError;
 
 impl Deliver {
     /// Gives such a job up, visibly; answers whether it was one. A sequence goes on with its
@@ -13,18 +15,13 @@ impl Deliver {
         if leased.deaths < QUARANTINE_AFTER {
             return false;
         }
-        let mut advance = Vec::new();
-        if let Task::Step { sequence, key, enrolment, step } = &leased.job.task {
-            match self.scene(live, (sequence, key), Some(*enrolment), step).await {
-                Ok(Ok(scene)) => advance = self.advance(live, &scene),
-                // It ended meanwhile: nothing follows.
-                Ok(Err(_)) => {}
-                Err(error) => {
-                    self.give_back(leased, &error).await;
-                    return true;
-                }
+        let advance = match self.past(live, &leased.job).await {
+            Ok(advance) => advance,
+            Err(error) => {
+                self.give_back(leased, &error).await;
+                return true;
             }
-        }
+        };
         let why = format!(
             "quarantined: rulerun died {} times while this alone was under way; find out why, \
              then send it with `rulerun queue retry {}`",
@@ -32,5 +29,18 @@ impl Deliver {
         );
         self.end(&leased.job, leased.lease, Transition::Failed(why), None, advance).await;
         true
+    }
+
+    /// What goes on when a job is given up: the next step of its sequence, if it is one.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) async fn past(&self, live: &Live, job: &Job) -> Result<Vec<Write>, StoreError> {
+        let Task::Step { sequence, key, enrolment, step } = &job.task else {
+            return Ok(Vec::new());
+        };
+        // If it ended meanwhile nothing follows.
+        let scene = self.scene(live, (sequence, key), Some(*enrolment), step).await?;
+        Ok(scene.map(|scene| self.advance(live, &scene)).unwrap_or_default())
     }
 }
