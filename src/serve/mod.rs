@@ -6,6 +6,7 @@ pub mod api;
 pub mod app;
 pub mod apply;
 pub mod checks;
+mod clean_up;
 pub mod clock;
 pub mod curl;
 pub mod deliver;

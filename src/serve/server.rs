@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::app::{App, Options};
 use super::apply;
 use super::checks;
+use super::clean_up;
 use super::clock::SystemClock;
 use super::deliver::Deliver;
 use super::ingress::Ingress;
@@ -30,8 +31,6 @@ use crate::store::{MemoryStore, OpenError, SledStore, Store};
 pub const EXIT_IO: i32 = 74;
 /// How long open calls may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(9);
-/// How often finished work is cleaned away.
-const CLEANUP: Duration = Duration::from_hours(1);
 
 /// How to start.
 #[derive(Clone)]
@@ -176,7 +175,7 @@ impl Server {
         tasks.spawn(reloader.run(stopped.clone(), Arc::clone(&reload)));
         after_pauses(&app).await;
         tasks.spawn(apply::run(Arc::clone(&app), swapped, stopped.clone()));
-        tasks.spawn(clean_up(Arc::clone(&app), stopped));
+        tasks.spawn(clean_up::run(Arc::clone(&app), stopped));
         Ok(Self {
             address,
             app,
@@ -268,21 +267,5 @@ async fn after_pauses(app: &App) {
     if let Err(error) = people::pauses::let_go(&*app.store).await {
         let text = format!("what was held by ended pauses waits for another start: {error}");
         app.journal.say(Kind::Warning, &text);
-    }
-}
-
-/// Removes finished work that is older than `queue keep`.
-async fn clean_up(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(CLEANUP) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let keep = app.live.load().rules.queue.keep.to_duration();
-        let now = app.millis();
-        let before = now - i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
-        if let Err(error) = app.store.purge(before, now).await {
-            app.journal.say(Kind::Warning, &format!("old work could not be cleaned away: {error}"));
-        }
     }
 }
