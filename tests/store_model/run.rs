@@ -66,7 +66,7 @@ pub(crate) async fn run(ops: &[Op], folder: Option<&Path>) -> Result<(), String>
     for (number, op) in ops.iter().enumerate() {
         world.step(op).await.map_err(|why| format!("step {number}, {op:?}: {why}"))?;
     }
-    Ok(())
+    world.is_sound().await
 }
 
 fn open(folder: &Path, now: i64) -> SledStore {
@@ -137,6 +137,12 @@ impl World<'_> {
             Op::Reopen { closed } => self.reopen(*closed).await,
         }
         self.compare().await
+    }
+
+    /// All rows agree with each other.
+    async fn is_sound(&self) -> Result<(), String> {
+        let found = ask!(self, store => store.examine(self.now).await.unwrap());
+        same("what the doctor finds", &found, &Vec::new())
     }
 
     fn leased(&self, number: usize) -> Option<Leased> {
