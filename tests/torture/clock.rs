@@ -14,7 +14,7 @@ use crate::world::{Up, World, ms, write};
 
 /// E-mails by the wall clock, events with retries by elapsed time.
 const RULES: &str = r#"
-queue batch=64 every="5s" keep="900d"
+queue batch=64 every="5s"
 sender "Acme <hello@example.com>"
 service "crm" type="http" {
     url (env)"CRM_URL"
@@ -87,7 +87,8 @@ pub(crate) fn run(job: &Job) -> Tally {
     shim.load(&mut command);
     let up = crate::world::up(command);
     let people = job.count(20, 200);
-    let mut test = Test { up, shim, mail, tally: &mut tally, world: &world, people, calls: 0 };
+    let mut test =
+        Test { up, shim, mail, tally: &mut tally, world: &world, people, calls: 0, called: vec![] };
     test.jumps();
     test.retries_kept_their_pace();
     test.sleep(job.seconds(3, 30));
@@ -102,6 +103,8 @@ struct Test<'a> {
     world: &'a World,
     people: usize,
     calls: u64,
+    /// When each event was called for.
+    called: Vec<Instant>,
 }
 
 impl Test<'_> {
@@ -119,6 +122,7 @@ impl Test<'_> {
     /// An event whose first tries are refused.
     fn note(&mut self) {
         let body = format!("{{\"n\":{}}}", self.calls);
+        self.called.push(Instant::now());
         let reply = Client::new(self.up.address).post("/t/note", "", &body).unwrap();
         assert_eq!(reply.status, 200, "{}", reply.text);
         (self.calls, self.tally.acked) = (self.calls + 1, self.tally.acked + 1);
@@ -174,11 +178,13 @@ impl Test<'_> {
         self.tally.cases += 1;
     }
 
-    /// Jumps while an event is being refused; it arrives all the same.
+    /// Jumps while an event is being refused, and calls for another before anybody has looked
+    /// at the clock; both arrive all the same.
     fn jump_amid_retries(&mut self, to: i64) {
         self.note();
         std::thread::sleep(Duration::from_millis(300));
         self.jump(to);
+        self.note();
     }
 
     fn jumps(&mut self) {
@@ -235,6 +241,9 @@ impl Test<'_> {
                     format!("call {}: tried again after {wait:?}, before its second", delivery.n)
                 });
             }
+            let first = delivery.tries[0] - self.called[usize::try_from(delivery.n).unwrap()];
+            self.tally
+                .must(first <= BEGUN, || format!("call {}: tried after {first:?}", delivery.n));
             let whole = delivery.tries[delivery.tries.len() - 1] - delivery.tries[0];
             slowest = slowest.max(whole);
         }
