@@ -300,7 +300,7 @@ impl Deliver {
 
     /// Does one job, from its claim to its outcome.
     async fn one(&self, live: &Live, leased: Leased, mut place: Place) {
-        place.tried = match inside::caught(self.work(live, leased)).await {
+        place.tried = match inside::caught(Box::pin(self.work(live, leased))).await {
             Ok(tried) => tried,
             Err(why) => self.failed_inside(live, place.lease, why).await,
         };

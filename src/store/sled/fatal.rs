@@ -70,7 +70,7 @@ impl Fatal {
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::sync_channel;
 
     use super::*;
     use crate::store::runner::Runner as _;
@@ -78,7 +78,7 @@ mod tests {
 
     /// Has the thread that writes do this, which panics; answers what whoever runs it is told.
     async fn told(folder: &Path, slip: fn()) -> String {
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(1);
         let tell = Box::new(move |why: &str| tell.send(why.to_owned()).unwrap());
         let store = SledStore::open(folder, 0, tell).unwrap();
         let work = store.write(false, move |_, _| {
