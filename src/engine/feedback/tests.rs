@@ -282,6 +282,9 @@ fn anybody_else_reports_in_a_small_form() {
         body["email"] = json!(" Sarah@Example.com ");
         assert_eq!(said(kind, &body), fate.map(one).unwrap_or_default(), "{body}");
     }
+    // Providers know a domain by its ASCII form, and we know the person by its own letters.
+    let coded = json!({ "type": "complaint", "email": "Sarah@XN--MLLER-KVA.example" });
+    assert_eq!(report(kind, &coded).notices[0].address, "sarah@müller.example");
     for named in [json!({ "job": JOB }), json!({ "message_id": format!("<{JOB}@example.com>") })] {
         let mut body = json!({ "type": "delivered", "email": "sarah@example.com" });
         body.as_object_mut().unwrap().extend(named.as_object().unwrap().clone());
