@@ -96,7 +96,7 @@ impl Deliver {
         let dot = self.dots.of(&job);
         let tried = self.send(live, &job, asked, &dot).await;
         if self.outcome(live, job, lease, id, &tried).await == Finish::Done {
-            dot.is_settled();
+            dot.settle();
         }
         tried
     }

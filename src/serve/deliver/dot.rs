@@ -205,7 +205,7 @@ impl FinalDot<'_> {
     }
 
     /// What came of the attempt is written down: others may have the place of its note.
-    pub(super) fn is_settled(self) {
+    pub(super) fn settle(self) {
         if let Some(slot) = self.slot.into_inner() {
             self.dots.slots().free.push(slot);
         }
@@ -258,7 +258,7 @@ mod tests {
         taken.is_taken();
         refused.is_refused();
         settled.is_taken();
-        settled.is_settled();
+        settled.settle();
         drop((before, left));
 
         let next = FinalDots::open(folder.path()).unwrap();
