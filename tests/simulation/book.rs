@@ -20,7 +20,8 @@ const BEGINNING: i64 = 1_764_583_800_000;
 pub(crate) struct WorldClock {
     began: Instant,
     set_by: AtomicI64,
-    latest: AtomicI64,
+    /// When it was set last, in milliseconds of the world.
+    set_at: AtomicI64,
 }
 
 impl WorldClock {
@@ -30,20 +31,18 @@ impl WorldClock {
     }
 
     pub(crate) fn millis(&self) -> i64 {
-        let now = BEGINNING + self.elapsed() + self.set_by.load(Ordering::Relaxed);
-        self.latest.fetch_max(now, Ordering::Relaxed);
-        now
-    }
-
-    /// The latest time that it has ever shown.
-    pub(crate) fn latest(&self) -> i64 {
-        self.millis().max(self.latest.load(Ordering::Relaxed))
+        BEGINNING + self.elapsed() + self.set_by.load(Ordering::Relaxed)
     }
 
     /// Sets it forward or back.
     pub(crate) fn jump(&self, by: i64) {
-        self.latest();
         self.set_by.fetch_add(by, Ordering::Relaxed);
+        self.set_at.store(self.elapsed(), Ordering::Relaxed);
+    }
+
+    /// Whether it was set within so many milliseconds.
+    pub(crate) fn was_set_within(&self, millis: i64) -> bool {
+        self.elapsed() - self.set_at.load(Ordering::Relaxed) <= millis
     }
 }
 
@@ -68,9 +67,18 @@ pub(crate) struct Delivery {
     pub(crate) taken: u32,
     /// The bytes, the same each time.
     pub(crate) body: Vec<u8>,
-    /// It asked not to be called before: by the wall clock, and by the time that really passes
-    /// (the wall clock may be set in between, and either will do).
-    pub(crate) not_before: (i64, i64),
+    /// It must not be called before, in milliseconds of the world: the wall clock may be set
+    /// meanwhile, and that changes nothing.
+    pub(crate) not_before: i64,
+    /// When an attempt has failed last, in milliseconds of the world.
+    pub(crate) failed: Option<i64>,
+}
+
+impl Delivery {
+    /// Nothing is known any more of when its next attempt is due.
+    pub(crate) fn comes_when_it_will(&mut self) {
+        (self.not_before, self.failed) = (0, None);
+    }
 }
 
 /// What the mail server knows of one e-mail.
@@ -127,6 +135,8 @@ pub(crate) struct Shared {
     /// Counts the processes that have lived.
     pub(crate) life: AtomicU32,
     pub(crate) mood: Mutex<Mood>,
+    /// From when on all was well for good, in milliseconds of the world.
+    pub(crate) well: Mutex<Option<i64>>,
     book: Mutex<Book>,
 }
 
@@ -135,7 +145,7 @@ impl Shared {
         let clock = Arc::new(WorldClock {
             began: Instant::now(),
             set_by: AtomicI64::new(0),
-            latest: AtomicI64::new(0),
+            set_at: AtomicI64::new(i64::MIN / 2),
         });
         Arc::new(Self {
             dice: Dice::new(seed),
@@ -143,6 +153,7 @@ impl Shared {
             clock,
             life: AtomicU32::new(0),
             mood: Mutex::new(Mood::Well),
+            well: Mutex::new(None),
             book: Mutex::default(),
         })
     }

@@ -108,8 +108,10 @@ pub(crate) async fn finally(shared: &Shared) {
     let store = shared.store();
     let seen = Seen::of(&store).await;
     let enrolments = store.enrolments(None, 0, ALL).await.unwrap().rows;
+    let found = store.examine(shared.clock.millis()).await.unwrap();
     let book = shared.book();
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<_> =
+        found.iter().map(|found| format!("the doctor finds: {found:?}")).collect();
     if !seen.is_quiet() {
         wrong.push(String::from("work was left when everything was well for weeks"));
     }

@@ -14,6 +14,11 @@ use tokio::io::{DuplexStream, duplex};
 
 use super::book::{Mood, Shared};
 
+/// The shortest wait of the rules before a second attempt, less its jitter.
+const SHORTEST_WAIT: i64 = 4_500;
+/// The longest that a service with short waits may take to be tried again while all is well:
+/// its longest wait with jitter, what its gate adds, and others before it.
+const LATE: i64 = 15 * 60_000;
 /// How much a connection holds that nobody has read.
 const PIPE: usize = 16 * 1024;
 
@@ -115,6 +120,11 @@ impl Peer {
             let does = self.does();
             self.shared.note(&format!("shop: {id} {does:?}"));
             self.pause(if does == Does::TakeSlowly { 9_000 } else { 200 }).await;
+            match does {
+                Does::Take | Does::TakeSlowly | Does::Gone => {}
+                Does::AskForPatience => self.failed(id, 120_000),
+                _ => self.failed(id, SHORTEST_WAIT),
+            }
             let answer = match does {
                 Does::Take | Does::TakeSlowly => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
                 Does::Fail => "HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n",
@@ -132,7 +142,6 @@ impl Peer {
             }
             match does {
                 Does::Take | Does::TakeSlowly => self.taken(id),
-                Does::AskForPatience => self.asked_for_patience(id),
                 Does::BreakOff => return,
                 Does::Drip => {
                     while stream.get_mut().write_all(b".").await.is_ok() {
@@ -148,15 +157,14 @@ impl Peer {
     /// Looks at a delivery: is it known, is it due, is it the same as before.
     async fn arrived(&self, request: Request) {
         let Request { id, body } = request;
-        let (now, dead) = (self.shared.clock.latest(), self.life != self.shared.life());
+        let (now, dead) = (self.shared.clock.elapsed(), self.life != self.shared.life());
         let stored = self.shared.store().job(id).await.unwrap();
-        let mut wrong = Vec::new();
+        let well = *self.shared.well.lock().unwrap();
+        let (mut wrong, mut is_quick) = (Vec::new(), false);
         match stored {
             None => wrong.push(format!("{id} was delivered and nobody queued it")),
             Some((job, _)) => {
-                if job.due > now && !dead {
-                    wrong.push(format!("I5: {id} was tried before it was due"));
-                }
+                is_quick = job.lane == "shop";
                 if !matches!(&job.task, Task::Event { body: stored, .. } if *stored == body) {
                     wrong.push(format!("{id} arrived with other bytes than were stored"));
                 }
@@ -170,9 +178,14 @@ impl Peer {
             if delivery.seen > 1 && delivery.body != body {
                 wrong.push(format!("{id} arrived with other bytes than before"));
             }
-            let (by_wall, by_passing) = delivery.not_before;
-            if now < by_wall && self.shared.clock.elapsed() < by_passing && !dead {
-                wrong.push(format!("{id} was tried before its Retry-After"));
+            if now < delivery.not_before && !dead {
+                wrong.push(format!("I5: {id} was tried again too early"));
+            }
+            if let (Some(well), Some(failed)) = (well, delivery.failed)
+                && now > well.max(failed) + LATE
+                && is_quick
+            {
+                wrong.push(format!("I5: {id} was tried again too late"));
             }
             delivery.body = body;
         }
@@ -181,14 +194,23 @@ impl Peer {
         }
     }
 
-    fn taken(&self, id: Id) {
-        self.shared.book().deliveries.entry(id).or_default().taken += 1;
+    /// An attempt has failed: the next is due after a wait, or after what it asked for.
+    fn failed(&self, id: Id, wait: i64) {
+        if self.life != self.shared.life() {
+            return;
+        }
+        let now = self.shared.clock.elapsed();
+        let mut book = self.shared.book();
+        let delivery = book.deliveries.entry(id).or_default();
+        delivery.not_before = now + wait;
+        delivery.failed = Some(now);
     }
 
-    fn asked_for_patience(&self, id: Id) {
-        let clock = &self.shared.clock;
-        let until = (clock.millis() + 120_000, clock.elapsed() + 119_000);
-        self.shared.book().deliveries.entry(id).or_default().not_before = until;
+    fn taken(&self, id: Id) {
+        let mut book = self.shared.book();
+        let delivery = book.deliveries.entry(id).or_default();
+        delivery.taken += 1;
+        delivery.failed = None;
     }
 
     fn treats(&self) -> Treats {

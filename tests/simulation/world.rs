@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Outcome;
-use super::book::{Mood, Shared};
+use super::book::{Delivery, Mood, Shared};
 use super::check::{self, Seen};
 use super::client::{self, Call};
 use super::{peers, rules, slow};
@@ -119,7 +119,7 @@ impl World {
             14..=15 => self.crash().await,
             16 => self.restart().await,
             17 => self.reload(),
-            18 => self.set_clock(),
+            18 => self.set_clock().await,
             19..=20 => self.pause_or_go_on().await,
             21 => self.retry().await,
             22 => self.cancel().await,
@@ -233,14 +233,21 @@ impl World {
     /// The process dies without a word; another one begins.
     async fn crash(&mut self) {
         self.shared.note("crash");
+        let unseen = self.unseen_set();
         self.process.tasks.abort_all();
         while self.process.tasks.join_next().await.is_some() {}
-        self.begin_anew().await;
+        self.begin_anew(unseen).await;
+    }
+
+    /// Whether the clock was set so short a time ago that nobody may have seen it.
+    fn unseen_set(&self) -> bool {
+        self.shared.clock.was_set_within(1_500)
     }
 
     /// The process is stopped as operators do it; another one begins.
     async fn restart(&mut self) {
         self.shared.note("stop and start");
+        let unseen = self.unseen_set();
         self.process.app.draining.store(true, Ordering::Relaxed);
         let _ = self.process.stop.send(true);
         let tasks = &mut self.process.tasks;
@@ -248,12 +255,16 @@ impl World {
         let _ = tokio::time::timeout(Duration::from_secs(9), all).await;
         self.process.tasks.abort_all();
         while self.process.tasks.join_next().await.is_some() {}
-        self.begin_anew().await;
+        self.begin_anew(unseen).await;
     }
 
-    async fn begin_anew(&mut self) {
+    /// The next process cannot know that the clock was set if this one has not seen it.
+    async fn begin_anew(&mut self, unseen: bool) {
         self.shared.life.fetch_add(1, Ordering::Relaxed);
         self.excuse().await;
+        if unseen {
+            self.shared.book().deliveries.values_mut().for_each(Delivery::comes_when_it_will);
+        }
         let before = self.shared.store();
         let fresh = Arc::new(before.reopened(self.shared.clock.millis()));
         *self.shared.store.lock().unwrap() = fresh;
@@ -269,7 +280,7 @@ impl World {
             let swallowed = delivery.seen.saturating_sub(known);
             if swallowed > delivery.excused {
                 delivery.excused = swallowed;
-                delivery.not_before = (0, 0);
+                delivery.comes_when_it_will();
             }
         }
         for (id, letter) in &mut book.letters {
@@ -287,10 +298,17 @@ impl World {
         self.process.app.store.bell().notify_one();
     }
 
-    fn set_clock(&self) {
+    /// Sets the clock, mostly while something is under way.
+    async fn set_clock(&mut self) {
+        self.call();
+        tokio::time::sleep(Duration::from_millis(self.shared.dice.below(250))).await;
         let by = if self.shared.dice.once_in(2) { -HOUR } else { HOUR };
         self.shared.note(&format!("the clock is set by {by} ms"));
         self.shared.clock.jump(by);
+        // Before anybody has looked at the clock.
+        if self.shared.dice.once_in(2) {
+            self.call();
+        }
     }
 
     async fn pause_or_go_on(&self) {
@@ -320,7 +338,7 @@ impl World {
         self.shared.note(&format!("{id} is tried again by hand: {count}"));
         let mut book = self.shared.book();
         if let Some(delivery) = book.deliveries.get_mut(&id) {
-            delivery.not_before = (0, 0);
+            delivery.comes_when_it_will();
         }
         if let Some(letter) = book.letters.get_mut(&id) {
             letter.excused = letter.taken;
@@ -356,6 +374,7 @@ impl World {
         *self.shared.mood.lock().unwrap() = Mood::Well;
         self.pause(false).await;
         self.shared.note("all is well from now on");
+        *self.shared.well.lock().unwrap() = Some(self.shared.clock.elapsed());
         for _ in 0..40 {
             tokio::time::sleep(Duration::from_hours(12)).await;
             self.look().await;
