@@ -119,7 +119,7 @@ impl World {
             14..=15 => self.crash().await,
             16 => self.restart().await,
             17 => self.reload(),
-            18 => self.set_clock(),
+            18 => self.set_clock().await,
             19..=20 => self.pause_or_go_on().await,
             21 => self.retry().await,
             22 => self.cancel().await,
@@ -298,7 +298,10 @@ impl World {
         self.process.app.store.bell().notify_one();
     }
 
-    fn set_clock(&mut self) {
+    /// Sets the clock, mostly while something is under way.
+    async fn set_clock(&mut self) {
+        self.call();
+        tokio::time::sleep(Duration::from_millis(self.shared.dice.below(250))).await;
         let by = if self.shared.dice.once_in(2) { -HOUR } else { HOUR };
         self.shared.note(&format!("the clock is set by {by} ms"));
         self.shared.clock.jump(by);

@@ -66,13 +66,20 @@ fn run(data: &[u8]) {
     }
     let dialled: Vec<SocketAddr> =
         addresses.iter().map(|address| SocketAddr::new(*address, 443)).collect();
-    let refused = admit("shop.example.com", &dialled, false).err();
-    let offending = addresses.iter().find(|address| bad(address));
-    assert_eq!(refused.is_some(), offending.is_some(), "{refused:?}");
-    if let (Some(why), Some(address)) = (refused, offending) {
-        assert!(why.contains(&address.to_string()), "{why} does not name {address}");
+    for (host, is_ours) in [("shop.example.com", false), ("localhost", true)] {
+        let barred = |address: &&IpAddr| match classify(**address) {
+            AddressKind::Public => false,
+            AddressKind::Loopback => !is_ours,
+            AddressKind::Private(_) => true,
+        };
+        let refused = admit(host, &dialled, false).err();
+        let offending = addresses.iter().find(barred);
+        assert_eq!(refused.is_some(), offending.is_some(), "{host}: {refused:?}");
+        if let (Some(why), Some(address)) = (refused, offending) {
+            assert!(why.contains(&address.to_string()), "{why} does not name {address}");
+        }
+        assert_eq!(admit(host, &dialled, true), Ok(()));
     }
-    assert_eq!(admit("shop.example.com", &dialled, true), Ok(()));
 }
 
 /// What an address must be taken for; none where it must not be dialled.
