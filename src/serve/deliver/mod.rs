@@ -1,6 +1,6 @@
 //! Deliveries: due jobs are claimed lane by lane, tried, and their outcome is written down.
 //! A timer sleeps until the next due job; a bell wakes it when something earlier is queued.
-//! The store is never polled; only the wall clock gets a glance each second, because it may
+//! The store is never polled; only the wall clock gets a glance twice a second, because it may
 //! be set, and because timers stand still while a machine sleeps.
 
 pub mod account;

@@ -1,4 +1,4 @@
-//! The wall clock, which says when work is due and may be set. It is looked at each second,
+//! The wall clock, which says when work is due and may be set. It is looked at twice a second,
 //! and before anything is written that waits for time to pass: what waits is then moved along,
 //! and what is written afterwards goes by the clock as it is set now.
 
@@ -12,8 +12,8 @@ use crate::base::Moment;
 use crate::serve::journal::Kind;
 use crate::store::{ClockSet, StoreError};
 
-/// How often a wait looks at the wall clock.
-const GLANCE: Duration = Duration::from_secs(1);
+/// How often a wait looks at the wall clock: overdue work begins within a second.
+const GLANCE: Duration = Duration::from_millis(500);
 /// A clock that differs by no more than this is being adjusted, not set.
 const ADJUSTED: i64 = 1_000;
 
