@@ -63,6 +63,8 @@ pub(crate) struct Delivery {
     pub(crate) seen: u32,
     /// Those of them whose outcome a crash has swallowed.
     pub(crate) excused: u32,
+    /// How many attempts were written down when the last one arrived.
+    pub(crate) attempts: u32,
     /// How many of them it has answered with success.
     pub(crate) taken: u32,
     /// The bytes, the same each time.

@@ -160,11 +160,12 @@ impl Peer {
         let (now, dead) = (self.shared.clock.elapsed(), self.life != self.shared.life());
         let stored = self.shared.store().job(id).await.unwrap();
         let well = *self.shared.well.lock().unwrap();
-        let (mut wrong, mut is_quick) = (Vec::new(), false);
+        let (mut wrong, mut is_quick, mut attempts) = (Vec::new(), false, 0);
         match stored {
             None => wrong.push(format!("{id} was delivered and nobody queued it")),
             Some((job, _)) => {
                 is_quick = job.lane == "shop";
+                attempts = job.attempts;
                 if !matches!(&job.task, Task::Event { body: stored, .. } if *stored == body) {
                     wrong.push(format!("{id} arrived with other bytes than were stored"));
                 }
@@ -188,6 +189,7 @@ impl Peer {
                 wrong.push(format!("I5: {id} was tried again too late"));
             }
             delivery.body = body;
+            delivery.attempts = attempts;
         }
         for text in wrong {
             self.shared.broken(&text);

@@ -278,8 +278,9 @@ impl World {
         for (id, delivery) in &mut book.deliveries {
             let known = seen.jobs.get(id).map_or(0, |job| job.attempts);
             let swallowed = delivery.seen.saturating_sub(known);
-            if swallowed > delivery.excused {
-                delivery.excused = swallowed;
+            delivery.excused = delivery.excused.max(swallowed);
+            // Of some attempts nothing gets there, so that they are no measure of the last one.
+            if known <= delivery.attempts {
                 delivery.comes_when_it_will();
             }
         }
