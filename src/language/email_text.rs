@@ -220,7 +220,9 @@ fn page(
     images: &mut Vec<Arc<crate::model::Attachment>>,
 ) -> Option<Template> {
     let made = if kind == TextKind::Mjml {
-        markup::mjml(source)
+        let (made, faults) = markup::mjml(source);
+        tell(reading, file, faults);
+        Ok(made?)
     } else {
         let faults = markup::check(source, Html::Page);
         let broken = faults.iter().any(MarkupFault::is_error);
@@ -233,12 +235,12 @@ fn page(
             enclosed::add(images, &around.images);
         }
         let around = around.map_or(markup::BARE, |layout| layout.page.source());
-        markup::compose(source, around).map_err(|fault| vec![fault])
+        markup::compose(source, around)
     };
     let page = match made {
         Ok(page) => page,
-        Err(faults) => {
-            tell(reading, file, faults);
+        Err(fault) => {
+            tell(reading, file, vec![fault]);
             return None;
         }
     };

@@ -19,33 +19,40 @@ use crate::base::diagnostic::{did_you_mean, only_close};
 /// Attributes of MJML's own elements in which a tag may stand.
 const FILLED: &[&str] = &["href", "src", "alt", "title"];
 
-/// The HTML of an MJML file, with the same template tags in it.
-///
-/// # Errors
-/// Every slip with its place.
-pub fn compile(source: &str) -> Result<String, Vec<MarkupFault>> {
+/// The HTML of an MJML file, with the same template tags in it, and every slip with its place;
+/// no HTML where one of them is an error.
+#[must_use]
+pub fn compile(source: &str) -> (Option<String>, Vec<MarkupFault>) {
     let taken = pieces(source);
     let mut found: Vec<MarkupFault> = check::unread(source).into_iter().collect();
     Walk { source, found: &mut found, open: Vec::new(), skipped: None }.walk(&taken);
     // Attributes of MJML that are none of HTML's were told above.
     found.extend(check::of(source, &html_of(pieces(source)), Html::WithinMjml));
+    found.sort_by_key(|fault| (fault.range.start, fault.range.end));
+    found.dedup_by(|one, other| one.range == other.range);
     if found.iter().any(MarkupFault::is_error) {
-        found.sort_by_key(|fault| (fault.range.start, fault.range.end));
-        found.dedup_by(|one, other| one.range == other.range);
-        return Err(found);
+        return (None, found);
     }
+    match html(source, &taken) {
+        Ok(page) => (Some(page), found),
+        Err(fault) => (None, vec![fault]),
+    }
+}
+
+/// The HTML of a file in which no slip was found.
+fn html(source: &str, taken: &Pieces<'_>) -> Result<String, MarkupFault> {
     // The compiler stumbles over the line ends of Windows: as many bytes are left, so that
     // its places stay right.
-    let hidden = Protected::new(source, &taken, false);
+    let hidden = Protected::new(source, taken, false);
     let text = hidden.text.replace("\r\n", " \n");
     let text = text.trim_end();
     let options = RenderOptions { fonts: std::collections::HashMap::new(), ..Default::default() };
     let page = mrml::parse_with_options(text, &ParserOptions::default())
-        .map_err(|fault| vec![unreadable(source, &fault, hidden.text == source)])?
+        .map_err(|fault| unreadable(source, &fault, hidden.text == source))?
         .element
         .render(&options)
-        .map_err(|fault| vec![whole(source, &fault.to_string())])?;
-    hidden.restore(&page).map_err(|range| vec![lost(range)])
+        .map_err(|fault| whole(source, &fault.to_string()))?;
+    hidden.restore(&page).map_err(lost)
 }
 
 /// The buttons of an MJML file that lead nowhere. Where `mj-attributes` gives an address, none

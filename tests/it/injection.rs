@@ -224,7 +224,7 @@ const MJML: &str = "<mjml><mj-head><mj-title>{{x}}</mj-title></mj-head><mj-body>
 fn in_html_and_mjml_a_value_is_text_wherever_it_stands() {
     use rulerun::{markup, model::Body};
     let Some(python) = python() else { return };
-    let pages = [markup::compose(HTML, markup::BARE).unwrap(), markup::mjml(MJML).unwrap()];
+    let pages = [markup::compose(HTML, markup::BARE).unwrap(), markup::mjml(MJML).0.unwrap()];
     for page in pages {
         let template = Template::compile(&page, Format::Html).unwrap();
         let email = |x: &str| {
