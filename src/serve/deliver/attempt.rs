@@ -29,6 +29,16 @@ pub(super) enum Before {
 impl Deliver {
     /// Does a claimed job; answers what the service said, if it was called.
     pub(super) async fn work(&self, live: &Live, leased: Leased) -> Option<Tried> {
+        // What the last process has begun and nobody can take back was tried, whatever holds now.
+        if let Some(dot) = self.dots.found(&leased.job) {
+            let Leased { job, lease, .. } = leased;
+            let id = job.id;
+            let ended = self.outcome(live, job, lease, self.app.new_id(), &dot.tried()).await;
+            if ended == Finish::Done {
+                self.dots.forget(id);
+            }
+            return None;
+        }
         let steady = self.steady().await;
         let (leased, asked) = self.make_ready(live, leased).await?;
         drop(steady);
@@ -39,16 +49,6 @@ impl Deliver {
     /// attempt may have arrived.
     async fn make_ready(&self, live: &Live, leased: Leased) -> Option<(Leased, bool)> {
         if self.quarantined(live, &leased).await || self.held_aside(&leased).await {
-            return None;
-        }
-        // What the last process has begun and nobody can take back was tried, whatever holds now.
-        if let Some(dot) = self.dots.found(&leased.job) {
-            let Leased { job, lease, .. } = leased;
-            let id = job.id;
-            let ended = self.outcome(live, job, lease, self.app.new_id(), &dot.tried()).await;
-            if ended == Finish::Done {
-                self.dots.forget(id);
-            }
             return None;
         }
         let is_step = matches!(leased.job.task, Task::Step { .. });

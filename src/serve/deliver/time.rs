@@ -91,7 +91,8 @@ impl Deliver {
     }
 
     /// Until this is dropped, moments may be taken and written with jobs: that the clock was
-    /// set before has been minded, and that it is set meanwhile will be minded afterwards.
+    /// set before has been minded, and that it is set meanwhile will be minded afterwards. Whoever
+    /// holds it must not ask for another: who moves what waits would stand between the two.
     pub(super) async fn steady(&self) -> RwLockReadGuard<'_, ()> {
         loop {
             let minded = self.mind_the_clock().await;
