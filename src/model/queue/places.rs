@@ -70,11 +70,14 @@ impl Places {
         self.trim(now);
     }
 
-    /// Its e-mail was sent: its time begins to pass.
+    /// Its e-mail was sent: its time begins to pass, not before the place was taken. (An outcome
+    /// without an attempt counts from its claim, which a sleep of the machine may lie behind.)
     pub fn sent(&mut self, job: Id, now: i64) {
+        let taken = self.taken.iter().find(|place| place.job == job);
+        let at = taken.map_or(now, |place| place.at.max(now));
         self.taken.retain(|place| place.job != job);
-        self.taken.push(Place { job, at: now, open: false });
-        self.trim(now);
+        self.taken.push(Place { job, at, open: false });
+        self.trim(at);
     }
 
     /// Its e-mail will not be sent: others may have the place.
@@ -121,6 +124,15 @@ mod tests {
         assert_eq!(places.free_from(&limits, 6), Some(12 * HOUR + 5));
         assert_eq!(places.free_from(&limits, 12 * HOUR + 4), Some(12 * HOUR + 5));
         assert_eq!(places.free_from(&limits, 12 * HOUR + 5), None);
+    }
+
+    #[test]
+    fn what_slept_between_its_claim_and_its_place_counts_from_its_place() {
+        let limits = [Limit { count: 1, millis: 12 * HOUR }];
+        let mut places = Places::default();
+        places.take(id(1), limits[0].millis, 9 * HOUR);
+        places.sent(id(1), 0);
+        assert_eq!(places.free_from(&limits, 12 * HOUR), Some(21 * HOUR));
     }
 
     #[test]
