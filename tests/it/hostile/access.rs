@@ -242,8 +242,10 @@ async fn an_unknown_address_and_a_wrong_key_take_equally_long() {
         assert_eq!(got.len(), 1, "{got:?}");
         (began.elapsed(), got)
     };
-    let mut seen = Vec::new();
-    // Other work on the machine disturbs: the best of five rounds counts.
+    let mut seen: Vec<f64> = Vec::new();
+    // Other work on the machine only ever adds time, so the quicker quarter is compared; and it
+    // disturbs now the one, now the other, while a difference of ours has the same sign in each
+    // of five rounds.
     for _ in 0..5 {
         let (mut unknown, mut wrong, mut answers) = (Vec::new(), Vec::new(), HashSet::new());
         for _ in 0..40 {
@@ -259,13 +261,13 @@ async fn an_unknown_address_and_a_wrong_key_take_equally_long() {
         assert_eq!(answers.len(), 1, "{answers:?}");
         unknown.sort();
         wrong.sort();
-        let ratio = wrong[20].as_secs_f64() / unknown[20].as_secs_f64();
+        let ratio = wrong[10].as_secs_f64() / unknown[10].as_secs_f64();
         seen.push(ratio);
-        if (0.9..=1.1).contains(&ratio) {
+        if (0.9..=1.1).contains(&ratio) || (ratio > 1.0) != (seen[0] > 1.0) {
             return;
         }
     }
-    panic!("the medians differ by more than a tenth, in every round: {seen:?}");
+    panic!("they differ by more than a tenth, in every round: {seen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
