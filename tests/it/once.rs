@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rulerun::base::{Clock, Span, time};
 use rulerun::engine::{Watch, Way};
-use rulerun::model::{AttemptError, Job, Origin};
+use rulerun::model::{Attempt, AttemptError, Job, Origin};
 use rulerun::serve::app::{App, Options};
 use rulerun::serve::deliver::{Deliver, Network};
 use rulerun::serve::journal::Voice;
@@ -23,6 +23,8 @@ use tokio::sync::watch;
 use crate::support::faulty::{Faults, Faulty};
 use crate::support::receiver::Receiver;
 use crate::support::server::{Make, TestClock, TestServer, eventually, write};
+use crate::support::smtp_server::Answer::HangUp;
+use crate::support::smtp_server::{Script, Server};
 
 #[allow(
     clippy::needless_raw_string_hashes,
@@ -88,10 +90,19 @@ fn at_work(
 }
 
 async fn queue_ping(app: &App) {
+    let event = Arc::clone(&app.live.load().rules.events["ping"]);
+    accept(app, Origin::Event { event }, json!({ "kind": "x" })).await;
+}
+
+async fn call(app: &App, endpoint: &str, payload: Value) {
     let live = app.live.load_full();
-    let event = Arc::clone(&live.rules.events["ping"]);
-    let Value::Object(payload) = json!({ "kind": "x" }) else { unreachable!() };
-    let origin = Origin::Event { event };
+    let found = live.rules.endpoints.iter().find(|one| one.name == endpoint);
+    accept(app, Origin::Endpoint(Arc::clone(found.unwrap())), payload).await;
+}
+
+async fn accept(app: &App, origin: Origin, payload: Value) {
+    let live = app.live.load_full();
+    let Value::Object(payload) = payload else { unreachable!() };
     let call = rulerun::model::Call { id: app.new_id(), at: app.now(), origin, payload };
     app.accept(&live, &call, bytes::Bytes::new(), Vec::new(), None).await.unwrap();
 }
@@ -206,12 +217,16 @@ impl Watch for Slip {
     }
 }
 
+async fn job_of(app: &App) -> (Job, Vec<Attempt>) {
+    let job = app.store.jobs(JobFilter::default(), 0, 1).await.unwrap().rows.remove(0);
+    app.store.job(job.id).await.unwrap().unwrap()
+}
+
 /// Lets time pass until the only job has failed; answers it, and how many attempts are listed.
 async fn given_up(app: &App, clock: &TestClock) -> (Job, usize) {
     for _ in 0..100 {
-        let job = app.store.jobs(JobFilter::default(), 0, 1).await.unwrap().rows.remove(0);
         if counts(app).await[3] == 1 {
-            let (job, attempts) = app.store.job(job.id).await.unwrap().unwrap();
+            let (job, attempts) = job_of(app).await;
             assert!(attempts.iter().all(|one| one.error == Some(AttemptError::Internal)));
             return (job, attempts.len());
         }
@@ -243,19 +258,40 @@ async fn a_step_that_fails_inside_is_given_up_and_its_sequence_goes_on() {
     let watch = Some(Arc::<Slip>::clone(&slip) as Arc<dyn Watch>);
     let (app, _faults, _stop, _folder) =
         at_work(make("http://n8n.example.com"), &clock, taken, watch);
-    let live = app.live.load_full();
-    let found = live.rules.endpoints.iter().find(|endpoint| endpoint.name == "join");
-    let origin = Origin::Endpoint(Arc::clone(found.unwrap()));
-    let Value::Object(payload) = json!({ "email": "ann@example.com", "kind": "x" }) else {
-        unreachable!()
-    };
-    let call = rulerun::model::Call { id: app.new_id(), at: app.now(), origin, payload };
-    app.accept(&live, &call, bytes::Bytes::new(), Vec::new(), None).await.unwrap();
+    call(&app, "join", json!({ "email": "ann@example.com", "kind": "x" })).await;
     slip.0.store(true, Ordering::SeqCst);
     let (job, attempts) = given_up(&app, &clock).await;
     assert_eq!((job.attempts, attempts), (3, 3));
     assert!(job.reason.unwrap().ends_with("a slip of ours"));
     assert_eq!(app.store.examine(time::millis(app.now())).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_email_whose_outcome_was_lost_is_not_sent_again() {
+    let hung = Script { dot: &[HangUp], ..Script::default() };
+    for (script, end) in [(Script::default(), 2), (hung, 3)] {
+        for slip in [false, true] {
+            let mail = Server::start(vec![script.clone()]).await;
+            let clock = TestClock::at("2026-01-05T12:00:00Z");
+            let url = format!("smtp://127.0.0.1:{}?tls=none", mail.port);
+            let make = make("http://n8n.example.com").env("SMTP_URL", &url);
+            let (app, faults, _stop, _folder) = at_work(make, &clock, Network::Sockets, None);
+            let lost = if slip { &faults.slips } else { &faults.lost };
+            lost.store(1, Ordering::SeqCst);
+            call(&app, "mail", json!({ "email": "ann@example.com" })).await;
+            let ended = async || {
+                clock.pass(Duration::from_secs(20));
+                app.store.bell().notify_one();
+                counts(&app).await[end] == 1
+            };
+            eventually("its end is known", || ended()).await;
+            assert_eq!(lost.load(Ordering::SeqCst), 0);
+            let (job, attempts) = job_of(&app).await;
+            assert_eq!((mail.count("DATA"), attempts.len()), (1, 1), "{job:?}");
+            let told = job.reason.unwrap_or_default();
+            assert!(end == 2 || told.starts_with("unknown: "), "{told}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! attempt (switched off, stopped, suppressed, too late, gone) is looked at here, each time.
 
 use super::Deliver;
+use super::dot::Dot;
 use super::handover::{Handover, may_repeat};
 use super::send::captured;
 use crate::base::Id;
@@ -29,20 +30,25 @@ pub(super) enum Before {
 impl Deliver {
     /// Does a claimed job; answers what the service said, if it was called.
     pub(super) async fn work(&self, live: &Live, leased: Leased) -> Option<Tried> {
-        // What the last process has begun and nobody can take back was tried, whatever holds now.
+        // What was begun and nobody can take back was tried, whatever holds now.
         if let Some(dot) = self.dots.found(&leased.job) {
-            let Leased { job, lease, .. } = leased;
-            let id = job.id;
-            let ended = self.outcome(live, job, lease, self.app.new_id(), &dot.tried()).await;
-            if ended == Finish::Done {
-                self.dots.forget(id);
-            }
+            self.write_down(live, leased.job, leased.lease, dot).await;
             return None;
         }
         let steady = self.steady().await;
         let (leased, asked) = self.make_ready(live, leased).await?;
         drop(steady);
         Some(self.attempt(live, leased, asked).await)
+    }
+
+    /// Writes down what came of an attempt that ended without its outcome being written.
+    pub(super) async fn write_down(&self, live: &Live, job: Job, lease: Lease, dot: Dot) -> Tried {
+        let (id, tried) = (job.id, dot.tried());
+        let ended = self.outcome(live, job, lease, self.app.new_id(), &tried).await;
+        if ended == Finish::Done {
+            self.dots.forget(id);
+        }
+        tried
     }
 
     /// Decides a claimed job; answers what is to be tried, if anything, and whether an earlier

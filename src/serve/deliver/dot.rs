@@ -5,13 +5,16 @@
 //! were taken, which may have been, and which surely were not. Like the note of what is under
 //! way, it outlives the process, not the machine: nothing is synced, and a dot costs two
 //! writes to the page cache. A note counts for one attempt at one job only, so an old one that
-//! stands there still says nothing about a later attempt.
+//! stands there still says nothing about a later attempt. Within a process it serves, too: an
+//! attempt that ended without its outcome being written down, because rulerun failed inside
+//! or the store did, leaves its dot to whoever does the job next.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::base::Id;
@@ -36,21 +39,21 @@ pub(super) enum Dot {
 }
 
 impl Dot {
-    /// What came of the attempt over which the process died.
+    /// What came of the attempt that rulerun could not write down: it was killed, or failed.
     pub(super) fn tried(self) -> Tried {
         match self {
             Self::Taken => Tried {
                 status: Some(250),
                 message: Some(String::from(
-                    "the mail server had taken it right before rulerun was killed",
+                    "the mail server had taken it right before rulerun was killed or failed",
                 )),
                 ..Tried::default()
             },
             Self::Left => Tried {
                 error: Some(AttemptError::Unknown),
                 message: Some(String::from(
-                    "rulerun was killed while it waited for the server's word on the message; whether \
-                 the e-mail was taken is not known",
+                    "rulerun was killed or failed while it waited for the server's word on the \
+                     message; whether the e-mail was taken is not known",
                 )),
                 ..Tried::default()
             },
@@ -70,7 +73,7 @@ struct Slots {
     /// How many there are, in use or free.
     made: u64,
     free: Vec<u64>,
-    /// What the last process left.
+    /// What is not written down: of the last process, and of this one's broken attempts.
     found: HashMap<Id, Found>,
 }
 
@@ -137,15 +140,14 @@ impl FinalDots {
         Ok(())
     }
 
-    /// What the last process left about the attempt at this job that was under way when it
-    /// died.
+    /// What is known of the latest attempt at this job, if nothing was written down of it.
     pub(super) fn found(&self, job: &Job) -> Option<Dot> {
         let slots = self.slots();
         let found = slots.found.get(&job.id)?;
         (found.attempts == job.attempts).then_some(found.dot)
     }
 
-    /// Drops what the last process left about a job.
+    /// Drops what was known of a job: it is written down now.
     pub(super) fn forget(&self, job: Id) {
         let found = self.slots().found.remove(&job);
         if let Some(Found { slot, .. }) = found {
@@ -156,7 +158,13 @@ impl FinalDots {
 
     /// The dot of the next attempt at a job.
     pub(super) fn of(&self, job: &Job) -> FinalDot<'_> {
-        FinalDot { dots: self, job: job.id, attempts: job.attempts, slot: OnceLock::new() }
+        FinalDot {
+            dots: self,
+            job: job.id,
+            attempts: job.attempts,
+            slot: OnceLock::new(),
+            dot: AtomicU8::new(0),
+        }
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
@@ -179,13 +187,16 @@ impl FinalDots {
     }
 }
 
-/// The final dot of one attempt.
+/// The final dot of one attempt. One that has left and is not settled is found by the next
+/// attempt.
 #[derive(Debug)]
 pub(super) struct FinalDot<'a> {
     dots: &'a FinalDots,
     job: Id,
     attempts: u32,
     slot: OnceLock<u64>,
+    /// As noted.
+    dot: AtomicU8,
 }
 
 impl FinalDot<'_> {
@@ -206,21 +217,33 @@ impl FinalDot<'_> {
 
     /// What came of the attempt is written down: others may have the place of its note.
     pub(super) fn settle(self) {
-        if let Some(slot) = self.slot.into_inner() {
-            self.dots.slots().free.push(slot);
-        }
+        self.dot.store(0, Ordering::Relaxed);
     }
 
     fn note(&self, dot: u8) {
-        if self.dots.file.is_none() {
-            return;
-        }
-        let mut note = [0; NOTE];
-        note[..16].copy_from_slice(&self.job.0);
-        note[16..20].copy_from_slice(&self.attempts.to_le_bytes());
-        note[20] = dot;
+        self.dot.store(dot, Ordering::Relaxed);
+        let note = noted(self.job, self.attempts, dot);
         self.dots.write(*self.slot.get_or_init(|| self.dots.slot()), &note);
     }
+}
+
+impl Drop for FinalDot<'_> {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
+        let mut slots = self.dots.slots();
+        match read(&noted(self.job, self.attempts, *self.dot.get_mut())) {
+            Some((job, attempts, dot)) => slots.find(job, Found { slot, attempts, dot }),
+            None => slots.free.push(slot),
+        }
+    }
+}
+
+fn noted(job: Id, attempts: u32, dot: u8) -> [u8; NOTE] {
+    let mut note = [0; NOTE];
+    note[..16].copy_from_slice(&job.0);
+    note[16..20].copy_from_slice(&attempts.to_le_bytes());
+    note[20] = dot;
+    note
 }
 
 /// A note; none where nothing is known of a dot.
@@ -282,6 +305,24 @@ mod tests {
         );
         let length = std::fs::metadata(folder.path().join(NAME)).unwrap().len();
         assert_eq!(length, 4 * NOTE as u64, "four were under way at once");
+    }
+
+    #[test]
+    fn a_dot_of_which_nothing_was_written_down_is_found_by_the_next_attempt() {
+        let dots = FinalDots::default();
+        let attempts: Vec<_> = (0..4).map(|number| dots.of(&job(number, 1))).collect();
+        let [left, refused, settled, before] = attempts.try_into().unwrap();
+        for dot in [&left, &refused, &settled] {
+            dot.leaves();
+        }
+        refused.is_refused();
+        settled.settle();
+        drop((left, refused, before));
+        let found: Vec<_> = (0..4).map(|number| dots.found(&job(number, 1))).collect();
+        assert_eq!(found, [Some(Dot::Left), None, None, None]);
+        assert_eq!(dots.found(&job(0, 2)), None, "that is a later attempt");
+        dots.forget(Id([0; 16]));
+        assert_eq!(dots.slots().free.len(), 3, "all places are free again");
     }
 
     #[test]

@@ -42,7 +42,6 @@ impl Deliver {
             message: Some(format!("rulerun failed inside: {why}")),
             ..Tried::default()
         };
-        let _steady = self.steady().await;
         let found = match self.app.store.job(lease.job).await {
             Ok(found) => found,
             Err(error) => {
@@ -52,6 +51,10 @@ impl Deliver {
             }
         };
         let (mut job, _) = found?;
+        if let Some(dot) = self.dots.found(&job) {
+            return caught(self.write_down(live, job, lease, dot)).await.ok();
+        }
+        let _steady = self.steady().await;
         job.attempts += 1;
         let now = self.app.millis();
         let mut transition =

@@ -19,6 +19,10 @@ use tokio::sync::Notify;
 pub(crate) struct Faults {
     /// So many completions are turned away because the store is full.
     pub(crate) full: AtomicUsize,
+    /// So many outcomes of attempts are lost: the disk is away.
+    pub(crate) lost: AtomicUsize,
+    /// So many outcomes of attempts are lost: we fail inside.
+    pub(crate) slips: AtomicUsize,
     /// Flags and suppressions cannot be read.
     pub(crate) blind: AtomicBool,
 }
@@ -63,10 +67,17 @@ impl Store for Faulty {
     }
 
     fn finish(&self, finished: Vec<Finished>) -> Answer<'_, Vec<Finish>> {
-        let turn_away = |left: usize| left.checked_sub(1);
-        let full = &self.faults.full;
-        if full.fetch_update(Ordering::SeqCst, Ordering::SeqCst, turn_away).is_ok() {
+        let hits = |faults: &AtomicUsize| {
+            faults.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
+        };
+        if hits(&self.faults.full) {
             return failed(StoreError::Full);
+        }
+        if finished.iter().any(|one| one.attempt.is_some()) {
+            assert!(!hits(&self.faults.slips), "a slip of ours");
+            if hits(&self.faults.lost) {
+                return failed(StoreError::Io("the disk is away".into()));
+            }
         }
         self.inner.finish(finished)
     }
