@@ -284,7 +284,7 @@ async fn an_email_whose_outcome_was_lost_is_not_sent_again() {
                 app.store.bell().notify_one();
                 counts(&app).await[end] == 1
             };
-            eventually("its end is known", || ended()).await;
+            eventually("its end is known", ended).await;
             assert_eq!(lost.load(Ordering::SeqCst), 0);
             let (job, attempts) = job_of(&app).await;
             assert_eq!((mail.count("DATA"), attempts.len()), (1, 1), "{job:?}");
