@@ -332,6 +332,56 @@ fn a_link_that_is_the_value_itself_leads_to_a_web_page_or_nowhere() {
 }
 
 #[test]
+fn no_value_chooses_who_is_written_to() {
+    let formats = [Format::Markdown, Format::Html];
+    for (source, tag) in [
+        ("[write](mailto:hello@acme.example{{x}})", "{{x}}"),
+        ("[write](MAILTO:{{x}}@acme.example?subject=Hi)", "{{x}}"),
+        ("<a href=\"mailto:{{x}},{{x | lower}}\">write</a>", "{{x}}"),
+        ("<a href='mailto:a@acme.example,{% if x %}{{ x }}{% endif %}'>write</a>", "{{ x }}"),
+    ] {
+        for format in formats {
+            let faults = Template::compile(source, format).expect_err(source);
+            let [fault] = faults.as_slice() else { panic!("{source}: {faults:?}") };
+            assert_eq!((fault.code, &source[fault.range.clone()]), ("template-forbidden", tag));
+            assert!(fault.message.contains("who is written to"), "{}", fault.message);
+        }
+    }
+    let filled = |source: &str, format, x: &str| {
+        let payload = Map::from_iter([("x".to_owned(), json!(x))]);
+        let template = Template::compile(source, format).unwrap_or_else(|why| panic!("{why:?}"));
+        template.text(&Context::new(&payload, Zone::UTC))
+    };
+    let targets = |html: &str| -> Vec<String> {
+        html.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap().into()).collect()
+    };
+    for format in formats {
+        let whole = ["[write](mailto:{{x}})", "<a href=\"mailto:{{x}}\">write</a>"];
+        for source in whole {
+            for x in ["a@b.example,c@d.example", "a@b.example?bcc=c@d.example", "a b@c.example"] {
+                let told = filled(source, format, x).expect_err(x);
+                assert!(told.contains("not one e-mail address"), "{told}");
+            }
+            assert!(filled(source, format, "ann+1@acme.example").is_ok());
+        }
+        // What stood apart in the template.
+        let apart = "<a href=\"mailto:hello@acme.example {%- if x %}{{x}}{% endif %}\">a</a>";
+        let told = filled(apart, format, HARMLESS).expect_err(apart);
+        assert!(told.contains("who is written to"), "{told}");
+        // Behind the ? a value stays one part, whatever it holds, and is read as it was.
+        let asked = "<a href=\"mailto:hello@acme.example?subject=Re: no {{x}}&body={{x}}\">a</a>";
+        let html = filled(asked, format, "Ä & B?cc=c@d.example,\" 5%").unwrap();
+        let spelt = "%C3%84%20%26%20B%3Fcc%3Dc%40d.example%2C%22%205%25";
+        let wanted = format!("mailto:hello@acme.example?subject=Re: no {spelt}&body={spelt}");
+        assert_eq!(targets(&html), [wanted]);
+        // Elsewhere nothing changes.
+        let prose =
+            "mail to: {{x}}, see mailto:hello@acme.example\n{{x}} (mailto:a@b.example) {{x}}";
+        assert!(!filled(prose, format, "A & B").unwrap().contains("%20"));
+    }
+}
+
+#[test]
 fn no_value_chooses_the_website_of_an_authors_link() {
     for (source, tag) in [
         ("[go](https://example.com{{x}})", "{{x}}"),
