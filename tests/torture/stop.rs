@@ -17,41 +17,28 @@ const SPARE: Duration = Duration::from_secs(1);
 /// Callers who never send the rest of their body or head.
 const HALVES: usize = 8;
 
-/// What the server has to wait for.
-#[derive(Clone, Copy, PartialEq)]
-enum Meets {
-    /// A receiver that takes everything, and callers who are done soon.
-    Nothing,
-    /// A receiver that takes connections and never answers.
-    HangingReceiver,
-    /// Callers who never end.
-    HalfCalls,
-}
-
 pub(crate) fn run(job: &Job) -> Tally {
     let mut tally = Tally::default();
     let mut dice = job.dice();
     let mut world = World::new(job, RULES, Sink::start());
     let (mut took, mut long, mut open) = (Vec::new(), Vec::new(), Vec::new());
-    // Of so many stops one meets each of the hindrances, which take their time.
-    let every = job.count(4, 12);
-    for case in 0..job.count(4, 50) {
-        let meets = match case % every {
-            1 => Meets::HangingReceiver,
-            2 => Meets::HalfCalls,
-            _ => Meets::Nothing,
-        };
-        world.sink.hang(meets == Meets::HangingReceiver);
+    // Of so many stops one has to wait for a receiver that takes connections and never answers,
+    // and one for callers who never end; in the short form the same one, as each takes its time.
+    let every = job.count(3, 12);
+    for case in 0..job.count(3, 50) {
+        let hangs = case % every == 1;
+        let dawdle = case % every == job.count(1, 2);
+        world.sink.hang(hangs);
         let up = world.up();
         let plan = Plan::small(32, Duration::from_millis(dice.within(0..20)));
         let load = world.load(&up, &plan);
         std::thread::sleep(Duration::from_millis(dice.within(100..700)));
-        let halves = if meets == Meets::HalfCalls { half_calls(&up) } else { Vec::new() };
+        let halves = if dawdle { half_calls(&up) } else { Vec::new() };
         let (code, time) = up.stop();
         load.end();
         drop(halves);
         open.append(&mut world.book.pages().open);
-        if meets == Meets::Nothing { &mut took } else { &mut long }.push(ms(time));
+        if hangs || dawdle { &mut long } else { &mut took }.push(ms(time));
         tally.must(code == Some(0), || format!("it ended with {code:?}"));
         tally.must(time + SPARE <= IN_TIME, || format!("the stop took {time:?}"));
         tally.cases += 1;
