@@ -297,7 +297,11 @@ impl Desk<'_> {
             ),
             _ => (address::fault(&url).map(str::to_owned), "https://n8n.example.com"),
         };
-        let Some(why) = why else { return Some(url.trim_end_matches('/').to_owned()) };
+        let Some(why) = why else {
+            // A slash behind a `?` is part of what is asked.
+            let url = if url.contains('?') { &url } else { url.trim_end_matches('/') };
+            return Some(url.to_owned());
+        };
         let names: Vec<&str> = rule.url.env_names().collect();
         let set = if names.is_empty() { String::from("url") } else { names.join(" or ") };
         self.faults.push(

@@ -134,11 +134,20 @@ pub fn shown(url: &str) -> String {
     format!("{scheme}://{place}{}", if whole { "" } else { "/…" })
 }
 
-/// What of a base address is not shown, such as `/services/T00/B00/x`.
+/// The address of a path below a base address. What stands behind the `?` of the base, such as
+/// `?token=…`, stays behind it.
 #[must_use]
-pub fn hidden(base: &str) -> &str {
+pub fn below(base: &str, path: &str) -> String {
+    let (place, query) = base.split_at(base.find('?').unwrap_or(base.len()));
+    format!("{}{path}{query}", place.trim_end_matches('/'))
+}
+
+/// What of a base address is not shown: its path, such as `/services/T00/B00/x`, and what is
+/// asked behind it.
+pub fn hidden(base: &str) -> impl Iterator<Item = &str> {
     let rest = base.split_once("://").map_or(base, |(_, rest)| rest);
-    rest.find(['/', '?']).map_or("", |start| &rest[start..])
+    let parts = rest.find(['/', '?']).map_or("", |start| &rest[start..]);
+    parts.split('?').filter(|part| part.len() > 1)
 }
 
 /// Whether this is a host, with or without a port that is a number.
@@ -211,7 +220,7 @@ fn classify_v6(address: Ipv6Addr) -> AddressKind {
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressKind, admit, classify, fault, hidden, shown};
+    use super::{AddressKind, admit, below, classify, fault, hidden, shown};
     use proptest::prelude::*;
     use std::net::Ipv4Addr;
 
@@ -280,6 +289,18 @@ mod tests {
     }
 
     #[test]
+    fn a_path_stands_before_what_the_base_asks() {
+        for (base, whole) in [
+            ("https://n8n.example.com", "https://n8n.example.com/in"),
+            ("https://n8n.example.com/webhook", "https://n8n.example.com/webhook/in"),
+            ("https://n8n.example.com?key=a/b", "https://n8n.example.com/in?key=a/b"),
+            ("https://n8n.example.com/webhook/?key=a", "https://n8n.example.com/webhook/in?key=a"),
+        ] {
+            assert_eq!(below(base, "/in"), whole);
+        }
+    }
+
+    #[test]
     fn of_an_address_nothing_is_shown_that_may_be_a_secret() {
         for (url, seen) in [
             ("http://localhost:5678", "http://localhost:5678"),
@@ -304,8 +325,10 @@ mod tests {
         ] {
             assert_eq!(shown(url), seen, "{url}");
         }
-        assert_eq!(hidden("https://hooks.example.com/a/b?c"), "/a/b?c");
-        assert_eq!(hidden("https://hooks.example.com"), "");
+        let parts = |base| hidden(base).collect::<Vec<_>>();
+        assert_eq!(parts("https://hooks.example.com/a/b?key=c"), ["/a/b", "key=c"]);
+        assert_eq!(parts("https://hooks.example.com?key=c"), ["key=c"]);
+        assert!(parts("https://hooks.example.com/").is_empty());
     }
 
     #[test]

@@ -43,7 +43,8 @@ impl Deliver {
             Task::Mirror { record, id } => self.mirror(service, record, id).await,
             Task::Step { .. } => ours(String::from("a step cannot be sent")),
         };
-        without(tried, service.url.as_deref().map_or("", address::hidden))
+        let hidden = service.url.iter().flat_map(|url| address::hidden(url));
+        hidden.fold(tried, without)
     }
 
     async fn event(&self, service: &LiveService, job: &Job, path: &str, body: &[u8]) -> Tried {
@@ -73,7 +74,7 @@ impl Deliver {
         }
         let outgoing = Outgoing {
             method: Method::POST,
-            url: format!("{base}{path}"),
+            url: address::below(base, path),
             headers,
             body: Bytes::copy_from_slice(body),
             timeout: service.timeout,
@@ -163,10 +164,9 @@ impl Deliver {
 /// The attempt without a part of the address that is not shown: some receivers repeat the path
 /// in their reply, or redirect to it.
 fn without(mut tried: Tried, hidden: &str) -> Tried {
-    if hidden.len() > 1 {
-        tried.reply = tried.reply.replace(hidden, "/…");
-        tried.message = tried.message.map(|message| message.replace(hidden, "/…"));
-    }
+    let shown = if hidden.starts_with('/') { "/…" } else { "…" };
+    tried.reply = tried.reply.replace(hidden, shown);
+    tried.message = tried.message.map(|message| message.replace(hidden, shown));
     tried
 }
 
