@@ -43,6 +43,7 @@ impl Decision {
             assumes: self.assumes,
             writes: self.writes,
             backlog: None,
+            own: false,
         }
     }
 }

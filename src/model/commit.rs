@@ -30,6 +30,9 @@ pub struct Commit {
     /// written. Steps of sequences whose time has not come do not count. None: no limit,
     /// for what was accepted already.
     pub backlog: Option<u64>,
+    /// What rulerun does by itself about what was accepted already: it goes on while calls
+    /// are turned away.
+    pub own: bool,
 }
 
 /// What tells two calls apart.

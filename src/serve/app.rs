@@ -122,6 +122,8 @@ struct Terms<'a> {
     assumed: &'a [Assumption],
     /// The most jobs that may wait for one service.
     backlog: Option<u64>,
+    /// Whether it goes on by itself, and nobody waits for an answer.
+    own: bool,
 }
 
 impl App {
@@ -235,7 +237,7 @@ impl App {
         keys: Vec<IdempotencyKey>,
         remote: Option<String>,
     ) -> Result<Accepted, StoreError> {
-        let terms = Terms { remote, assumed: &[], backlog: Some(self.options.backlog) };
+        let terms = Terms { remote, assumed: &[], backlog: Some(self.options.backlog), own: false };
         self.accept_on(terms, live, call, body, keys).await
     }
 
@@ -252,7 +254,7 @@ impl App {
         keys: Vec<IdempotencyKey>,
         assumed: &[Assumption],
     ) -> Result<Accepted, StoreError> {
-        let terms = Terms { remote: None, assumed, backlog: None };
+        let terms = Terms { remote: None, assumed, backlog: None, own: true };
         self.accept_on(terms, live, call, body, keys).await
     }
 
@@ -283,11 +285,15 @@ impl App {
             let told = self.journal.hears(Kind::Step);
             let set_off = if told { decision.execution.logs.clone() } else { Vec::new() };
             let mut commit = decision.into_commit(body.clone(), keys.clone());
-            commit.backlog = terms.backlog;
+            (commit.backlog, commit.own) = (terms.backlog, terms.own);
             match self.store.commit(commit).await? {
                 Committed::Done { in_flight } => {
                     drop(turn);
-                    self.settle(in_flight).await;
+                    // What goes on by itself promises nobody that nothing leaves any more, and
+                    // holds what those need who are waited for.
+                    if !terms.own {
+                        self.settle(in_flight).await;
+                    }
                     return Ok(Accepted::Done(reply, call.id, set_off));
                 }
                 Committed::Replayed(execution) => {

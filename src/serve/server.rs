@@ -157,7 +157,7 @@ impl Server {
         let address = listener.local_addr().map_err(|why| cannot_listen(&live.listen, &why))?;
         let folder = data_folder(&config, &live);
         let store = open_store(&config, folder.as_deref()).await?;
-        let dots = final_dots(folder.as_deref(), &*store).await?;
+        let dots = final_dots(folder.as_deref())?;
         let app =
             Arc::new(App::new(store, Arc::new(live), config.clock, config.voice, config.options));
         let (stop, stopped) = watch::channel(false);
@@ -165,6 +165,8 @@ impl Server {
         let mut tasks = JoinSet::new();
         let deliver = Deliver::noting(Network::Sockets, Arc::clone(&app), config.roots, dots);
         let deliver = deliver.map_err(StartError::Setup)?;
+        // Before anybody can call it off.
+        deliver.make_up().await.map_err(|error| StartError::Setup(error.to_string()))?;
         tasks.spawn(Ingress::new(Arc::clone(&app)).run(listener, stopped.clone()));
         tasks.spawn(deliver.run(stopped.clone()));
         let reloader = Reloader {
@@ -280,14 +282,12 @@ async fn open_store(config: &Config, folder: Option<&Path>) -> Result<Arc<dyn St
 }
 
 /// What the last process left about e-mails that were at their final dot.
-async fn final_dots(folder: Option<&Path>, store: &dyn Store) -> Result<FinalDots, StartError> {
+fn final_dots(folder: Option<&Path>) -> Result<FinalDots, StartError> {
     let Some(folder) = folder else { return Ok(FinalDots::default()) };
-    let failed = |why: String| {
-        StartError::Setup(format!("cannot use the file final-dots in {}: {why}", folder.display()))
-    };
-    let dots = FinalDots::open(folder).map_err(|error| failed(error.to_string()))?;
-    dots.compare(store).await.map_err(|error| failed(error.to_string()))?;
-    Ok(dots)
+    FinalDots::open(folder).map_err(|error| {
+        let file = format!("the file final-dots in {}", folder.display());
+        StartError::Setup(format!("cannot use {file}: {error}"))
+    })
 }
 
 /// Lets go what a pause held that was ended right before the last process died.

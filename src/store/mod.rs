@@ -298,6 +298,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Takes due jobs under a lease: lane by lane, first tries before retries (of which every
     /// fourth place is one all the same), higher priority first, then older.
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
+    /// Takes these jobs under a new lease, as far as they have not ended, whether they are due
+    /// or not and whoever held them: for attempts that have happened already and only have to
+    /// be written down.
+    fn reclaim(&self, jobs: Vec<Id>, now: i64, until: i64) -> Answer<'_, Vec<Leased>>;
     /// Ends, postpones or transforms claimed jobs, in order; stale completions are refused.
     fn finish(&self, finished: Vec<Finished>) -> Answer<'_, Vec<Finish>>;
     /// Hands claimed jobs back untouched, not to be claimed before `due`.

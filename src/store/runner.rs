@@ -18,7 +18,7 @@ use super::{
 use crate::base::{Id, address};
 use crate::model::commit::{Commit, Finished};
 use crate::model::queue::{
-    Attempt, Counted, Enrolment, Fingerprint, Job, Lease, LogLine, Places, Record, Refusal,
+    Attempt, Counted, Enrolment, Fingerprint, Job, Lease, Leased, LogLine, Places, Record, Refusal,
     Suppression,
 };
 use crate::model::rules::Edition;
@@ -60,7 +60,7 @@ pub(super) trait Runner: Send + Sync + std::fmt::Debug {
 
 impl<R: Runner> Store for R {
     fn commit(&self, commit: Commit) -> Answer<'_, Committed> {
-        self.write(true, |ledger, batch| ledger.commit(batch, commit))
+        self.write(!commit.own, |ledger, batch| ledger.commit(batch, commit))
     }
 
     fn record(&self, name: &str, id: &str) -> Answer<'_, Option<Record>> {
@@ -107,6 +107,10 @@ impl<R: Runner> Store for R {
 
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
         self.write(false, move |ledger, batch| ledger.claim(batch, &claim))
+    }
+
+    fn reclaim(&self, jobs: Vec<Id>, now: i64, until: i64) -> Answer<'_, Vec<Leased>> {
+        self.write(false, move |ledger, batch| ledger.reclaim(batch, &jobs, now, until))
     }
 
     fn finish(&self, finished: Vec<Finished>) -> Answer<'_, Vec<Finish>> {

@@ -42,6 +42,7 @@ pub(super) fn call(number: u32, length: usize, writes: Vec<Write>) -> Commit {
     };
     Commit {
         backlog: None,
+        own: false,
         now: NOW,
         execution: Some((execution, Bytes::from(vec![b'x'; length]))),
         keys: vec![key],

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rulerun::base::{Clock, Span, time};
 use rulerun::engine::{Watch, Way};
-use rulerun::model::{Attempt, AttemptError, Job, Origin};
+use rulerun::model::{Attempt, AttemptError, Call, Job, Origin};
 use rulerun::serve::app::{App, Options};
 use rulerun::serve::deliver::{Deliver, Network};
 use rulerun::serve::journal::Voice;
@@ -89,21 +89,28 @@ fn at_work(
     (app, faults, stop, folder)
 }
 
-async fn queue_ping(app: &App) {
+fn ping(app: &App) -> Call {
     let event = Arc::clone(&app.live.load().rules.events["ping"]);
-    accept(app, Origin::Event { event }, json!({ "kind": "x" })).await;
+    made(app, Origin::Event { event }, json!({ "kind": "x" }))
+}
+
+async fn queue_ping(app: &App) {
+    accept(app, ping(app)).await;
 }
 
 async fn call(app: &App, endpoint: &str, payload: Value) {
     let live = app.live.load_full();
     let found = live.rules.endpoints.iter().find(|one| one.name == endpoint);
-    accept(app, Origin::Endpoint(Arc::clone(found.unwrap())), payload).await;
+    accept(app, made(app, Origin::Endpoint(Arc::clone(found.unwrap())), payload)).await;
 }
 
-async fn accept(app: &App, origin: Origin, payload: Value) {
-    let live = app.live.load_full();
+fn made(app: &App, origin: Origin, payload: Value) -> Call {
     let Value::Object(payload) = payload else { unreachable!() };
-    let call = rulerun::model::Call { id: app.new_id(), at: app.now(), origin, payload };
+    Call { id: app.new_id(), at: app.now(), origin, payload }
+}
+
+async fn accept(app: &App, call: Call) {
+    let live = app.live.load_full();
     app.accept(&live, &call, bytes::Bytes::new(), Vec::new(), None).await.unwrap();
 }
 
@@ -194,6 +201,27 @@ async fn a_clock_that_is_set_neither_holds_up_nor_hurries_a_retry() {
         server.advance(&clock, Duration::from_mins(10)).await;
         eventually("the second attempt", || async { receiver.seen().len() == 2 }).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_came_before_the_clock_was_set_back_is_done_soon_after() {
+    let clock = TestClock::at("2026-01-05T12:00:00Z");
+    let receiver = Receiver::start(&[]).await;
+    let server = make(&receiver.url()).clock(&clock).start().await;
+    let app = server.app();
+    queue_ping(app).await;
+    eventually("deliveries go on", || async { receiver.seen().len() == 1 }).await;
+    // It has its moment, and is decided when the clock has been set and that was minded.
+    let call = ping(app);
+    clock.set(-3_600);
+    server.advance(&clock, Duration::ZERO).await;
+    queue_ping(app).await;
+    eventually("by the new clock", || async { receiver.seen().len() == 2 }).await;
+    accept(app, call).await;
+    for _ in 0..8 {
+        server.advance(&clock, Duration::from_secs(1)).await;
+    }
+    eventually("it is done, too", || async { receiver.seen().len() == 3 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

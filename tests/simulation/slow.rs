@@ -7,7 +7,7 @@ use std::time::Duration;
 use rulerun::base::Id;
 use rulerun::model::commit::{Commit, Finished};
 use rulerun::model::queue::{
-    Attempt, Counted, Enrolment, Fingerprint, Job, Lease, LogLine, Places, Record, Refusal,
+    Attempt, Counted, Enrolment, Fingerprint, Job, Lease, Leased, LogLine, Places, Record, Refusal,
     Suppression,
 };
 use rulerun::model::rules::Edition;
@@ -135,6 +135,7 @@ impl Store for Slow {
     }
 
     slowly! {
+        reclaim(jobs: Vec<Id>, now: i64, until: i64) -> Vec<Leased>;
         release(leases: Vec<(Lease, i64)>) -> ();
         renew(leases: Vec<Lease>, until: i64) -> Vec<bool>;
         execution(id: Id) -> Option<ExecutionRow>;

@@ -122,6 +122,7 @@ pub(crate) fn call(number: u32, writes: Vec<Write>) -> Commit {
         assumes: vec![],
         writes,
         backlog: None,
+        own: false,
     }
 }
 

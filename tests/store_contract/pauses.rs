@@ -5,7 +5,7 @@ use rulerun::model::commit::Write;
 use rulerun::model::queue::{
     Counted, EnrolmentState, JobState, PAUSED, Tally, Transition, pause_flag,
 };
-use rulerun::store::{Finish, JobFilter, LetGo, Store};
+use rulerun::store::{ClockSet, Finish, JobFilter, LetGo, Store};
 
 use crate::help::*;
 
@@ -14,6 +14,7 @@ crate::on_every_store!(
     a_pause_that_has_just_ended_holds_nothing,
     what_one_pause_lets_go_another_may_hold,
     a_stop_ends_what_is_held,
+    a_retry_that_is_held_goes_along_with_a_clock_that_is_set,
     an_edit_plans_what_is_held_anew,
     letting_go_is_done_in_parts,
     what_is_put_off_says_why_until_it_goes_on,
@@ -88,6 +89,26 @@ async fn what_is_held_is_out_of_the_way_and_comes_back_as_it_was(store: &dyn Sto
     let retries: Vec<u32> =
         claim(store, NOW + DAY + 10).await.iter().map(|leased| leased.job.retries).collect();
     assert_eq!(retries.iter().sum::<u32>(), 1, "what it has spent is not forgotten");
+}
+
+async fn a_retry_that_is_held_goes_along_with_a_clock_that_is_set(store: &dyn Store) {
+    accept(store, call(1, vec![enrol(enrolment(1, "welcome", &STEPS))])).await;
+    let step = claim_one(store, NOW).await;
+    let next = vec![advance(&ann(store).await, 0, true)];
+    finish_with(store, &step, rendered(&step.job), next).await;
+    finish(store, &step, Transition::Retry { due: NOW + DAY, spend: true }).await;
+    flag(store, None, true).await;
+    for leased in claim(store, NOW + DAY).await {
+        assert_eq!(finish(store, &leased, Transition::Hold).await, Finish::Done);
+    }
+    assert_eq!(held(store).await, 2, "the e-mail and the second step");
+    let now = NOW + DAY - 3 * DAY;
+    let set = ClockSet { by: -3 * DAY, since: now - 1_000, now };
+    assert_eq!(store.clock_was_set(set).await.unwrap(), 1, "the step waits for its moment");
+    sound(store).await;
+    flag(store, None, false).await;
+    assert_eq!(let_go(store).await, 2);
+    assert_eq!(claim_one(store, now).await.job.id, step.job.id);
 }
 
 async fn a_pause_that_has_just_ended_holds_nothing(store: &dyn Store) {

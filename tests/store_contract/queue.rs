@@ -23,6 +23,7 @@ crate::on_every_store!(
     mirror_jobs_that_have_not_begun_are_not_doubled,
     people_can_try_again_and_call_off,
     a_job_that_is_being_sent_is_called_off_when_it_fails,
+    what_has_happened_is_written_down_though_it_was_called_off,
     the_bell_rings_for_earlier_work,
     settled_waits_for_the_lease_to_end,
     an_execution_ends_with_its_last_job,
@@ -284,6 +285,29 @@ async fn a_job_that_is_being_sent_is_called_off_when_it_fails(store: &dyn Store)
     assert_eq!(finish(store, &leased, retry).await, Finish::Done);
     assert_eq!(state(store, id).await, (JobState::Cancelled, Some("by hand".into())));
     assert!(claim(store, NOW + 5).await.is_empty());
+}
+
+async fn what_has_happened_is_written_down_though_it_was_called_off(store: &dyn Store) {
+    let [sent, waits, over] = [(1, NOW), (2, NOW + DAY), (3, NOW)].map(|(number, due)| {
+        let job = job(number, "ping", "n8n", due);
+        async move { queue(store, number, job).await }
+    });
+    let (sent, waits, over) = (sent.await, waits.await, over.await);
+    let [lost, done] = claim(store, NOW).await.try_into().unwrap();
+    assert_eq!((lost.job.id, done.job.id), (sent, over));
+    finish(store, &done, Transition::Sent).await;
+    // Its worker has gone, and somebody calls it off.
+    assert_eq!(store.cancel(vec![sent], "by hand", NOW).await.unwrap(), 0);
+    let taken = store.reclaim(vec![sent, waits, over, id(77)], NOW, NOW + 100).await.unwrap();
+    let ids: Vec<_> = taken.iter().map(|leased| leased.job.id).collect();
+    assert_eq!(ids, [sent, waits], "due or not, but nothing that is over");
+    assert_eq!(finish(store, &lost, Transition::Cancelled("late".into())).await, Finish::Stale);
+    for leased in &taken {
+        assert_eq!(finish(store, leased, Transition::Sent).await, Finish::Done);
+    }
+    assert_eq!(state(store, sent).await, (JobState::Sent, None));
+    assert!(claim(store, NOW + DAY).await.is_empty());
+    check_stats(store).await;
 }
 
 async fn the_bell_rings_for_earlier_work(store: &dyn Store) {

@@ -2,7 +2,6 @@
 //! attempt (switched off, stopped, suppressed, too late, gone) is looked at here, each time.
 
 use super::Deliver;
-use super::dot::Dot;
 use super::handover::{Handover, may_repeat};
 use super::send::captured;
 use crate::base::Id;
@@ -30,25 +29,10 @@ pub(super) enum Before {
 impl Deliver {
     /// Does a claimed job; answers what the service said, if it was called.
     pub(super) async fn work(&self, live: &Live, leased: Leased) -> Option<Tried> {
-        // What was begun and nobody can take back was tried, whatever holds now.
-        if let Some(dot) = self.dots.found(&leased.job) {
-            self.write_down(live, leased.job, leased.lease, dot).await;
-            return None;
-        }
         let steady = self.steady().await;
         let (leased, asked) = self.make_ready(live, leased).await?;
         drop(steady);
         Some(self.attempt(live, leased, asked).await)
-    }
-
-    /// Writes down what came of an attempt that ended without its outcome being written.
-    pub(super) async fn write_down(&self, live: &Live, job: Job, lease: Lease, dot: Dot) -> Tried {
-        let (id, tried) = (job.id, dot.tried());
-        let ended = self.outcome(live, job, lease, self.app.new_id(), &tried).await;
-        if ended == Finish::Done {
-            self.dots.forget(id);
-        }
-        tried
     }
 
     /// Decides a claimed job; answers what is to be tried, if anything, and whether an earlier
@@ -108,7 +92,7 @@ impl Deliver {
     }
 
     /// Writes down what came of an attempt, and everything that follows from it.
-    async fn outcome(
+    pub(super) async fn outcome(
         &self,
         live: &Live,
         mut job: Job,

@@ -78,7 +78,8 @@ impl Deliver {
             let event = Event { before: before.as_deref(), ..*event };
             let follows = follow(&live.rules, limits, &event);
             let (assumes, writes) = (follows.assumes, follows.writes);
-            let commit = Commit { now: event.now, assumes, writes, ..Commit::default() };
+            let now = event.now;
+            let commit = Commit { now, assumes, writes, own: true, ..Commit::default() };
             if let Committed::Done { .. } = self.app.store.commit(commit).await? {
                 return Ok(follows.said);
             }

@@ -18,8 +18,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::base::Id;
-use crate::model::queue::{AttemptError, Job, JobState, Tried};
-use crate::store::{Store, StoreError};
+use crate::model::queue::{AttemptError, Job, Transition, Tried};
 
 /// The file's name within the data folder.
 const NAME: &str = "final-dots";
@@ -57,6 +56,14 @@ impl Dot {
                 )),
                 ..Tried::default()
             },
+        }
+    }
+
+    /// What becomes of the job if nothing else can be worked out.
+    pub(super) fn end(self) -> Transition {
+        match self {
+            Self::Taken => Transition::Sent,
+            Self::Left => Transition::Failed(String::from("unknown: rulerun failed over it")),
         }
     }
 }
@@ -121,23 +128,9 @@ impl FinalDots {
         Ok(Self { file: Some(file), slots: Mutex::new(slots) })
     }
 
-    /// Drops the notes that say nothing any more, because what came of the attempt was written
-    /// down after all.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub async fn compare(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let noted: Vec<Id> = self.slots().found.keys().copied().collect();
-        for id in noted {
-            let waits = |job: &Job| {
-                matches!(job.state, JobState::Pending | JobState::Sending)
-                    && self.found(job).is_some()
-            };
-            if !store.job(id).await?.is_some_and(|(job, _)| waits(&job)) {
-                self.forget(id);
-            }
-        }
-        Ok(())
+    /// Jobs about which something is known.
+    pub(super) fn all(&self) -> Vec<Id> {
+        self.slots().found.keys().copied().collect()
     }
 
     /// What is known of the latest attempt at this job, if nothing was written down of it.

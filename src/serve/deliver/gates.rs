@@ -106,8 +106,9 @@ impl Gates {
         });
     }
 
-    /// The clock on the wall was set: what was written down of rates is wrong now.
-    pub fn clock_was_set(&self) {
+    /// What was written down of rates counts for nothing: the clock on the wall was set, or it
+    /// could not be written.
+    pub fn keep_anew(&self) {
         if let Ok(mut lanes) = self.lanes.lock() {
             lanes.values_mut().for_each(|(_, lane)| lane.keep_anew());
         }

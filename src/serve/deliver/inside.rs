@@ -37,11 +37,6 @@ impl Deliver {
         lease: Lease,
         why: String,
     ) -> Option<Tried> {
-        let tried = Tried {
-            error: Some(AttemptError::Internal),
-            message: Some(format!("rulerun failed inside: {why}")),
-            ..Tried::default()
-        };
         let found = match self.app.store.job(lease.job).await {
             Ok(found) => found,
             Err(error) => {
@@ -51,9 +46,17 @@ impl Deliver {
             }
         };
         let (mut job, _) = found?;
-        if let Some(dot) = self.dots.found(&job) {
-            return caught(self.write_down(live, job, lease, dot)).await.ok();
+        // Its e-mail has left all the same, which the next round writes down.
+        if self.dots.found(&job).is_some() {
+            let text = format!("{}: rulerun failed inside: {why}", job.event_type);
+            self.app.journal.say(Kind::Warning, &text);
+            return None;
         }
+        let tried = Tried {
+            error: Some(AttemptError::Internal),
+            message: Some(format!("rulerun failed inside: {why}")),
+            ..Tried::default()
+        };
         let _steady = self.steady().await;
         job.attempts += 1;
         let now = self.app.millis();

@@ -131,7 +131,11 @@ impl Deliver {
             })
             .collect();
         if !writes.is_empty() {
-            self.app.store.commit(Commit { now: now.wall, writes, ..Commit::default() }).await?;
+            let commit = Commit { now: now.wall, writes, own: true, ..Commit::default() };
+            if let Err(error) = self.app.store.commit(commit).await {
+                self.app.gates.keep_anew();
+                return Err(error);
+            }
         }
         Ok(())
     }

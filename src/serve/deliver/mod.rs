@@ -16,6 +16,7 @@ mod handover;
 pub mod http;
 mod inside;
 mod kept;
+mod late;
 pub mod notion;
 mod pause;
 mod postmark;
@@ -183,7 +184,7 @@ impl Deliver {
         match self.begin_due(&live, attempts).await {
             Ok(wait) => wait.min(longest),
             Err(error) => {
-                self.app.journal.say(Kind::Warning, &format!("the queue cannot be read: {error}"));
+                self.app.journal.say(Kind::Warning, &format!("deliveries wait a moment: {error}"));
                 REST
             }
         }
@@ -194,7 +195,9 @@ impl Deliver {
         live: &Arc<Live>,
         attempts: &mut JoinSet<()>,
     ) -> Result<Duration, StoreError> {
-        self.mind_the_clock().await?;
+        let now = self.mind_the_clock().await?;
+        self.mind_latecomers(now).await?;
+        self.make_up_at(live, now).await?;
         self.app.gates.remember(&*self.app.store).await?;
         if self.app.store.flag(PAUSED_FLAG).await?.is_some() {
             return Ok(Duration::MAX);

@@ -16,20 +16,40 @@ use crate::store::{ClockSet, StoreError};
 const GLANCE: Duration = Duration::from_millis(500);
 /// A clock that differs by no more than this is being adjusted, not set.
 const ADJUSTED: i64 = 1_000;
+/// A call takes its moment when it comes and is written when it is decided, which may take as
+/// long as this, in milliseconds: until then one may come that goes by the clock of before.
+const LATECOMERS: i64 = 64_000;
 
 /// What is known of the clock.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     /// When it was last seen to be right, or what waits was last moved along with it.
     looked: Mutex<Option<Moment>>,
+    /// A clock that was set back not long ago.
+    back: Mutex<Option<Back>>,
     /// Held for reading from when a moment is taken until it is written with its job. Whoever
     /// moves what waits does it while nobody holds it.
     stamping: RwLock<()>,
 }
 
+/// A clock that was set back: what is written later and goes by the old one lies ahead of it.
+/// It is looked for again after one second, two, four, and so on.
+#[derive(Clone, Copy, Debug)]
+struct Back {
+    set: ClockSet,
+    /// When it was minded, by the clock that nobody sets.
+    minded: i64,
+    /// When latecomers are looked for next, by the same clock.
+    next: i64,
+}
+
 impl Watched {
     fn looked(&self) -> MutexGuard<'_, Option<Moment>> {
         self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn back(&self) -> MutexGuard<'_, Option<Back>> {
+        self.back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -40,7 +60,8 @@ impl Deliver {
         loop {
             let now = self.app.moment();
             let left = wait.saturating_sub(millis(now.passing.saturating_sub(began.passing)));
-            if left.is_zero() || is_set(now.set_since(began)) {
+            let is_late = self.watched.back().is_some_and(|back| back.next <= now.passing);
+            if left.is_zero() || is_late || is_set(now.set_since(began)) {
                 return;
             }
             tokio::time::sleep(left.min(GLANCE)).await;
@@ -80,13 +101,30 @@ impl Deliver {
         let by = now.set_since(then);
         let set = ClockSet { by, since: then.wall.saturating_add(by), now: now.wall };
         let moved = self.app.store.clock_was_set(set).await?;
-        self.app.gates.clock_was_set();
+        self.app.gates.keep_anew();
         let way = if by < 0 { "back" } else { "ahead" };
         let text = format!(
             "the clock was set {way} by {} s; {moved} waiting deliveries go on as if it had not",
             by.saturating_abs() / 1_000
         );
         self.app.journal.say(Kind::Warning, &text);
+        let (minded, next) = (now.passing, now.passing.saturating_add(ADJUSTED));
+        *self.watched.back() = (by < 0).then_some(Back { set, minded, next });
+        Ok(())
+    }
+
+    /// Moves what was written since a clock was set back and still goes by the old one: calls
+    /// that came before it was set. (One that goes by a clock of the past is due at once.)
+    pub(super) async fn mind_latecomers(&self, now: Moment) -> Result<(), StoreError> {
+        let Some(back) = *self.watched.back() else { return Ok(()) };
+        if now.passing < back.next {
+            return Ok(());
+        }
+        self.app.store.clock_was_set(ClockSet { now: now.wall, ..back.set }).await?;
+        let passed = now.passing.saturating_sub(back.minded);
+        let next = back.minded.saturating_add(passed.saturating_mul(2));
+        let over = passed > LATECOMERS;
+        *self.watched.back() = (!over).then_some(Back { next, ..back });
         Ok(())
     }
 

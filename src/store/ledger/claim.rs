@@ -10,8 +10,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Ledger;
+use crate::base::Id;
 use crate::model::Lease;
-use crate::model::queue::{JobState, Leased};
+use crate::model::queue::{Job, JobState, Leased};
 use crate::store::claims::Held;
 use crate::store::kv::{Batch, Kv as _, Pair, Way};
 use crate::store::rows::{self, Due};
@@ -276,21 +277,52 @@ impl Ledger {
             self.end(batch, stored, JobState::Cancelled, Some(reason), claim.now)?;
             return Ok(None);
         }
+        Ok(Some(self.hand_out(stored.job, (key, due), claim.now, claim.now + claim.lease)))
+    }
+
+    fn hand_out(
+        &mut self,
+        mut job: Job,
+        (key, due): (Vec<u8>, Due),
+        now: i64,
+        until: i64,
+    ) -> Leased {
         self.fence += 1;
-        let lease = Lease { job: id, fence: self.fence, until: claim.now + claim.lease };
-        let mut job = stored.job;
+        let lease = Lease { job: job.id, fence: self.fence, until };
         job.state = JobState::Sending;
         let held = Held {
             lease,
-            since: claim.now,
+            since: now,
             key,
             due,
             lane: job.lane.clone(),
             event_type: job.event_type.clone(),
             execution: job.execution,
         };
-        self.effects.push((id, Some(held)));
-        Ok(Some(Leased { job, lease, deaths: self.deaths(id) }))
+        self.effects.push((job.id, Some(held)));
+        let deaths = self.deaths(job.id);
+        Leased { job, lease, deaths }
+    }
+
+    /// Takes these jobs under a new lease, as far as they have not ended. That somebody called
+    /// one off comes too late: its attempt has happened.
+    pub(in crate::store) fn reclaim(
+        &mut self,
+        batch: &mut Batch<'_>,
+        jobs: &[Id],
+        now: i64,
+        until: i64,
+    ) -> Result<Vec<Leased>, StoreError> {
+        let mut taken = Vec::with_capacity(jobs.len());
+        for id in jobs {
+            let stored = rows::job(batch, *id)?;
+            let Some(stored) = stored.filter(|one| one.job.state == JobState::Pending) else {
+                continue;
+            };
+            let key = stored.due_key();
+            taken.push(self.hand_out(stored.job, (key, Due::Job), now, until));
+        }
+        Ok(taken)
     }
 }
 

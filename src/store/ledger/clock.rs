@@ -19,8 +19,8 @@ const STEP: usize = 200;
 /// A step ends when it has written so many bytes.
 const STEP_BYTES: usize = 256 * 1024;
 
-/// Where jobs wait: for their time, and behind others of their group.
-const KINDS: [u8; 2] = [keys::DUE, keys::GROUP];
+/// Where jobs wait: for their time, behind others of their group, and for the end of a pause.
+const KINDS: [u8; 3] = [keys::DUE, keys::GROUP, keys::HELD];
 
 /// How far moving has come.
 #[derive(Clone, Debug)]
@@ -101,7 +101,9 @@ impl Ledger {
         }
         let Some(mut stored) = rows::job(batch, id)? else { return Ok(false) };
         // A step that was put off is decided anew when it is due: better too early than too late.
-        let stays = set.by > 0 && matches!(stored.job.task, Task::Step { .. });
+        // One that is held aside came due, and waits for its moment.
+        let is_step = matches!(stored.job.task, Task::Step { .. });
+        let stays = is_step && (set.by > 0 || kind == keys::HELD);
         if stays || stored.job.due <= waiting_from(set) || set.knew(stored.job.updated) {
             return Ok(false);
         }
@@ -109,10 +111,16 @@ impl Ledger {
         stored.job.updated = set.now;
         if kind == keys::DUE {
             self.postpone(batch, stored, due)?;
-        } else {
-            stored.job.due = due;
-            rows::write(batch, keys::by_id(keys::JOB, id), &stored)?;
+            return Ok(true);
         }
+        if kind == keys::HELD {
+            batch.delete_small(stored.due_key());
+        }
+        stored.job.due = due;
+        if kind == keys::HELD {
+            batch.put_small(stored.due_key(), &rows::encode(&Due::Job)?);
+        }
+        rows::write(batch, keys::by_id(keys::JOB, id), &stored)?;
         Ok(true)
     }
 }

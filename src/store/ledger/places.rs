@@ -10,6 +10,9 @@ use crate::store::kv::Batch;
 use crate::store::rows;
 use crate::store::{StoreError, keys};
 
+/// How long a place is remembered where no cap says it, in milliseconds: a month.
+const KEPT: i64 = 31 * 86_400_000;
+
 impl Ledger {
     /// When the first place is free that these writes would take; none when it is free now, or
     /// theirs already.
@@ -53,7 +56,10 @@ impl Ledger {
             return Ok(());
         }
         let key = keys::places(Fingerprint::of(&email.to));
-        let Some(mut places) = rows::read::<Places>(batch, &key)? else { return Ok(()) };
+        let known = rows::read::<Places>(batch, &key)?;
+        // One that is tried again by hand may have outlived the row that it once had a place in.
+        let anew = || job.by_hand.then(|| Places { keep: KEPT, ..Places::default() });
+        let Some(mut places) = known.or_else(anew) else { return Ok(()) };
         let reason = job.reason.as_deref().unwrap_or_default();
         let reached = match job.state {
             JobState::Sent => true,

@@ -130,6 +130,11 @@ fn damage(panic: Box<dyn Any + Send>) -> Result<StoreError, Box<dyn Any + Send>>
     }
 }
 
+/// The answer of a reader that has panicked over damage; a panic of our own goes on.
+fn lost<T>(panic: Box<dyn Any + Send>) -> Result<T, StoreError> {
+    damage(panic).map_or_else(|panic| resume_unwind(panic), Err)
+}
+
 /// A walk through sled's rows.
 fn walk(mut rows: sled::Iter, way: Way) -> impl Iterator<Item = Result<Pair, StoreError>> {
     std::iter::from_fn(move || {
@@ -185,7 +190,8 @@ impl Runner for SledStore {
         &self,
         work: impl FnOnce(&dyn Kv, &Claims) -> Result<T, StoreError>,
     ) -> Answer<'static, T> {
-        Box::pin(std::future::ready(work(&self.tree, &self.claims)))
+        let done = catch_unwind(AssertUnwindSafe(|| work(&self.tree, &self.claims)));
+        Box::pin(std::future::ready(done.unwrap_or_else(lost)))
     }
 
     fn walk<T: Send + 'static>(
@@ -195,9 +201,8 @@ impl Runner for SledStore {
         let (tree, claims) = (self.tree.clone(), Arc::clone(&self.claims));
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || work(&tree, &claims)).await;
-            done.unwrap_or_else(|ended| match ended.try_into_panic().map(damage) {
-                Ok(Ok(damage)) => Err(damage),
-                Ok(Err(panic)) => resume_unwind(panic),
+            done.unwrap_or_else(|ended| match ended.try_into_panic() {
+                Ok(panic) => lost(panic),
                 Err(_) => Err(StoreError::Stopped("it was closed".into())),
             })
         })

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use rulerun::base::Id;
 use rulerun::model::commit::{Commit, Finished};
 use rulerun::model::queue::{
-    Attempt, Enrolment, Fingerprint, Job, Lease, LogLine, Places, Record, Refusal, Suppression,
+    Attempt, Enrolment, Fingerprint, Job, Lease, Leased, LogLine, Places, Record, Refusal,
+    Suppression,
 };
 use rulerun::store::{
     Answer, Claim, Claimed, Committed, ExecutionFilter, ExecutionRow, Finish, Forgotten, JobFilter,
@@ -94,6 +95,7 @@ impl Store for Faulty {
         enrolment(sequence: &str, key: &str) -> Answer<'_, Option<Enrolment>>;
         flags(prefix: &str) -> Answer<'_, Vec<(String, String)>>;
         claim(claim: Claim) -> Answer<'_, Claimed>;
+        reclaim(jobs: Vec<Id>, now: i64, until: i64) -> Answer<'_, Vec<Leased>>;
         release(leases: Vec<(Lease, i64)>) -> Answer<'_, ()>;
         renew(leases: Vec<Lease>, until: i64) -> Answer<'_, Vec<bool>>;
         settled(jobs: Vec<Id>) -> Answer<'_, ()>;
