@@ -30,8 +30,8 @@ pub struct Commit {
     /// written. Steps of sequences whose time has not come do not count. None: no limit,
     /// for what was accepted already.
     pub backlog: Option<u64>,
-    /// What rulerun does by itself about what was accepted already: it goes on while calls
-    /// are turned away.
+    /// What rulerun does by itself about what was accepted already, and what ends or holds
+    /// it up: that goes on while calls are turned away.
     pub own: bool,
 }
 

@@ -14,7 +14,7 @@ use rulerun::serve::deliver::{Deliver, Network};
 use rulerun::serve::journal::Voice;
 use rulerun::serve::server::StartError;
 use rulerun::serve::{settings, sources};
-use rulerun::store::{JobFilter, MemoryStore};
+use rulerun::store::{JobFilter, MemoryStore, StoreError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -122,6 +122,29 @@ async fn counts(app: &App) -> [u64; 5] {
         }
     }
     all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn below_low_water_rates_and_timed_events_go_on() {
+    let receiver = Receiver::start(&[]).await;
+    let rules = RULES.replace("service \"n8n\" {", "service \"n8n\" { rate \"20/s\";");
+    let make = make(&receiver.url()).file("rules/a.kdl", &rules);
+    let clock = TestClock::at("2026-01-05T12:00:00Z");
+    let (app, faults, _stop, _folder) = at_work(make, &clock, Network::Sockets, None);
+    call(&app, "join", json!({ "email": "ann@example.com", "kind": "x" })).await;
+    for _ in 0..8 {
+        queue_ping(&app).await;
+    }
+    faults.low.store(true, Ordering::SeqCst);
+    let all = async || {
+        clock.pass(Duration::from_secs(20));
+        app.store.bell().notify_one();
+        receiver.seen().len() == 9
+    };
+    eventually("all arrive, and the timed event", all).await;
+    let live = app.live.load_full();
+    let refused = app.accept(&live, &ping(&app), bytes::Bytes::new(), Vec::new(), None).await;
+    assert!(matches!(refused, Err(StoreError::NoSpace { .. })), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

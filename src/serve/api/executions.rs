@@ -144,7 +144,7 @@ async fn stop_all(app: &App, id: Id) -> Result<(), Fault> {
         let jobs = people::jobs_of(&*app.store, id).await?;
         let enrolled = enrolments_of(app, &jobs).await?;
         let active = enrolled.iter().filter(|enrolment| enrolment.state == EnrolmentState::Active);
-        let mut commit = Commit { now: app.millis(), ..Commit::default() };
+        let mut commit = Commit { now: app.millis(), own: true, ..Commit::default() };
         for enrolment in active.filter(|enrolment| enrolment.execution == id) {
             commit.assumes.push(Assumption::Enrolment {
                 sequence: enrolment.sequence.clone(),

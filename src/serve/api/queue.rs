@@ -286,7 +286,7 @@ async fn set_paused(app: &App, since: Option<String>) -> Result<(), StoreError> 
 }
 
 async fn write_one(app: &App, write: Write) -> Result<(), StoreError> {
-    let commit = Commit { now: app.millis(), writes: vec![write], ..Commit::default() };
+    let commit = Commit { now: app.millis(), writes: vec![write], own: true, ..Commit::default() };
     match app.store.commit(commit).await? {
         Committed::Done { .. } => Ok(()),
         // It assumes nothing and has no key, so nothing can be in its way.

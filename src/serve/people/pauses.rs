@@ -128,7 +128,8 @@ async fn set(
     value: Option<String>,
     now: i64,
 ) -> Result<(), StoreError> {
-    let commit = Commit { now, writes: vec![Write::Flag { name, value }], ..Commit::default() };
+    let commit =
+        Commit { now, writes: vec![Write::Flag { name, value }], own: true, ..Commit::default() };
     match store.commit(commit).await? {
         Committed::Done { .. } => Ok(()),
         // It assumes nothing and has no key, so nothing can be in its way.

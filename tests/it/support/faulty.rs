@@ -24,6 +24,8 @@ pub(crate) struct Faults {
     pub(crate) lost: AtomicUsize,
     /// So many outcomes of attempts are lost: we fail inside.
     pub(crate) slips: AtomicUsize,
+    /// Nothing is accepted from outside.
+    pub(crate) low: AtomicBool,
     /// Flags and suppressions cannot be read.
     pub(crate) blind: AtomicBool,
 }
@@ -67,6 +69,13 @@ impl Store for Faulty {
         self.inner.flag(name)
     }
 
+    fn commit(&self, commit: Commit) -> Answer<'_, Committed> {
+        if self.faults.low.load(Ordering::SeqCst) && !commit.own {
+            return failed(StoreError::NoSpace { free: 9, wanted: 256 });
+        }
+        self.inner.commit(commit)
+    }
+
     fn finish(&self, finished: Vec<Finished>) -> Answer<'_, Vec<Finish>> {
         let hits = |faults: &AtomicUsize| {
             faults.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
@@ -90,7 +99,6 @@ impl Store for Faulty {
         suppression_list(after: Option<Suppression>, take: usize) -> Answer<'_, Vec<Suppression>>;
         places(address: &str) -> Answer<'_, Places>;
         forget(person: &str, now: i64) -> Answer<'_, Forgotten>;
-        commit(commit: Commit) -> Answer<'_, Committed>;
         record(name: &str, id: &str) -> Answer<'_, Option<Record>>;
         enrolment(sequence: &str, key: &str) -> Answer<'_, Option<Enrolment>>;
         flags(prefix: &str) -> Answer<'_, Vec<(String, String)>>;

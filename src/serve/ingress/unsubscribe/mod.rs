@@ -57,7 +57,7 @@ async fn find_or_make_key(app: &App) -> Result<Secret, StoreError> {
     let key = clock::new_secret();
     let write = Write::Flag { name: KEY_FLAG.to_owned(), value: Some(key.clone()) };
     app.store
-        .commit(Commit { now: app.millis(), writes: vec![write], ..Commit::default() })
+        .commit(Commit { now: app.millis(), writes: vec![write], own: true, ..Commit::default() })
         .await?;
     Ok(Secret::new(key))
 }
@@ -125,7 +125,7 @@ async fn grant(app: &App, token: &Token, wish: Wish) -> Result<(), StoreError> {
         }
     };
     if !writes.is_empty() {
-        let commit = Commit { now: app.millis(), writes, ..Commit::default() };
+        let commit = Commit { now: app.millis(), writes, own: true, ..Commit::default() };
         app.store.commit(commit).await?;
         app.journal.say(Kind::Skipped, &format!("{} {what}", token.person));
     }
