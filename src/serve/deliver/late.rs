@@ -6,7 +6,7 @@
 use super::Deliver;
 use super::dot::Dot;
 use super::inside::caught;
-use crate::base::Moment;
+use crate::base::{Id, Moment};
 use crate::model::queue::Leased;
 use crate::serve::journal::Kind;
 use crate::serve::settings::Live;
@@ -23,10 +23,19 @@ impl Deliver {
     }
 
     pub(super) async fn make_up_at(&self, live: &Live, now: Moment) -> Result<(), StoreError> {
-        let mut begun = self.dots.all();
-        if begun.is_empty() {
-            return Ok(());
+        match self.dots.all() {
+            begun if begun.is_empty() => Ok(()),
+            // Rarely needed, and large: it lies apart.
+            begun => Box::pin(self.make_up_for(live, now, begun)).await,
         }
+    }
+
+    async fn make_up_for(
+        &self,
+        live: &Live,
+        now: Moment,
+        mut begun: Vec<Id>,
+    ) -> Result<(), StoreError> {
         // One of which a newer attempt is under way is known better by it.
         begun.retain(|id| !self.running().contains_key(id));
         let until = now.wall.saturating_add(self.claim(live, now).lease);
@@ -34,16 +43,17 @@ impl Deliver {
         begun.retain(|id| !taken.iter().any(|leased| leased.job.id == *id));
         let mut back = Vec::new();
         for leased in taken {
-            match self.dots.found(&leased.job) {
-                Some(dot) => self.write_down(live, leased, dot).await,
-                None => {
-                    begun.push(leased.job.id);
-                    back.push((leased.lease, now.wall));
-                }
+            if let Some(dot) = self.dots.found(&leased.job) {
+                self.write_down(live, leased, dot).await;
+            } else {
+                begun.push(leased.job.id);
+                back.push((leased.lease, now.wall));
             }
         }
         // Of these the outcome was written down after all.
-        begun.into_iter().for_each(|id| self.dots.forget(id));
+        for id in begun {
+            self.dots.forget(id);
+        }
         if back.is_empty() { Ok(()) } else { self.app.store.release(back).await }
     }
 
