@@ -7,6 +7,7 @@ use rulerun::store::{Committed, Finish, JobFilter, Store};
 use crate::help::*;
 
 crate::on_every_store!(
+    an_email_that_is_sent_by_hand_long_after_counts_under_caps,
     a_sequence_runs_step_by_step,
     a_step_that_comes_due_becomes_its_email,
     a_stop_ends_what_is_queued,
@@ -351,4 +352,23 @@ async fn a_step_that_was_put_off_is_planned_anew(store: &dyn Store) {
     assert_eq!((step.job.id, step.job.due), (one.job_id("hello"), NOW + DAY));
     assert_eq!(store.examine(NOW + DAY).await.unwrap().len(), 0);
     check_stats(store).await;
+}
+
+async fn an_email_that_is_sent_by_hand_long_after_counts_under_caps(store: &dyn Store) {
+    accept(store, call(1, vec![enrol(enrolment(1, "welcome", &STEPS))])).await;
+    let step = claim_one(store, NOW).await;
+    let Transition::Become(mut email) = mailed(&step.job) else { unreachable!() };
+    let Task::Email(letter) = &mut email.task else { unreachable!() };
+    letter.marketing = true;
+    assert_eq!(finish(store, &step, Transition::Become(email)).await, Finish::Done);
+    finish(store, &step, Transition::Failed("refused".into())).await;
+    assert_eq!(store.places(&step.job.target).await.unwrap().taken, []);
+    store.retry(vec![step.job.id], NOW + DAY).await.unwrap();
+    let again = claim_one(store, NOW + DAY).await;
+    finish(store, &again, Transition::Sent).await;
+    let taken = store.places(&step.job.target).await.unwrap().taken;
+    assert_eq!(
+        taken.iter().map(|place| (place.job, place.at)).collect::<Vec<_>>(),
+        [(step.job.id, NOW + DAY)]
+    );
 }
