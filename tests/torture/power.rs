@@ -20,6 +20,9 @@ const LARGE_REST: Duration = Duration::from_millis(20);
 /// A start that is cut is cut before so many milliseconds, or before the last one listened.
 const START: u64 = 400;
 
+/// Fewer than this are few.
+const FEW: usize = 10;
+
 /// An image, mounted.
 struct Disk {
     image: PathBuf,
@@ -67,7 +70,7 @@ struct Met {
 }
 
 impl Met {
-    /// Most of the cuts must have met something.
+    /// Most of the cuts must have met something, where there are enough to say so.
     fn tell(mut self, tally: &mut Tally) {
         tally.figure("open_p99_ms", percentile(&mut self.opened, 99));
         tally.figure("slowest_open_ms", percentile(&mut self.opened, 100));
@@ -75,16 +78,21 @@ impl Met {
             let busy = open.iter().filter(|calls| **calls > 0).count();
             tally.figure(&format!("cuts_amid_{kind}_calls"), format!("{busy}/{}", open.len()));
             tally.figure(&format!("{kind}_calls_open_p50"), percentile(open, 50));
-            tally.must(busy * 2 > open.len(), || {
+            tally.must(is_most(busy, open.len()), || {
                 format!("only {busy} of {} cuts met {kind} calls without an answer", open.len())
             });
         }
         let starting = self.starting.iter().filter(|starting| **starting).count();
         tally.figure("cuts_before_it_listened", format!("{starting}/{}", self.starting.len()));
-        tally.must(starting * 2 > self.starting.len(), || {
+        tally.must(is_most(starting, self.starting.len()), || {
             format!("only {starting} of {} starts were cut", self.starting.len())
         });
     }
+}
+
+/// Whether so many are most of all; of a few cuts chance alone decides that.
+fn is_most(some: usize, all: usize) -> bool {
+    all < FEW || some * 2 > all
 }
 
 pub(crate) fn run(job: &Job) -> Tally {
