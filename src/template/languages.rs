@@ -91,8 +91,8 @@ impl Habits {
 }
 
 /// Where numbers are written the other way round than elsewhere in the language, so that
-/// `14.700` would be less than fifteen. The Spanish of the Philippines, of Spain and of South
-/// America but for Peru is not among them. After the Unicode CLDR.
+/// `14.700` would be less than fifteen, after the Unicode CLDR. Costa Rica and the countries of
+/// South America that are not among them have the comma before the decimals, as Spain has.
 const REGIONS: [(&[&str], Numbers); 3] = [
     (
         &[

@@ -98,7 +98,9 @@ fn unknown(person: &str) -> Fault {
 /// The contact of an address; rules may have kept it as it was typed, or as e-mails write it.
 async fn contact(app: &App, person: &str, typed: &str) -> Result<Option<Record>, StoreError> {
     let mut names = address::spellings(person);
-    names.push(typed.to_owned());
+    if typed != person {
+        names.push(typed.to_owned());
+    }
     for name in names {
         if let Some(found) = app.store.record(CONTACT, &name).await? {
             return Ok(Some(found));
