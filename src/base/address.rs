@@ -20,6 +20,17 @@ pub fn person(address: &str) -> String {
     }
 }
 
+/// The spellings of a [person]: theirs, and the one with the domain in its ASCII form, which
+/// e-mails and mail servers write, where that is another.
+#[must_use]
+pub fn spellings(person: &str) -> Vec<String> {
+    let coded = person.rsplit_once('@').and_then(|(user, domain)| {
+        let coded = ascii_domain(domain).filter(|coded| coded != domain)?;
+        Some(format!("{user}@{coded}"))
+    });
+    std::iter::once(person.to_owned()).chain(coded).collect()
+}
+
 /// A domain in the ASCII form that mail servers know; none where it has none.
 #[must_use]
 pub fn ascii_domain(domain: &str) -> Option<String> {

@@ -71,6 +71,25 @@ pub fn said<'a>(
     Some((step.action.said(variant, wanted.as_deref())?, wanted))
 }
 
+/// What fills a text in, with the language in which it is written. A text that was chosen for
+/// its language writes numbers as people do where its reader lives: `14,700` in Mexico is
+/// `14.700` in Spain. The plain text is in the language that the rules say for everybody, if
+/// they do.
+#[must_use]
+pub fn spoken<'a>(
+    sequence: &Sequence,
+    said: Said<'_>,
+    reader: Option<&str>,
+    context: &Context<'a>,
+) -> Context<'a> {
+    let mut spoken = context.clone();
+    spoken.language = match said.locale {
+        Some(own) => Some(reader.unwrap_or(own).to_owned()),
+        None => sequence.language(),
+    };
+    spoken
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

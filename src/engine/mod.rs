@@ -24,7 +24,7 @@ mod world;
 
 pub use cap::{place, put_off};
 pub use chance::{Comparison, ENOUGH};
-pub use choice::{Pick, position, said, variant};
+pub use choice::{Pick, position, said, spoken, variant};
 pub use decide::{Decided, Decision, decide};
 pub use numbers::{Counts, Numbers, RATES, StepNumbers, numbers};
 pub use outcome::{Retries, failed_inside, gone_flag, outcome};

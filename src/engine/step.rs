@@ -225,8 +225,7 @@ fn action(
             let (sequence, person) = (now.sequence, &due.enrolment.person);
             let said = choice::said(sequence, now.step, person, context, pick);
             let (said, locale) = said.ok_or("it is no e-mail")?;
-            let mut spoken = context.clone();
-            spoken.language = said.locale.map(str::to_owned).or_else(|| sequence.language());
+            let spoken = choice::spoken(sequence, said, locale.as_deref(), context);
             Ok(StepDecision::Email {
                 subject: said.subject.text(&spoken)?,
                 content: content::fill(world, said, locale, due.unsubscribe_url, &spoken)?,

@@ -45,6 +45,8 @@ pub(super) struct Asked<'a> {
     pub(super) named: &'a Value,
     /// Its language in the form of [`crate::model::rules::locale`]; none is the plain text.
     pub(super) locale: Option<&'a str>,
+    /// The language of everybody in the sequence, where the rules write it out.
+    pub(super) everybody: Option<&'a str>,
     /// The sequence's name.
     pub(super) sequence: &'a str,
     /// What its tags may read.
@@ -78,7 +80,8 @@ pub(super) fn text(reading: &mut Reading<'_>, asked: Asked<'_>) -> Option<EmailT
     };
     let source = reading.sources.file(file).text.clone();
     let template = reader.template(reading, file, format);
-    let layout = reading.layout.as_ref().map(|layout| layout.in_language(asked.locale));
+    let language = asked.locale.or(asked.everybody);
+    let layout = reading.layout.as_ref().map(|layout| layout.in_language(language));
     let mut images = enclosed::images(reading, node, file, kind);
     let page = match kind {
         TextKind::Markdown => None,

@@ -189,6 +189,8 @@ impl<'a> Around<'a> {
         let Some((named, name)) = named.and_then(|named| Some((named, named.text()?))) else {
             return texts;
         };
+        // One that is read from somebody's data holds braces, which no language does.
+        let everybody = self.sequence.prop_text("locale").and_then(locale);
         let mut languages = BTreeSet::from([None]);
         if self.speaks {
             let found = locales::texts(reading.sources, self.node, name);
@@ -199,6 +201,7 @@ impl<'a> Around<'a> {
                 node: self.node,
                 named,
                 locale: language.as_deref(),
+                everybody: everybody.as_deref(),
                 sequence: self.sequence.title().unwrap_or_default(),
                 situations: self.situations,
             };

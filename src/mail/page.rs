@@ -14,10 +14,10 @@ pub fn page_of(message: &[u8]) -> Option<String> {
         return ["html", "HtmlBody"].iter().find_map(|name| Some(body[name].as_str()?.to_owned()));
     }
     let message = String::from_utf8_lossy(message);
-    let (_, part) = message.split_once("Content-Type: text/html")?;
-    let (_, body) = part.split_once("\r\n\r\n")?;
-    // In quoted-printable `=_` cannot occur, and every boundary begins with it.
-    let body = body.split("\r\n--=_").next()?;
+    // In quoted-printable `=_` cannot occur, and every boundary begins with it. A text may say
+    // `Content-Type` as well: only the head of a part says what the part is.
+    let mut parts = message.split("\r\n--=_").filter_map(|part| part.split_once("\r\n\r\n"));
+    let (_, body) = parts.find(|(head, _)| head.contains("\r\nContent-Type: text/html"))?;
     Some(unquoted(&body.replace("=\r\n", "")))
 }
 

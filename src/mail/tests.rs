@@ -71,6 +71,14 @@ fn the_page_of_a_packed_message_is_found_again() {
         let page = page_of(&packed.message).map(|page| page.replace("\r\n", "\n"));
         assert_eq!(page.as_deref().map(str::trim_end), Some(drawn.html.trim_end()), "{packing:?}");
     }
+    // A text and a subject that say what a head says are neither.
+    request.subject = "Content-Type: text/html".to_owned();
+    request.content =
+        Content::markdown("Write it so:\n\n    Content-Type: text/html\n\nand so on.");
+    let drawn = draw(&request).unwrap();
+    let packed = pack_as(&request, drawn.clone(), Packing::Message).unwrap();
+    let page = page_of(&packed.message).map(|page| page.replace("\r\n", "\n"));
+    assert_eq!(page.as_deref().map(str::trim_end), Some(drawn.html.trim_end()));
     assert_eq!(page_of(b""), None);
     assert_eq!(page_of(b"{"), None);
 }

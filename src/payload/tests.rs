@@ -85,6 +85,31 @@ fn whole_numbers_never_lose_digits_silently() {
 }
 
 #[test]
+fn what_a_schema_holds_as_data_stays_data() {
+    let schema = json!({
+        "properties": {
+            "kind": {"const": {"type": "integer"}},
+            "one": {"enum": [{"type": "integer"}], "default": {"type": "integer"}},
+            // Fields that are called as keywords are.
+            "const": {"type": "integer"},
+            "enum": {"properties": {"default": {"type": "integer"}}},
+        },
+        "dependentRequired": {"type": ["integer"]},
+        "dependentSchemas": {"required": {"properties": {"required": {"type": "integer"}}}},
+    });
+    let fits = json!({"kind": {"type": "integer"}, "one": {"type": "integer"}, "const": 1});
+    assert_eq!(messages(&schema, &fits), Vec::<String>::new());
+    let long: Value = serde_json::from_str("9223372036854775808").expect("a number");
+    for lossy in
+        [json!({"const": long}), json!({"enum": {"default": long}}), json!({"required": long})]
+    {
+        let told = messages(&schema, &lossy);
+        assert!(told.len() == 1 && told[0].contains("must be a whole number from"), "{told:?}");
+    }
+    assert_eq!(messages(&schema, &json!({"type": 1})).len(), 1, "`integer` is missing");
+}
+
+#[test]
 fn an_integer_has_kept_its_digits() {
     let schema = json!({"type": "object", "properties": {
         "id": {"type": ["integer", "null"]},

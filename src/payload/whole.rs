@@ -17,20 +17,34 @@ const WHY: &str = "must be a whole number from -9223372036854775808 to 922337203
                    beyond 9007199254740991 be written without a point or exponent; send larger \
                    ones as text";
 
+/// Keywords that hold data: an object there is a payload's, not a schema.
+const DATA: &[&str] = &["const", "default", "dependentRequired", "enum", "examples", "required"];
+/// Keywords that hold schemas by name: a field may be called as a keyword is.
+const BY_NAME: &[&str] = &[
+    "$defs",
+    "definitions",
+    "dependencies",
+    "dependentSchemas",
+    "patternProperties",
+    "properties",
+];
+
 /// The schema with the keyword at every `integer`.
 pub(super) fn marked(schema: &Value) -> Value {
     match schema {
         Value::Object(fields) => {
-            let mut all: Map<String, Value> = fields
-                .iter()
-                .map(|(name, value)| {
-                    let data = matches!(name.as_str(), "const" | "default" | "enum" | "examples");
-                    // A field may have such a name; then a schema stands there.
-                    let value =
-                        if data && !value.is_object() { value.clone() } else { marked(value) };
-                    (name.clone(), value)
-                })
-                .collect();
+            let part = |(name, value): (&String, &Value)| {
+                let value = match (name.as_str(), value) {
+                    (name, value) if DATA.contains(&name) => value.clone(),
+                    (name, Value::Object(schemas)) if BY_NAME.contains(&name) => schemas
+                        .iter()
+                        .map(|(name, schema)| (name.clone(), marked(schema)))
+                        .collect(),
+                    (_, value) => marked(value),
+                };
+                (name.clone(), value)
+            };
+            let mut all: Map<String, Value> = fields.iter().map(part).collect();
             if fields.get("type").is_some_and(is_integer) {
                 all.insert(KEYWORD.to_owned(), Value::Bool(true));
             }

@@ -15,6 +15,9 @@ const SHORTEST: usize = 16;
 /// A secret of fewer different letters can be guessed.
 const FEWEST_LETTERS: usize = 6;
 
+/// A name of fewer letters is in many a secret by chance.
+const SHORTEST_NAME: usize = 4;
+
 /// A secret of the rules.
 struct Kept<'a> {
     setting: &'a Setting<Secret>,
@@ -119,9 +122,25 @@ fn weakness(secret: &Secret, name: &str) -> Option<&'static str> {
         Some("it is shorter than 16 letters")
     } else if letters.len() < FEWEST_LETTERS {
         Some("it repeats a few letters")
-    } else if !name.is_empty() && text.to_lowercase().contains(&name.to_lowercase()) {
+    } else if name.chars().count() >= SHORTEST_NAME
+        && text.to_lowercase().contains(&name.to_lowercase())
+    {
         Some("it holds the name of the endpoint")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_name_is_in_many_a_secret_by_chance_and_a_longer_one_is_not() {
+        let secret = Secret::new("k3rJ9xQ2mVbA7Tz5wsignup8");
+        assert_eq!(weakness(&secret, "signup"), Some("it holds the name of the endpoint"));
+        for name in ["", "a", "k3r", "order"] {
+            assert_eq!(weakness(&secret, name), None, "{name}");
+        }
     }
 }

@@ -4,15 +4,15 @@ use jiff::civil;
 use minijinja::value::{Object, Value};
 use minijinja::{Error, ErrorKind, State};
 
-use super::languages::{Language, language};
+use super::languages::{Habits, habits};
 use crate::base::Zone;
 use crate::base::time::parse_time;
 
 /// The name under which a template finds its time zone; no tag can spell it.
 pub(super) const ZONE: &str = " zone";
 
-/// The name under which it finds the language of its text, likewise.
-pub(super) const LANGUAGE: &str = " language";
+/// The name under which it finds the habits of those who read its text, likewise.
+pub(super) const HABITS: &str = " habits";
 
 /// A time zone as a value of a template.
 #[derive(Debug)]
@@ -20,17 +20,17 @@ pub(super) struct ZoneValue(pub(super) Zone);
 
 impl Object for ZoneValue {}
 
-/// A language as a value of a template.
+/// Habits as a value of a template.
 #[derive(Debug)]
-pub(super) struct LanguageValue(pub(super) &'static Language);
+pub(super) struct HabitsValue(pub(super) Habits);
 
-impl Object for LanguageValue {}
+impl Object for HabitsValue {}
 
-/// The language of the text that is filled in.
-fn language_of(state: &State) -> &'static Language {
-    let found = state.lookup(LANGUAGE);
-    let found = found.as_ref().and_then(|value| value.downcast_object_ref::<LanguageValue>());
-    found.map_or_else(|| language(None), |found| found.0)
+/// The habits of those who read the text that is filled in.
+fn habits_of(state: &State) -> Habits {
+    let found = state.lookup(HABITS);
+    let found = found.as_ref().and_then(|value| value.downcast_object_ref::<HabitsValue>());
+    found.map_or_else(|| habits(None), |found| found.0)
 }
 
 /// `14700` becomes `14,700`, `14700.5` becomes `14,700.50`; `number(0)` rounds to whole
@@ -55,7 +55,7 @@ pub(super) fn number(state: &State, value: &Value, decimals: Option<u32>) -> Res
         }
         format!("{number:.digits$}")
     };
-    Ok(language_of(state).number(&rounded))
+    Ok(habits_of(state).number(&rounded))
 }
 
 fn is_whole(text: &str) -> bool {
@@ -64,7 +64,7 @@ fn is_whole(text: &str) -> bool {
 
 /// A time or date as `10 December 2025` in the person's time zone, or as the pattern says.
 pub(super) fn date(state: &State, value: &Value, pattern: Option<&str>) -> Result<String, Error> {
-    let pattern = pattern.unwrap_or(language_of(state).day);
+    let pattern = pattern.unwrap_or(habits_of(state).day());
     let text = value.as_str().unwrap_or_default().trim();
     if text.len() == 10
         && let Ok(day) = text.parse::<civil::Date>()
@@ -99,7 +99,7 @@ fn shown(
     day: civil::Date,
     moment: impl Into<jiff::fmt::strtime::BrokenDownTime>,
 ) -> Result<String, Error> {
-    let spelled = language_of(state).spelled(pattern, day);
+    let spelled = habits_of(state).spelled(pattern, day);
     moment.into().to_string(spelled).map_err(|error| {
         let message = format!("the pattern `{pattern}` cannot be used here: {error}");
         Error::new(ErrorKind::InvalidOperation, message)

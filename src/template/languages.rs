@@ -12,43 +12,66 @@ use crate::model::rules::chain;
 pub(super) struct Language {
     /// Its name, as `locale` in the rules has it.
     name: &'static str,
+    numbers: Numbers,
+    /// A day, as a pattern for the filter `date`.
+    day: &'static str,
+    months: [&'static str; 12],
+    /// From Monday.
+    weekdays: [&'static str; 7],
+}
+
+/// How numbers are written.
+#[derive(Clone, Copy, Debug)]
+struct Numbers {
     /// Between three digits each.
     group: char,
     /// Before the decimals.
     point: char,
     /// A number with fewer digits than that before the point is not grouped.
     least: usize,
-    /// A day, as a pattern for the filter `date`.
-    pub(super) day: &'static str,
-    months: [&'static str; 12],
-    /// From Monday.
-    weekdays: [&'static str; 7],
 }
 
-/// The language of a text, or the nearest to it that is known. A text that is in no certain
-/// language is taken for English.
-pub(super) fn language(locale: Option<&str>) -> &'static Language {
+/// The habits of the people who read a text: their language's, with the numbers of where they
+/// live.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Habits {
+    language: &'static Language,
+    numbers: Numbers,
+}
+
+/// The habits of a language, or of the nearest to it that is known. A text that is in no
+/// certain language is taken for English.
+pub(super) fn habits(locale: Option<&str>) -> Habits {
     let known = |name: &str| ALL.iter().find(|language| language.name == name);
-    match locale {
+    let language = match locale {
         None => &ALL[0],
         Some(locale) => chain(locale).find_map(known).unwrap_or(&OTHER),
-    }
+    };
+    let region = |name: &str| REGIONS.iter().find(|(names, _)| names.contains(&name));
+    let there = locale.and_then(|locale| chain(locale).find_map(region));
+    Habits { language, numbers: there.map_or(language.numbers, |(_, numbers)| *numbers) }
 }
 
-impl Language {
+impl Habits {
+    /// A day, as a pattern for the filter `date`.
+    pub(super) fn day(&self) -> &'static str {
+        self.language.day
+    }
+
     /// A number, given with digits and a point.
     pub(super) fn number(&self, text: &str) -> String {
+        let Numbers { group, point, least } = self.numbers;
         let (sign, digits) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let mut out = String::from(sign);
         for (index, digit) in whole.chars().enumerate() {
-            if index > 0 && (whole.len() - index) % 3 == 0 && whole.len() >= self.least {
-                out.push(self.group);
+            if index > 0 && (whole.len() - index) % 3 == 0 && whole.len() >= least {
+                out.push(group);
             }
             out.push(digit);
         }
         if !fraction.is_empty() {
-            out.push(self.point);
+            out.push(point);
             out.push_str(fraction);
         }
         out
@@ -59,13 +82,28 @@ impl Language {
         let name = |names: &[&'static str], at: i8| {
             usize::try_from(at).ok().and_then(|at| names.get(at).copied()).unwrap_or_default()
         };
-        let month = name(&self.months, day.month() - 1);
-        let weekday = name(&self.weekdays, day.weekday().to_monday_zero_offset());
+        let month = name(&self.language.months, day.month() - 1);
+        let weekday = name(&self.language.weekdays, day.weekday().to_monday_zero_offset());
         let spelled = |part: &str| part.replace("%B", month).replace("%A", weekday);
         // `%%` is a percent sign, whatever follows it.
         pattern.split("%%").map(spelled).collect::<Vec<_>>().join("%%")
     }
 }
+
+/// Where numbers are written the other way round than elsewhere in the language, so that
+/// `14.700` would be less than fifteen, after the Unicode CLDR. Costa Rica and the countries of
+/// South America that are not among them have the comma before the decimals, as Spain has.
+const REGIONS: [(&[&str], Numbers); 3] = [
+    (
+        &[
+            "es-419", "es-br", "es-bz", "es-cu", "es-do", "es-gt", "es-hn", "es-mx", "es-ni",
+            "es-pa", "es-pe", "es-pr", "es-sv", "es-us",
+        ],
+        Numbers { group: ',', point: '.', least: 4 },
+    ),
+    (&["de-ch", "de-li"], Numbers { group: '’', point: '.', least: 4 }),
+    (&["it-ch"], Numbers { group: '’', point: '.', least: 5 }),
+];
 
 const ENGLISH_MONTHS: [&str; 12] = [
     "January",
@@ -87,9 +125,7 @@ const ENGLISH_WEEKDAYS: [&str; 7] =
 /// Every other language.
 const OTHER: Language = Language {
     name: "",
-    group: '\u{a0}',
-    point: '.',
-    least: 4,
+    numbers: Numbers { group: '\u{a0}', point: '.', least: 4 },
     day: "%Y-%m-%d",
     months: ENGLISH_MONTHS,
     weekdays: ENGLISH_WEEKDAYS,
@@ -99,18 +135,14 @@ const OTHER: Language = Language {
 const ALL: [Language; 8] = [
     Language {
         name: "en",
-        group: ',',
-        point: '.',
-        least: 4,
+        numbers: Numbers { group: ',', point: '.', least: 4 },
         day: "%-d %B %Y",
         months: ENGLISH_MONTHS,
         weekdays: ENGLISH_WEEKDAYS,
     },
     Language {
         name: "de",
-        group: '.',
-        point: ',',
-        least: 4,
+        numbers: Numbers { group: '.', point: ',', least: 4 },
         day: "%-d. %B %Y",
         months: [
             "Januar",
@@ -130,9 +162,7 @@ const ALL: [Language; 8] = [
     },
     Language {
         name: "fr",
-        group: '\u{a0}',
-        point: ',',
-        least: 4,
+        numbers: Numbers { group: '\u{a0}', point: ',', least: 4 },
         day: "%-d %B %Y",
         months: [
             "janvier",
@@ -152,9 +182,7 @@ const ALL: [Language; 8] = [
     },
     Language {
         name: "es",
-        group: '.',
-        point: ',',
-        least: 5,
+        numbers: Numbers { group: '.', point: ',', least: 5 },
         day: "%-d de %B de %Y",
         months: [
             "enero",
@@ -174,9 +202,7 @@ const ALL: [Language; 8] = [
     },
     Language {
         name: "it",
-        group: '.',
-        point: ',',
-        least: 4,
+        numbers: Numbers { group: '.', point: ',', least: 4 },
         day: "%-d %B %Y",
         months: [
             "gennaio",
@@ -196,9 +222,7 @@ const ALL: [Language; 8] = [
     },
     Language {
         name: "nl",
-        group: '.',
-        point: ',',
-        least: 4,
+        numbers: Numbers { group: '.', point: ',', least: 4 },
         day: "%-d %B %Y",
         months: [
             "januari",
@@ -218,9 +242,7 @@ const ALL: [Language; 8] = [
     },
     Language {
         name: "pt",
-        group: '.',
-        point: ',',
-        least: 4,
+        numbers: Numbers { group: '.', point: ',', least: 4 },
         day: "%-d de %B de %Y",
         months: [
             "janeiro",
@@ -248,9 +270,7 @@ const ALL: [Language; 8] = [
     },
     Language {
         name: "pl",
-        group: '\u{a0}',
-        point: ',',
-        least: 5,
+        numbers: Numbers { group: '\u{a0}', point: ',', least: 5 },
         day: "%-d %B %Y",
         months: [
             "stycznia",

@@ -8,10 +8,10 @@ use minijinja::value::{Serde, Value as Shown};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
-use super::filters::{self, LANGUAGE, LanguageValue, ZONE, ZoneValue};
+use super::filters::{self, HABITS, HabitsValue, ZONE, ZoneValue};
 use super::growth::{self, BUDGET, Budget};
 use super::hosts::MARK;
-use super::languages::language;
+use super::languages::habits;
 use super::names::{REMOVED_FILTERS, REMOVED_FUNCTIONS};
 use super::reads::{Analysis, Read, Used, syntax_fault};
 use super::{Format, TemplateFault, escape};
@@ -186,12 +186,12 @@ fn values(reads: &[Read], context: &Context<'_>) -> Result<Shown, String> {
         }
     }
     let zone = Shown::from_object(ZoneValue(context.zone.clone()));
-    let language = Shown::from_object(LanguageValue(language(context.language.as_deref())));
+    let habits = Shown::from_object(HabitsValue(habits(context.language.as_deref())));
     let budget = Shown::from_object(Budget::new());
     Ok(Shown::from_pairs(
         root.iter()
             .map(|(name, value)| (name.clone(), Shown::from(Serde(value))))
-            .chain([(ZONE.to_owned(), zone), (LANGUAGE.to_owned(), language)])
+            .chain([(ZONE.to_owned(), zone), (HABITS.to_owned(), habits)])
             .chain([(BUDGET.to_owned(), budget)]),
     ))
 }

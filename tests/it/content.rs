@@ -229,6 +229,7 @@ fn numbers_days_and_layouts_are_in_the_language_of_the_text() {
         ("layout=\"frame\" locale=\"{{name}}\"", "It costs 14,700 on 1 January 2026.", "Hello"),
         ("layout=\"frame\" locale=\"de-AT\"", "Es kostet 14.700 am 1. Januar 2026.", "Hallo"),
         // Whoever writes for one language alone says it once, and needs no other text.
+        ("layout=\"frame\" locale=\"de-CH\"", "Es kostet 14’700 am 1. Januar 2026.", "Hallo"),
         ("layout=\"frame\" locale=\"sv\"", "It costs 14\u{a0}700 on 2026-01-01.", "Hello"),
     ] {
         // A text that nobody gets is told.
@@ -251,6 +252,20 @@ fn numbers_days_and_layouts_are_in_the_language_of_the_text() {
             html(&mail)
         );
     }
+}
+
+#[test]
+fn the_language_of_everybody_chooses_the_layout_of_the_only_text() {
+    let mut project = Project::new(&[
+        ("hello.md", "Es kostet {{14700 | number}}.\n"),
+        ("frame.html", "<html><body><h1>Hello</h1>{{content}}</body></html>"),
+        ("frame.de.html", "<html><body><h1>Hallo</h1>{{content}}</body></html>"),
+    ]);
+    project.sequence = "layout=\"frame\" locale=\"de-AT\"";
+    let message = project.message();
+    let mail = read(&message);
+    assert!(text(&mail).starts_with("Es kostet 14.700."), "{}", text(&mail));
+    assert!(html(&mail).contains("<h1>Hallo</h1>"), "{}", html(&mail));
 }
 
 #[test]

@@ -333,6 +333,33 @@ fn mentions(bytes: &[u8], text: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_domain_in_other_letters_is_forgotten_and_found_however_it_was_typed() {
+    let clock = TestClock::at("2026-01-05T10:00:00Z");
+    let server = make().clock(&clock).start().await;
+    for email in ["Zoe@MÜNCHEN.example", "xan@ｇmail.example", "yan@xn--mnchen-3ya.example"] {
+        start(&server, email).await;
+    }
+    let other = json!({ "email": "eve@shop.example", "referred_by": "by ZOE@mÜnchen.example" });
+    server.post("/t/all", &other).await;
+    settled(&server).await;
+    // The contact is kept as e-mails write it, and known by its own name.
+    let known = server.get("/api/v1/contacts/yan@m%C3%BCnchen.example").await.json();
+    assert_eq!(known["contact"]["email"], "yan@xn--mnchen-3ya.example", "{known}");
+
+    for (path, kept) in [
+        ("/api/v1/contacts/zoe@m%C3%BCnchen.example", "zoe@"),
+        ("/api/v1/contacts/XAN@gmail.example", "xan@"),
+        ("/api/v1/contacts/Yan@M%C3%9CNCHEN.example", "yan@"),
+    ] {
+        let gone = server.send("DELETE", path, &[], "").await.json();
+        assert_eq!(gone["removed"]["records"], 1, "{path}: {gone}");
+        assert_eq!(mentions(&backup(&server).await, kept), 0, "{path}");
+    }
+    let records = results(&server.get("/api/v1/records/contact").await);
+    assert_eq!(records.len(), 1, "the others stay: {records:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_a_forgotten_person_no_byte_of_the_address_is_left_and_others_stay() {
     let clock = TestClock::at("2026-01-05T10:00:00Z");
     let server = make().clock(&clock).on_disk().start().await;

@@ -31,16 +31,11 @@ pub(super) fn check(rules: &RuleSet) -> Vec<Diagnostic> {
 fn capped(sequence: &Sequence, caps: &[Cap]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut sent: Vec<Duration> = Vec::new();
-    let mut before = Some(Duration::ZERO);
-    for step in &sequence.steps {
-        let planned = match step.counts_from {
-            CountsFrom::Sequence => Some(step.after.to_duration()),
-            CountsFrom::Previous => before.map(|before| before + step.after.to_duration()),
-            CountsFrom::Field(_) => None,
-        };
-        before = planned;
+    for (planned, step) in planned(sequence) {
         let is_email = matches!(step.action, SequenceAction::Email { .. });
-        let Some(planned) = planned.filter(|_| is_email && step.when.is_none()) else { continue };
+        if !is_email || step.when.is_some() {
+            continue;
+        }
         let held = caps.iter().filter_map(|cap| Some((cap, free_from(*cap, &sent, planned)?)));
         match held.max_by_key(|(_, free)| *free) {
             Some((cap, free)) if free > planned + step.max_late.to_duration() => {
@@ -51,6 +46,23 @@ fn capped(sequence: &Sequence, caps: &[Cap]) -> Vec<Diagnostic> {
         }
     }
     found
+}
+
+/// When each step is due after the start, as far as that is known, in the order of time.
+fn planned(sequence: &Sequence) -> Vec<(Duration, &SequenceStep)> {
+    let mut all = Vec::new();
+    let mut before = Some(Duration::ZERO);
+    for step in &sequence.steps {
+        let planned = match step.counts_from {
+            CountsFrom::Sequence => Some(step.after.to_duration()),
+            CountsFrom::Previous => before.map(|before| before + step.after.to_duration()),
+            CountsFrom::Field(_) => None,
+        };
+        before = planned;
+        all.extend(planned.map(|planned| (planned, step)));
+    }
+    all.sort_by_key(|(planned, _)| *planned);
+    all
 }
 
 /// When a cap lets the next e-mail leave, if it holds it back at this moment.
@@ -92,6 +104,10 @@ fn ended(rules: &RuleSet, sequence: &Sequence, ending: &Ending) -> Option<Diagno
     };
     let starts = |step: &&Step| matches!(&step.action, Action::Start { sequence: name } if *name == sequence.name);
     let start = steps.iter().find(starts)?;
+    // Who recommends a friend reaches the goal by the friend's call, not by one of their own.
+    if ending.person.paths() != sequence.to.paths() {
+        return None;
+    }
     let name = ending.on.name();
     let (message, help) = if ending.goal.is_some() {
         (

@@ -69,9 +69,14 @@ pub(super) fn placeholders(rules: &RuleSet) -> Vec<Diagnostic> {
             .collect();
         for Said { subject, body, .. } in said {
             let text = readable(body);
-            found.extend(placeholder::find(&text, &known, |range| Span::new(body.file, range)));
+            found.extend(placeholder::find(placeholder::Part::Text, &text, &known, |range| {
+                Span::new(body.file, range)
+            }));
             // A subject is short: the whole of it is the place.
-            let mut within = placeholder::find(subject.source(), &known, |_| body.subject);
+            let mut within =
+                placeholder::find(placeholder::Part::Subject, subject.source(), &known, |_| {
+                    body.subject
+                });
             within.truncate(1);
             found.extend(within.into_iter().map(|one| Diagnostic { fix: None, ..one }));
         }

@@ -34,13 +34,25 @@ const WORDS: &[&str] = &[
 ];
 /// Words that tell an author to write something, when they come first within square brackets.
 const ORDERS: &[&str] = &["add", "insert", "todo", "your"];
+/// Those that begin ordinary words in the brackets of subjects: `[Your order] is on its way`.
+const ORDINARY: &[&str] = &["add", "your"];
 /// So many are told of one text.
 const MOST: usize = 20;
 /// Longest stand-in, in bytes.
 const LONGEST: usize = 60;
 
-/// Every stand-in of a text. `known` are the fields that a tag could name.
+/// What is looked through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// A text.
+    Text,
+    /// A subject, where square brackets often stand around a topic.
+    Subject,
+}
+
+/// Every stand-in of a part of an e-mail. `known` are the fields that a tag could name.
 pub(super) fn find(
+    part: Part,
     text: &str,
     known: &[String],
     place: impl Fn(Range<usize>) -> Span,
@@ -49,7 +61,7 @@ pub(super) fn find(
     let mut found = Vec::new();
     let mut from = 0;
     while found.len() < MOST
-        && let Some((range, inner)) = next(&plain, from)
+        && let Some((range, inner)) = next(part, &plain, from)
     {
         from = range.end;
         let span = place(range.clone());
@@ -101,7 +113,7 @@ fn without_tags(text: &str) -> String {
 }
 
 /// The next stand-in from there on, with what stands between its marks.
-fn next(text: &str, from: usize) -> Option<(Range<usize>, &str)> {
+fn next(part: Part, text: &str, from: usize) -> Option<(Range<usize>, &str)> {
     let at = text[from..].char_indices().map(|(at, _)| from + at);
     at.flat_map(|at| MARKS.iter().map(move |marks| (at, marks))).find_map(|(at, (open, close))| {
         let inner = text[at..].strip_prefix(open)?;
@@ -110,17 +122,25 @@ fn next(text: &str, from: usize) -> Option<(Range<usize>, &str)> {
         let inner = &inner[..near.find(close)?];
         let range = at..at + open.len() + inner.len() + close.len();
         let is_gap = is_name(open, inner, &text[range.end..])
-            || (*open == "[" && is_order(inner, &text[range.end..]) && !is_defined(text, inner));
+            || (*open == "["
+                && is_order(part, inner, &text[range.end..])
+                && !is_defined(text, inner));
         is_gap.then_some((range, inner))
     })
 }
 
 /// Whether words within square brackets tell an author what to write there: `[insert link]`.
-fn is_order(inner: &str, after: &str) -> bool {
-    let mut words = inner.trim().split([' ', ':', '_', '-']);
+fn is_order(part: Part, inner: &str, after: &str) -> bool {
+    let mut words = inner.trim().split([' ', ':', '_']);
     let first = words.next().unwrap_or_default().to_lowercase();
     let is_link = after.starts_with(['(', '[', ':']);
-    !is_link && ORDERS.contains(&&*first) && (first == "todo" || words.next().is_some())
+    let is_ordinary = part == Part::Subject
+        && ORDINARY.contains(&&*first)
+        && !words.clone().any(|word| WORDS.contains(&&*word.to_uppercase()));
+    !is_link
+        && !is_ordinary
+        && ORDERS.contains(&&*first)
+        && (first == "todo" || words.next().is_some())
 }
 
 /// Whether Markdown makes a link of these words, because their address is given elsewhere.
@@ -144,5 +164,26 @@ fn is_name(open: &str, inner: &str, after: &str) -> bool {
         "{" => plain && word && !name.contains(' '),
         "%" => plain && word && capitals && !name.contains(' ') && name.len() >= 3,
         _ => plain && word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_words_in_square_brackets_are_no_orders() {
+        let is_told = |part: Part, text: &str| next(part, text, 0).is_some();
+        for subject in ["[Add-on] New features", "[Your order] is on its way", "[Add to cart] now"]
+        {
+            assert!(!is_told(Part::Subject, subject), "{subject}");
+        }
+        for order in ["[your name], hello", "[insert link]", "[todo: subject]", "[Your order]"] {
+            assert!(is_told(Part::Text, order), "{order}");
+        }
+        assert!(!is_told(Part::Text, "[Add-on] New features"));
+        for order in ["[your name], hello", "[insert link]", "[todo: subject]", "[NAME]"] {
+            assert!(is_told(Part::Subject, order), "{order}");
+        }
     }
 }

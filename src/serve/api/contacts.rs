@@ -95,10 +95,16 @@ fn unknown(person: &str) -> Fault {
     Fault::missing(people::nobody(person))
 }
 
-/// The contact of an address; rules may have kept it as it was typed.
+/// The contact of an address; rules may have kept it as it was typed, or as e-mails write it.
 async fn contact(app: &App, person: &str, typed: &str) -> Result<Option<Record>, StoreError> {
-    match app.store.record(CONTACT, person).await? {
-        None if typed != person => app.store.record(CONTACT, typed).await,
-        found => Ok(found),
+    let mut names = address::spellings(person);
+    if typed != person {
+        names.push(typed.to_owned());
     }
+    for name in names {
+        if let Some(found) = app.store.record(CONTACT, &name).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }

@@ -36,12 +36,13 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr 
 }
 
 /// Whether trusted proxies name one caller in `X-Forwarded-For` and another in `Forwarded`: one
-/// of the two came from outside and was passed on unseen, and nobody can tell which.
+/// of the two came from outside and was passed on unseen, and nobody can tell which. A
+/// `Forwarded` that names nobody, as `proto=https` alone, contradicts nothing.
 #[must_use]
 pub fn is_contested(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> bool {
     let client = |header| client_in(header, peer, headers, proxies);
     headers.contains_key(BY_MOST)
-        && headers.contains_key(BY_RFC)
+        && hops(BY_RFC, headers).iter().any(Option::is_some)
         && client(BY_MOST) != client(BY_RFC)
 }
 
@@ -190,6 +191,24 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", text.parse().expect("a header"));
         headers
+    }
+
+    #[test]
+    fn only_two_headers_that_name_callers_can_contradict_each_other() {
+        use crate::model::FromText as _;
+        let proxies = [Network::from_text("10.0.0.0/8").expect("a network")];
+        let peer: IpAddr = "10.0.0.1".parse().expect("an address");
+        for (text, contested) in [
+            ("proto=https;host=example.com", false),
+            ("for=198.51.100.7;proto=https", false),
+            ("for=203.0.113.9;proto=https", true),
+            ("proto=https, For=\"203.0.113.9:4711\"", true),
+            ("for=_hidden", true),
+        ] {
+            let mut headers = forwarded("198.51.100.7");
+            headers.insert(BY_RFC, text.parse().expect("a header"));
+            assert_eq!(is_contested(peer, &headers, &proxies), contested, "{text}");
+        }
     }
 
     #[test]

@@ -252,12 +252,14 @@ impl Incall<'_> {
                 keys.push(key(proof.identity.clone(), hash, now.saturating_add(binds)));
             } else if !self.endpoint.rule.repeats {
                 // No key is signed: whoever has seen a call could send it again under another.
-                // The signature stands for the body already, so it can stay with its key.
-                let hash = match &given {
-                    Some(given) => Sha256::digest(given).into(),
-                    None => content(parts, body),
-                };
-                keys.push(key(proof.identity.clone(), hash, now.saturating_add(age)));
+                // So a signature stays with the key that it came with, and whoever sends it
+                // again without any means the same call.
+                let until = now.saturating_add(age);
+                if let Some(given) = &given {
+                    let hash = Sha256::digest(given).into();
+                    keys.push(key(format!("{} key", proof.identity), hash, until));
+                }
+                keys.push(key(proof.identity.clone(), content(parts, body), until));
             }
         }
         Ok(keys)

@@ -181,7 +181,8 @@ impl<'a> Teller<'a> {
         let mut context = Context::new(payload, zone);
         context.set("now", Value::String(time::format_millis(one.started)));
         let said = engine::said(sequence, step, &one.person, &context, None);
-        Ok(said.map(|(said, _)| {
+        Ok(said.map(|(said, locale)| {
+            let context = engine::spoken(sequence, said, locale.as_deref(), &context);
             let subject = said.subject.text(&context);
             let subject = subject.unwrap_or_else(|_| said.subject.source().to_owned());
             (subject, said.variant.map(str::to_owned))

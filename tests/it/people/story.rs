@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{AT, RULES, ask, make, run, sign_up};
-use crate::support::server::{TestClock, TestServer, eventually, results};
+use crate::support::server::{Make, TestClock, TestServer, eventually, results};
 use crate::support::{python, script};
 
 /// Sarah signs up, somebody says too early that she has paid, and her first e-mail goes out.
@@ -49,6 +49,44 @@ Still to come
                          when `contact.unsubscribed`
   Thu 4 Dec 2025 11:30   welcome-3 \"Shall we talk?\"; stops when `contact.unsubscribed`
 ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_to_come_is_told_in_the_language_in_which_it_is_sent() {
+    let words = "subject=\"Total {{n | number}} at {{on | date}}\"";
+    let rules = format!(
+        "{}webhooks \"t\" {{\n path \"/t\"\n endpoint \"in\" {{\n payload {{\n email email\n \
+         language text\n n integer\n on date\n }}\n start \"bills\"\n start \"fixed\"\n }}\n}}\n\
+         sequence \"bills\" to=\"{{{{email}}}}\" locale=\"{{{{language}}}}\" {{\n \
+         email \"bill\" after=\"1h\" {words} {{\n locale \"de\" {words}\n }}\n}}\n\
+         sequence \"fixed\" to=\"{{{{email}}}}\" locale=\"de\" {{\n \
+         email \"own\" after=\"1h\" {words}\n}}\n",
+        "sender \"Acme <hello@example.com>\" {\n postal-address \"1 Main Street\"\n}\n",
+    );
+    let clock = TestClock::at(AT);
+    let files = ["bill.md", "bill.de.md", "own.md"];
+    let make = files.iter().fold(Make::empty().file("rules/one.kdl", &rules), |make, name| {
+        make.file(&format!("rules/emails/{name}"), "Words.\n")
+    });
+    let server = make.clock(&clock).start().await;
+    let body =
+        json!({ "email": "a@example.com", "language": "de-CH", "n": 14700, "on": "2026-01-02" });
+    assert_eq!(server.post("/t/in", &body).await.status, 200);
+    let subjects = |rows: Vec<Value>| {
+        let mut all: Vec<String> =
+            rows.iter().filter_map(|row| Some(row["subject"].as_str()?.to_owned())).collect();
+        all.sort();
+        all
+    };
+    let told = subjects(results(&server.get("/api/v1/schedule").await));
+    let expected = ["Total 14.700 at 2. Januar 2026", "Total 14’700 at 2. Januar 2026"];
+    assert_eq!(told, expected);
+    server.advance(&clock, Duration::from_hours(2)).await;
+    eventually("both are captured", || async {
+        results(&server.get("/api/v1/outbox").await).len() == 2
+    })
+    .await;
+    assert_eq!(subjects(results(&server.get("/api/v1/outbox").await)), expected);
+}
 
 const SCHEDULE: &str = "\
 WHEN (Europe/Berlin)  TO                 STEP       SUBJECT              NOTE

@@ -90,8 +90,13 @@ impl Ledger {
             if batch.get(&key)?.as_ref() != Some(&raw) {
                 continue;
             }
-            let holds = forget.words.may_be_in(&key)
-                || payload(batch, &key, &raw)?.is_some_and(|row| forget.words.may_be_in(&row));
+            // What goes as a whole, without being read, must not go for a quick look.
+            let hold = match kind {
+                keys::IDEMPOTENCY | keys::REFUSAL => Words::are_within,
+                _ => Words::may_be_in,
+            };
+            let holds = hold(&forget.words, &key)
+                || payload(batch, &key, &raw)?.is_some_and(|row| hold(&forget.words, &row));
             if holds || matches!(kind, keys::JOB | keys::IDEMPOTENCY) {
                 self.forget_row(batch, &mut forget, kind, key, holds)?;
             }
