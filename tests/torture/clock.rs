@@ -20,17 +20,28 @@ service "crm" type="http" {
     url (env)"CRM_URL"
     retry "1s" "1s" "1s" "1s"
 }
+service "calm" type="http" {
+    url (env)"CALM_URL"
+}
 service "mail" type="smtp" {
     url (env)"SMTP_URL"
 }
 events to="crm" path="/in" {
     event "noted"
 }
+events to="calm" path="/in" {
+    event "crowded"
+}
 webhooks "t" {
     path "/t"
     endpoint "note" {
         payload { n integer; }
         send "noted"
+    }
+    endpoint "crowd" {
+        payload { n integer; }
+        save "tally" id="all" { last "{{n}}"; }
+        send "crowded"
     }
     endpoint "later" {
         payload { email email; }
@@ -62,6 +73,9 @@ const BEGUN: Duration = Duration::from_secs(1);
 const DONE: Duration = Duration::from_secs(10);
 /// How long is waited for what must not come.
 const NEVER: Duration = Duration::from_millis(2_500);
+/// Callers that wait for one another while the clock is set, and calls of each.
+const CROWD: u64 = 24;
+const CROWD_CALLS: u64 = 10;
 /// Tries that the receiver refuses.
 const REFUSED: usize = 3;
 /// The shortest wait between two: 1 s less jitter, and less what a jump of the clock may be
@@ -84,11 +98,22 @@ pub(crate) fn run(job: &Job) -> Tally {
     let mail = runtime.block_on(Server::start(Vec::new()));
     let mut command = world.command();
     command.env("SMTP_URL", format!("smtp://127.0.0.1:{}", mail.port));
+    let calm = Sink::start();
+    command.env("CALM_URL", calm.url());
     shim.load(&mut command);
     let up = crate::world::up(command);
     let people = job.count(20, 200);
-    let mut test =
-        Test { up, shim, mail, tally: &mut tally, world: &world, people, calls: 0, called: vec![] };
+    let mut test = Test {
+        up,
+        shim,
+        mail,
+        calm,
+        tally: &mut tally,
+        world: &world,
+        people,
+        calls: 0,
+        called: vec![],
+    };
     test.jumps();
     test.retries_kept_their_pace();
     test.sleep(job.seconds(3, 30));
@@ -99,6 +124,8 @@ struct Test<'a> {
     up: Up,
     shim: Shim,
     mail: Server,
+    /// Takes the crowd's events at the first try.
+    calm: Sink,
     tally: &'a mut Tally,
     world: &'a World,
     people: usize,
@@ -187,6 +214,37 @@ impl Test<'_> {
         self.note();
     }
 
+    /// Jumps amid calls that change the same record, so that many have their moment long before
+    /// they are written; whatever clock they go by, all arrive.
+    fn jump_amid_a_crowd(&mut self, to: i64) {
+        let address = self.up.address;
+        let callers: Vec<_> = (0..CROWD)
+            .map(|caller| {
+                std::thread::spawn(move || {
+                    let mut client = Client::new(address);
+                    for call in 0..CROWD_CALLS {
+                        let n = caller * CROWD_CALLS + call;
+                        let reply = client.post("/t/crowd", "", &format!("{{\"n\":{n}}}")).unwrap();
+                        assert_eq!(reply.status, 200, "{}", reply.text);
+                    }
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(50));
+        self.jump(to);
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
+        let all = usize::try_from(CROWD * CROWD_CALLS).unwrap();
+        self.tally.acked += all;
+        let there = || self.calm.came().numbers.len();
+        let began = Instant::now();
+        while there() < all && began.elapsed() < DONE {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.tally.lost += all - there();
+        self.tally.duplicated += self.calm.came().duplicated();
+        self.tally.figure("crowd_arrived_ms", ms(began.elapsed()));
+    }
+
     fn jumps(&mut self) {
         self.everybody("later");
         self.jump_amid_retries(HOUR - 60 * SECOND);
@@ -196,6 +254,10 @@ impl Test<'_> {
         self.all_leave("hour", "hour");
         self.jump_amid_retries(0);
         self.nothing_more("an hour back", &["hour"]);
+        self.jump_amid_retries(HOUR + 10 * SECOND);
+        self.nothing_more("forth again", &["hour"]);
+        self.events_arrive();
+        self.jump_amid_a_crowd(0);
         self.jump_amid_retries(HOUR + 10 * SECOND);
         self.nothing_more("forth again", &["hour"]);
         self.events_arrive();
