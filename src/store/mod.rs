@@ -82,6 +82,9 @@ pub struct ClockSet {
     pub since: i64,
     /// What it says now.
     pub now: i64,
+    /// What was written in the time before it was set has been moved; now this is about calls
+    /// that came in so many milliseconds before that and have been written since.
+    pub latecomers: Option<i64>,
 }
 
 /// What became of a commit.

@@ -78,7 +78,11 @@ async fn an_attempt_that_ends_after_the_clock_was_set_is_retried_in_its_own_time
         let until = clock.passing() + 1_000;
         let lane = server.app().gates.states(clock.passing()).remove(0);
         assert_eq!(lane.1, LaneState::Paused { until, why: PauseReason::Asked }, "by {jump}");
-        server.advance(&clock, Duration::from_secs(6)).await;
+        // Nor when latecomers are looked for.
+        server.advance(&clock, Duration::from_millis(1_500)).await;
+        tokio::time::sleep(LOOKED).await;
+        assert_eq!(receiver.seen().len(), 1, "tried too early, by {jump}");
+        server.advance(&clock, Duration::from_millis(4_500)).await;
         eventually("the second attempt", || async { sent(&server).await == 1 }).await;
     }
 }

@@ -103,7 +103,7 @@ async fn a_retry_that_is_held_goes_along_with_a_clock_that_is_set(store: &dyn St
     }
     assert_eq!(held(store).await, 2, "the e-mail and the second step");
     let now = NOW + DAY - 3 * DAY;
-    let set = ClockSet { by: -3 * DAY, since: now - 1_000, now };
+    let set = ClockSet { by: -3 * DAY, since: now - 1_000, now, latecomers: None };
     assert_eq!(store.clock_was_set(set).await.unwrap(), 1, "the step waits for its moment");
     sound(store).await;
     flag(store, None, false).await;

@@ -121,7 +121,7 @@ const HOUR: i64 = 3_600_000;
 
 /// The clock was set, and was right a second ago.
 fn set(by: i64, now: i64) -> ClockSet {
-    ClockSet { by, since: now - 1_000, now }
+    ClockSet { by, since: now - 1_000, now, latecomers: None }
 }
 
 async fn a_clock_that_is_set_back_stalls_nothing_and_hurries_no_step(store: &dyn Store) {

@@ -70,14 +70,18 @@ impl Places {
         self.trim(now);
     }
 
-    /// Its e-mail was sent: its time begins to pass, not before the place was taken. (An outcome
-    /// without an attempt counts from its claim, which a sleep of the machine may lie behind.)
+    /// Its e-mail was sent: its time begins to pass.
     pub fn sent(&mut self, job: Id, now: i64) {
-        let taken = self.taken.iter().find(|place| place.job == job);
-        let at = taken.map_or(now, |place| place.at.max(now));
         self.taken.retain(|place| place.job != job);
-        self.taken.push(Place { job, at, open: false });
-        self.trim(at);
+        self.taken.push(Place { job, at: now, open: false });
+        self.trim(now);
+    }
+
+    /// Its e-mail was captured, which is no attempt and is said to have been when it was claimed:
+    /// the machine may have slept since, and its time does not begin before it took its place.
+    pub fn captured(&mut self, job: Id, now: i64) {
+        let taken = self.taken.iter().find(|place| place.job == job);
+        self.sent(job, taken.map_or(now, |place| place.at.max(now)));
     }
 
     /// Its e-mail will not be sent: others may have the place.
@@ -131,7 +135,7 @@ mod tests {
         let limits = [Limit { count: 1, millis: 12 * HOUR }];
         let mut places = Places::default();
         places.take(id(1), limits[0].millis, 9 * HOUR);
-        places.sent(id(1), 0);
+        places.captured(id(1), 0);
         assert_eq!(places.free_from(&limits, 12 * HOUR), Some(21 * HOUR));
     }
 

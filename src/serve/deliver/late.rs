@@ -36,6 +36,8 @@ impl Deliver {
         now: Moment,
         mut begun: Vec<Id>,
     ) -> Result<(), StoreError> {
+        // Before anything is counted.
+        self.app.gates.remember(&*self.app.store).await?;
         // One of which a newer attempt is under way is known better by it.
         begun.retain(|id| !self.running().contains_key(id));
         let until = now.wall.saturating_add(self.claim(live, now).lease);

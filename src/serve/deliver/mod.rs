@@ -196,7 +196,7 @@ impl Deliver {
         attempts: &mut JoinSet<()>,
     ) -> Result<Duration, StoreError> {
         let now = self.mind_the_clock().await?;
-        self.mind_latecomers(now).await?;
+        self.mind_latecomers().await?;
         self.make_up_at(live, now).await?;
         self.app.gates.remember(&*self.app.store).await?;
         if self.app.store.flag(PAUSED_FLAG).await?.is_some() {
@@ -204,6 +204,7 @@ impl Deliver {
         }
         loop {
             let now = self.mind_the_clock().await?;
+            self.make_up_at(live, now).await?;
             let taken = self.take(live, now).await?;
             for (leased, place) in taken.jobs {
                 let live = Arc::clone(live);

@@ -99,7 +99,9 @@ impl Deliver {
 
     async fn move_along(&self, then: Moment, now: Moment) -> Result<(), StoreError> {
         let by = now.set_since(then);
-        let set = ClockSet { by, since: then.wall.saturating_add(by), now: now.wall };
+        let set =
+            ClockSet { by, since: then.wall.saturating_add(by), now: now.wall, latecomers: None };
+        *self.watched.back() = None;
         let moved = self.app.store.clock_was_set(set).await?;
         self.app.gates.keep_anew();
         let way = if by < 0 { "back" } else { "ahead" };
@@ -115,17 +117,20 @@ impl Deliver {
 
     /// Moves what was written since a clock was set back and still goes by the old one: calls
     /// that came before it was set. (One that goes by a clock of the past is due at once.)
-    pub(super) async fn mind_latecomers(&self, now: Moment) -> Result<(), StoreError> {
+    pub(super) async fn mind_latecomers(&self) -> Result<(), StoreError> {
         let Some(back) = *self.watched.back() else { return Ok(()) };
-        if now.passing < back.next {
+        if self.app.clock.passing() < back.next {
             return Ok(());
         }
-        self.app.store.clock_was_set(ClockSet { now: now.wall, ..back.set }).await?;
+        let _alone = self.watched.stamping.write().await;
+        let now = self.app.moment();
         let passed = now.passing.saturating_sub(back.minded);
-        let next = back.minded.saturating_add(passed.saturating_mul(2));
         let over = passed > LATECOMERS;
+        let next = back.minded.saturating_add(passed.saturating_mul(2));
+        // Also when the store cannot do it now: it is asked for again, and not without end.
         *self.watched.back() = (!over).then_some(Back { next, ..back });
-        Ok(())
+        let set = ClockSet { now: now.wall, latecomers: Some(LATECOMERS), ..back.set };
+        self.app.store.clock_was_set(set).await.map(drop)
     }
 
     /// Until this is dropped, moments may be taken and written with jobs: that the clock was

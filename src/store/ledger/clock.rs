@@ -48,6 +48,11 @@ impl ClockSet {
     /// Whether a row that was written then goes by the clock of now.
     fn knew(self, written: i64) -> bool {
         let after = written >= self.since;
+        if let Some(before) = self.latecomers {
+            // By the old clock it came before that was set, and not long before.
+            let came = self.since.saturating_sub(self.by).saturating_sub(before);
+            return written <= self.now.max(came);
+        }
         if self.by > 0 { after && written > self.before() } else { after && written <= self.now }
     }
 }
@@ -103,7 +108,10 @@ impl Ledger {
         // A step that was put off is decided anew when it is due: better too early than too late.
         // One that is held aside came due, and waits for its moment.
         let is_step = matches!(stored.job.task, Task::Step { .. });
-        let stays = is_step && (set.by > 0 || kind == keys::HELD);
+        let mut stays = is_step && (set.by > 0 || kind == keys::HELD);
+        // What is tried again was put off by the clock of then, whatever it says of its attempt.
+        let fresh = stored.job.attempts == 0 && stored.job.updated == stored.job.created;
+        stays |= set.latecomers.is_some() && (is_step || !fresh);
         if stays || stored.job.due <= waiting_from(set) || set.knew(stored.job.updated) {
             return Ok(false);
         }
@@ -216,7 +224,7 @@ mod tests {
             let jobs: Vec<_> =
                 (0..320).map(|number| put_off(number, NOW - 500, body(number))).collect();
             let (mut ledger, mut map) = queued(jobs.clone());
-            let clock = ClockSet { by, since: NOW - 1_000 + by, now: NOW + by };
+            let clock = ClockSet { by, since: NOW - 1_000 + by, now: NOW + by, latecomers: None };
             let (moved, largest) = set(&mut ledger, &mut map, clock);
             assert_eq!(moved, jobs.len());
             assert!(largest < STEP_BYTES + 50_000, "{largest} bytes at once");
@@ -234,10 +242,28 @@ mod tests {
             let before = put_off(1, NOW - 600, 9);
             let after = put_off(2, now - 400, 9);
             let (mut ledger, mut map) = queued(vec![before.clone(), after.clone()]);
-            let clock = ClockSet { by, since: now - 1_000, now };
+            let clock = ClockSet { by, since: now - 1_000, now, latecomers: None };
             assert_eq!(set(&mut ledger, &mut map, clock).0, 1, "by {by}");
             assert_eq!(due(&map, &before), before.due + by);
             assert_eq!(due(&map, &after), after.due);
         }
+    }
+
+    #[test]
+    fn of_latecomers_only_calls_by_the_old_clock_are_moved() {
+        let (by, now) = (-HOUR, NOW - HOUR + 2_000);
+        let fresh = |number: u32, at: i64| Job {
+            attempts: 0,
+            updated: at - 1_000,
+            ..put_off(number, at, 9)
+        };
+        let before = fresh(1, NOW - 30_000);
+        let after = Job { due: now + HOUR, ..fresh(2, now + 1_500) };
+        let retry = Job { due: now + HOUR, ..put_off(3, NOW + 500, 9) };
+        let (mut ledger, mut map) = queued(vec![before.clone(), after.clone(), retry.clone()]);
+        let clock = ClockSet { by, since: NOW - HOUR - 1_000, now, latecomers: Some(64_000) };
+        assert_eq!(set(&mut ledger, &mut map, clock).0, 1);
+        assert_eq!(due(&map, &before), before.due + by);
+        assert_eq!((due(&map, &after), due(&map, &retry)), (after.due, retry.due));
     }
 }

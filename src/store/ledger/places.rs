@@ -61,15 +61,11 @@ impl Ledger {
         let anew = || job.by_hand.then(|| Places { keep: KEPT, ..Places::default() });
         let Some(mut places) = known.or_else(anew) else { return Ok(()) };
         let reason = job.reason.as_deref().unwrap_or_default();
-        let reached = match job.state {
-            JobState::Sent => true,
-            JobState::Failed => reason.starts_with("unknown"),
-            _ => reason == CAPTURED,
-        };
-        if reached {
-            places.sent(job.id, now);
-        } else {
-            places.give_back(job.id);
+        match job.state {
+            JobState::Sent => places.sent(job.id, now),
+            JobState::Failed if reason.starts_with("unknown") => places.sent(job.id, now),
+            _ if reason == CAPTURED => places.captured(job.id, now),
+            _ => places.give_back(job.id),
         }
         rows::write(batch, key, &places)
     }
