@@ -7,8 +7,12 @@ use crate::markup::text_of;
 
 /// Where a value stands, in a text in which nothing else matters of it.
 pub(super) const VALUE: char = super::MARK;
-/// What ends the name of a website for every program.
-pub(super) const HOST_ENDS: &str = "/?#\\";
+/// What ends the name of a website. What is written in Markdown keeps no `\`: it is spelt.
+const HOST_ENDS: &str = "/?#\\";
+/// As far back, in bytes, as what an address stands in is looked for.
+const NEAR: usize = 400;
+/// What an address begins with.
+const SCHEMES: [&str; 3] = ["https", "http", "mailto"];
 /// Attributes of HTML and MJML whose value is an address.
 const LEADING: [&str; 5] = ["href", "src", "background", "url", "action"];
 
@@ -42,7 +46,7 @@ pub(super) fn addresses(text: &str) -> impl Iterator<Item = Address> {
             return None;
         }
         let before = &text[..colon];
-        let scheme = ["https", "http", "mailto"].into_iter().find(|word| ends_in(before, word))?;
+        let scheme = SCHEMES.into_iter().find(|word| ends_in(before, word))?;
         let start = colon - scheme.len();
         let writes = scheme == "mailto";
         let place = Place::of(&text[..start]);
@@ -64,13 +68,17 @@ pub(super) fn chosen(text: &str) -> Option<Chosen> {
         let is_all = writes && end - host == VALUE.len_utf8();
         (!is_all).then_some(Chosen { address: start..end, value, writes })
     });
-    // A value before `://` could be a whole address itself.
-    let scheme = [VALUE, ':', '/', '/'].iter().collect::<String>();
-    let before = || {
-        let value = text.find(&scheme)?;
-        Some(Chosen { address: value..value + scheme.len(), value, writes: false })
-    };
-    within.or_else(before)
+    within.or_else(|| {
+        text.match_indices(VALUE).find_map(|(value, sign)| {
+            let (before, after) = (&text[..value], &text[value + sign.len()..]);
+            let scheme = SCHEMES.into_iter().find(|word| ends_in(before, word));
+            let start = value - scheme.map_or(0, str::len);
+            // A value before `://` could be a whole address itself, or a part of `https`.
+            let is_chosen = scheme.is_some() || after.starts_with("://");
+            let writes = scheme == Some("mailto");
+            is_chosen.then_some(Chosen { address: start..value + sign.len(), value, writes })
+        })
+    })
 }
 
 /// Where an address stands, which decides what ends it.
@@ -90,7 +98,10 @@ pub(super) enum Place {
 impl Place {
     /// The place behind this text.
     pub(super) fn of(before: &str) -> Self {
-        let opened = before.trim_end();
+        let near = before.floor_char_boundary(before.len().saturating_sub(NEAR));
+        let before = &before[near..];
+        // A value may say nothing.
+        let opened = before.trim_end_matches(|c: char| c.is_whitespace() || c == VALUE);
         let is_target = |text: &str| text.ends_with("](") || text.ends_with("]:");
         if let Some(quote) = opened.chars().next_back().filter(|c| matches!(c, '"' | '\''))
             && let Some(name) = opened[..opened.len() - 1].trim_end().strip_suffix('=')
@@ -115,6 +126,7 @@ impl Place {
             match letter {
                 '(' if is_written => open += 1,
                 ')' if is_written && open > 0 => open -= 1,
+                '\\' if !matches!(self, Self::Attribute(_)) => {}
                 _ if stops.contains(letter) || self.ends(letter, is_written) => break,
                 _ => {}
             }

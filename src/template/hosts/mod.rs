@@ -18,7 +18,7 @@ mod tests;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use self::address::{HOST_ENDS, Place, VALUE, addresses, chosen};
+use self::address::{Place, VALUE, addresses, chosen};
 use self::drafts::Found;
 use super::TemplateFault;
 use crate::markup::text_of;
@@ -110,7 +110,7 @@ impl Written {
         let said = || text_of(printed);
         if self.site_end == Some(self.text.len()) {
             match said().chars().next() {
-                Some(first) if HOST_ENDS.contains(first) => self.text.push(first),
+                Some(first) if "/?#".contains(first) => self.text.push(first),
                 Some(_) => self.text.push(VALUE),
                 None => {}
             }

@@ -1,3 +1,5 @@
+//! Which links a value would lead elsewhere, and which texts only look like that.
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -48,6 +50,7 @@ fn an_address_inside_a_tag_ends_where_its_author_ends_it() {
         "[shop]({{ \"https://example.com\" + path }})",
         "{{ \"https://example.com\" }}{{path}}",
         "<a href=\"{{ 'https://example.com' }}{{path}}\">a</a>",
+        "<mj-button href=\"{{ 'https://example.com' }}{{path}}\">a</mj-button>",
         "{% with s = 'https://example.com' %}<img src='{{s}}{{path}}'>{% endwith %}",
         "[shop]({{ ('https://example.com' if yes else 'https://example.org/') ~ path }})",
         "[shop]({{ (site | default('https://example.com')) ~ path }})",
@@ -59,7 +62,8 @@ fn an_address_inside_a_tag_ends_where_its_author_ends_it() {
         "{% set sites = {'de': 'https://example.com'} %}[s]({{ sites['de'] ~ path }})",
         "{% if yes %}{% set site = 'https://example.com' %}{% endif %}[shop]({{site}}{{path}})",
         "[write]({{ 'mailto:hello@acme.example' ~ path }})",
-        "<a href=\"http{{path}}://example.com/\">a</a> [a]({{path}}://example.com)",
+        "<a href=\"http{{path}}://example.com/\">a</a>",
+        "[a]({{path}}://example.com) [b](http{{path}})",
     ] {
         let fault = host_from_a_value(source).expect(source);
         let help = fault.help.unwrap_or_default();
@@ -91,7 +95,7 @@ fn a_link_that_begins_with_a_value_leads_where_that_value_says() {
         "<a href=\"{{site}}{{path}}\">shop</a>",
         "<img src = '\n{{site}}{{path}}'>",
     ];
-    for path in [EVIL, ".evil.example", "evil", ":1@evil.example/"] {
+    for path in [EVIL, ".evil.example", "evil", ":1@evil.example/", "\\@evil.example/"] {
         for site in ["https://example.com", "HTTP://example.com", "https://", "https:"] {
             refused(&links, &page(site, path), "choose the website");
         }
@@ -127,10 +131,14 @@ fn in_a_link_only_what_ends_a_host_for_browsers_ends_it() {
             "<a href=\"https:&#x2F;&#x2f;example.com{{path}}\">a</a>",
             "<a href=\"{% if path %}https://example.com {{path}}{% endif %}\">a</a>",
             "<mj-button background-url=\"https://example.com。{{path}}\">a</mj-button>",
+            "<a href=\"{{none | default('')}}https://example.com {{path}}\">a</a>",
             "[a](https://example.com(x){{path}})",
             "[a](https://example.com'{{path}})",
+            "[a]({{none | default('')}}{{'https://'}}example.com。{{path}})",
             "[a](https://example.com\\){{path}})",
             "[a](<https://example.com {{path}}>)",
+            "[a](https://example.com\\{{path}})",
+            "[a](https://example.com\\\\{{path}})",
             "[a][b]\n\n[b]: https://example.com|{{path}}",
             "https://example.com({{path}})",
         ],
@@ -145,7 +153,6 @@ fn in_a_link_only_what_ends_a_host_for_browsers_ends_it() {
     fine(
         &[
             "<a href=\"https:&#x2F;&#x2F;example.com&#x2F;{{path}}\">a</a>",
-            "<a href=\"https://example.com\\{{path}}\">a</a>",
             "<a href=\"https://example.com\" title=\"{{path}}\">a</a>",
             "<p title=\"See https://example.com or {{path}}\">a</p>",
             "[a](https://example.com(x)){{path}}",
