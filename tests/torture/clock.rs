@@ -232,7 +232,9 @@ impl Test<'_> {
             .collect();
         std::thread::sleep(Duration::from_millis(50));
         self.jump(to);
-        callers.into_iter().for_each(|caller| caller.join().unwrap());
+        for caller in callers {
+            caller.join().unwrap();
+        }
         let all = usize::try_from(CROWD * CROWD_CALLS).unwrap();
         self.tally.acked += all;
         let there = || self.calm.came().numbers.len();

@@ -145,11 +145,16 @@ fn within<'a>(written: &str, value: &'a str) -> Result<Cow<'a, str>, String> {
     if begun.contains('?') {
         return Ok(Cow::Owned(encoded(&said)));
     }
+    if !begun.is_empty() {
+        return Ok(Cow::Borrowed(value));
+    }
     let others = |c: char| c.is_whitespace() || ",;?&#%:/\\".contains(c);
-    if begun.is_empty() && said.contains(others) {
+    if said.trim().contains(others) {
         return Err(format!("the value behind mailto: is not one e-mail address: {said}"));
     }
-    Ok(Cow::Borrowed(value))
+    // Blanks around it, as people paste them; Markdown writes them as references.
+    let bare = value.trim().trim_start_matches("&#32;").trim_end_matches("&#32;");
+    Ok(Cow::Borrowed(bare))
 }
 
 /// A text as a part of an address (RFC 3986): all but letters, digits, `-` and `.`, spelt.
