@@ -23,6 +23,19 @@ pub fn clean_lines(text: &str) -> String {
     text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
 }
 
+/// Whether a text ends within a web address, which a mail program would make a link of.
+#[must_use]
+pub fn ends_in_address(text: &str) -> bool {
+    let word = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+    word.contains("://") && !word.ends_with(')')
+}
+
+/// Whether a letter may go on with a web address, also behind a mark of punctuation.
+#[must_use]
+pub fn goes_on(letter: char) -> bool {
+    letter.is_alphanumeric() || "@:-_%&=~#?/\\+".contains(letter)
+}
+
 /// What a panic says.
 #[must_use]
 pub fn last_words(panic: &(dyn Any + Send)) -> &str {

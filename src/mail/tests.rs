@@ -218,6 +218,25 @@ fn marketing_without_a_link_still_says_who_writes() {
 }
 
 #[test]
+fn in_the_plain_text_nothing_goes_on_with_an_address_that_has_ended() {
+    for (source, seen) in [
+        // As a template prints the value `.evil.example`.
+        ("<https://a.example>&#46;evil&#46;example", "https://a.example. evil.example"),
+        ("*https://a.example*&#46;evil&#46;example", "https://a.example. evil.example"),
+        ("<https://a.example>&#64;evil", "https://a.example @evil"),
+        ("See <https://a.example>, or *this*.", "See https://a.example, or this."),
+        ("<https://a.example>\nand so on", "https://a.example and so on"),
+        ("[shop](https://a.example)s", "shop (https://a.example)s"),
+    ] {
+        let email = with(|request| {
+            request.kind = MailKind::Transactional;
+            request.content = Content::markdown(source);
+        });
+        assert_eq!(email.unwrap().text.trim_end(), seen);
+    }
+}
+
+#[test]
 fn a_long_unsubscribe_link_stays_on_one_line() {
     let url = format!("https://mail.acme.example/u/{}", "x".repeat(300));
     let email = with(|request| request.unsubscribe_url = Some(url.clone())).unwrap();

@@ -2,6 +2,7 @@
 //! unwrapped: the reader's program knows how wide its window is, and encodings for the
 //! wire are the message's business.
 
+use crate::base::text::{ends_in_address, goes_on};
 use pulldown_cmark::{Event, HeadingLevel, Tag, TagEnd};
 
 /// Widest underline of a heading.
@@ -37,6 +38,9 @@ struct Writer {
     lists: Vec<Option<u64>>,
     /// The open link: where it leads, and where its text begins in the block.
     link: Option<(String, usize)>,
+    /// Whether the block ends in an address that what follows must not go on with: in the HTML
+    /// it ended there.
+    apart: bool,
 }
 
 impl Writer {
@@ -44,7 +48,7 @@ impl Writer {
         match event {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) | Event::Code(text) => self.block.push_str(&text),
+            Event::Text(text) | Event::Code(text) => self.text(&text),
             Event::SoftBreak => self.block.push(' '),
             Event::HardBreak => self.block.push('\n'),
             Event::Rule => {
@@ -52,6 +56,16 @@ impl Writer {
                 self.paragraph();
             }
             _ => {}
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        for letter in text.chars() {
+            if self.apart && goes_on(letter) {
+                self.block.extend((!self.block.ends_with(char::is_whitespace)).then_some(' '));
+                self.apart = false;
+            }
+            self.block.push(letter);
         }
     }
 
@@ -112,6 +126,7 @@ impl Writer {
             TagEnd::Link => self.address(),
             _ => {}
         }
+        self.apart = ends_in_address(&self.block);
     }
 
     /// Writes where a link leads, unless its text says so.

@@ -4,6 +4,7 @@
 
 use super::links::is_hidden;
 use super::pieces::{Piece, Tag, pieces};
+use crate::base::text::{ends_in_address, goes_on};
 
 /// Elements that begin a line of their own.
 const BLOCKS: &[&str] = &[
@@ -67,6 +68,9 @@ struct Writer {
     /// For each open list the number of its next item.
     lists: Vec<Option<usize>>,
     verbatim: usize,
+    /// Whether the line ends in an address that what follows must not go on with: in the page
+    /// it ended there.
+    apart: bool,
 }
 
 impl Writer {
@@ -87,7 +91,13 @@ impl Writer {
                 // Marks that break a word or hold it together, and those that fill a preheader.
                 '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{34f}' | '\u{feff}' => {}
                 letter if letter.is_control() && letter != '\t' => {}
-                letter => self.line.push(letter),
+                letter => {
+                    if self.apart && goes_on(letter) {
+                        self.line.extend((!self.line.ends_with(' ')).then_some(' '));
+                        self.apart = false;
+                    }
+                    self.line.push(letter);
+                }
             }
         }
     }
@@ -155,6 +165,7 @@ impl Writer {
             "pre" => self.verbatim = self.verbatim.saturating_sub(1),
             _ => {}
         }
+        self.apart = ends_in_address(&self.line);
         self.block(&name);
     }
 

@@ -8,6 +8,18 @@ fn found(source: &str) -> Vec<(Trouble, &str)> {
 }
 
 #[test]
+fn in_the_plain_text_nothing_goes_on_with_an_address_that_has_ended() {
+    for (page, seen) in [
+        ("<b>https://a.example</b>.evil.example", "https://a.example. evil.example"),
+        ("<a href=\"https://a.example\"></a>@evil", "https://a.example @evil"),
+        ("<i>https://a.example</i>, or <b>this</b>. So", "https://a.example, or this. So"),
+        ("<i>https://a.example</i> and so on", "https://a.example and so on"),
+    ] {
+        assert_eq!(plain(&format!("<p>{page}</p>")).trim(), seen);
+    }
+}
+
+#[test]
 fn what_no_mail_program_carries_out_is_refused_at_its_place() {
     for (source, place) in [
         ("<p>a</p><script>alert(1)</script>", "script"),
