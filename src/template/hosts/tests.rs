@@ -217,9 +217,13 @@ fn many_addresses_and_branches_take_no_longer_than_they_are_long() {
             let _ = filled(&part.repeat(count), Format::Html, &json!({ "x": "x" }));
             begun.elapsed()
         };
-        // Ten times as much; a hundred times as long, if it began anew at each.
-        let (short, long) = (taken(count).max(Duration::from_millis(10)), taken(count * 10));
-        assert!(long < short * 40, "{part}: {short:?}, then {long:?}");
+        // Ten times as much; a hundred times as long, if it began anew at each. Other work on
+        // the machine only ever adds time.
+        let is_good = |_| {
+            let (short, long) = (taken(count).max(Duration::from_millis(10)), taken(count * 10));
+            long < short * 40
+        };
+        assert!((0..5).any(is_good), "{part}");
     }
 }
 
