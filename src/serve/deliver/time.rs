@@ -119,11 +119,10 @@ impl Deliver {
     /// that came before it was set. (One that goes by a clock of the past is due at once.)
     pub(super) async fn mind_latecomers(&self) -> Result<(), StoreError> {
         let Some(back) = *self.watched.back() else { return Ok(()) };
-        if self.app.clock.passing() < back.next {
+        let now = self.app.moment();
+        if now.passing < back.next {
             return Ok(());
         }
-        let _alone = self.watched.stamping.write().await;
-        let now = self.app.moment();
         let passed = now.passing.saturating_sub(back.minded);
         let over = passed > LATECOMERS;
         let next = back.minded.saturating_add(passed.saturating_mul(2));
