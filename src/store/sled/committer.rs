@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::bell::Bell;
 use super::fatal::Fatal;
 use super::flight::Flight;
 use super::open::Disk;
@@ -72,7 +73,11 @@ impl Committer {
         let (queue, requests) = sync_channel(WAITING);
         let waiting = Arc::<AtomicUsize>::default();
         let space = Arc::clone(&disk.space);
+        let db = disk.db.clone();
+        // What it answers is known to whoever waits for it in earnest.
+        let flush = move || drop(catch_unwind(AssertUnwindSafe(|| db.flush())));
         let mut worker = Worker {
+            bell: Bell::new(flush)?,
             runtime: tokio::runtime::Handle::try_current().ok(),
             disk,
             flight,
@@ -181,6 +186,7 @@ fn why(fatal: &Fatal) -> StoreError {
 }
 
 struct Worker {
+    bell: Bell,
     /// The runtime in which the store was opened, if any.
     runtime: Option<tokio::runtime::Handle>,
     disk: Disk,
@@ -197,7 +203,9 @@ impl Worker {
         while let Ok(first) = requests.recv() {
             self.disk.space.before_group();
             let (replies, changes, close) = self.gather(first, requests);
+            self.bell.begins();
             let durable = self.write(changes);
+            self.bell.ends();
             let told = durable.as_ref().map_err(ToString::to_string).copied();
             if let Err(why) = &told {
                 self.fatal.note(why);
@@ -206,7 +214,9 @@ impl Worker {
             durable?;
             if let Some(answer) = close {
                 self.fatal.note("it was closed");
+                self.bell.begins();
                 let durable = self.sync();
+                self.bell.ends();
                 // What is under way now did not die with the process.
                 self.flight.note(&[]);
                 let told = durable.as_ref().map_err(ToString::to_string).copied();

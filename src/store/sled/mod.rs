@@ -6,6 +6,7 @@
 //! soon after it; `fatal` is the end when files cannot be trusted any more; `flight` tells the
 //! next process what was under way when this one died.
 
+mod bell;
 pub(super) mod care;
 mod committer;
 mod fatal;
