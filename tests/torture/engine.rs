@@ -19,7 +19,7 @@ pub(crate) fn model(job: &Job) -> Tally {
 /// Histories: the promises hold after every step.
 pub(crate) fn simulation(job: &Job) -> Tally {
     let first = job.seed % 1_000_000;
-    let summary = sim::many(first..first + job.count(5, 1_000) as u64);
+    let summary = sim::many(first..first + job.count(4, 1_000) as u64);
     let mut tally = Tally::default();
     tally.cases = usize::try_from(summary.cases).unwrap();
     (tally.acked, tally.duplicated) = (summary.acked, summary.duplicated);
