@@ -26,7 +26,7 @@ use super::settings::Live;
 use super::sources::SourceError;
 use crate::base::report::Style;
 use crate::base::{Clock, Diagnostic, SourceMap};
-use crate::store::{MemoryStore, OpenError, SledStore, Store};
+use crate::store::{MemoryStore, OpenError, SledStore, Store, StoreError};
 
 /// Exit code after the disk failed (`EX_IOERR` of sysexits.h).
 pub const EXIT_IO: i32 = 74;
@@ -166,7 +166,7 @@ impl Server {
         let deliver = Deliver::noting(Network::Sockets, Arc::clone(&app), config.roots, dots);
         let deliver = deliver.map_err(StartError::Setup)?;
         // Before anybody can call it off.
-        deliver.make_up().await.map_err(|error| StartError::Setup(error.to_string()))?;
+        deliver.make_up().await.map_err(|error| cannot_go_on(folder.as_deref(), error))?;
         tasks.spawn(Ingress::new(Arc::clone(&app)).run(listener, stopped.clone()));
         tasks.spawn(deliver.run(stopped.clone()));
         let reloader = Reloader {
@@ -287,6 +287,15 @@ fn final_dots(folder: Option<&Path>) -> Result<FinalDots, StartError> {
     FinalDots::open(folder).map_err(|error| {
         let file = format!("the file final-dots in {}", folder.display());
         StartError::Setup(format!("cannot use {file}: {error}"))
+    })
+}
+
+/// A store that has opened and cannot be used, in the words of one that does not open.
+fn cannot_go_on(folder: Option<&Path>, error: StoreError) -> StartError {
+    let folder = folder.map(|folder| folder.join("store")).unwrap_or_default();
+    StartError::Store(match error {
+        StoreError::Damaged(why) => OpenError::Damaged(folder, why),
+        error => OpenError::Io(folder, error.to_string()),
     })
 }
 
